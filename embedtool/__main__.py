@@ -1,0 +1,3 @@
+from embedtool.cli import main
+
+main()

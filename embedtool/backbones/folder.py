@@ -1,0 +1,107 @@
+"""A model folder: `model.json`, `weights.safetensors`, and perhaps LiteRT files made of them.
+
+`builtin` is one that the package carries; importing a TF Hub module makes one in the user cache;
+fine-tuning writes one. No pickle anywhere. A SavedModel that is no MobileNetV2 keeps its own files:
+its model.json names where they are.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.errors import ModelUnavailable
+
+MODEL_FORMAT = 1
+MOBILENET = "mobilenet_v2"
+SAVED_MODEL = "saved_model"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """What model.json says."""
+
+    path: Path
+    name: str
+    architecture: str  # MOBILENET, or SAVED_MODEL for an opaque embedder
+    weights: str  # SHA-256 of the values: weights_digest, or of all files of a SavedModel
+    size: int  # pixels along one side
+    low: float
+    high: float  # the network sees pixels scaled to [low, high]
+    layers: dict[str, int]  # layer name -> channels, in the order of the network
+    layer: str  # the layer pooled unless another is asked for
+    precision: str = "float32"  # the one used unless another is asked for
+    alpha: float = 1.0
+    saved_model: str = ""  # where the files of an opaque embedder are
+    compiled: dict[str, str] = field(default_factory=dict)  # LiteRT file -> its SHA-256
+    card: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def weights_file(self) -> Path:
+        return self.path / "weights.safetensors"
+
+    def tensors(self) -> dict[str, npt.NDArray[np.float32]]:
+        """The weights by "<layer>/<weight>", checked against their digest."""
+        from safetensors.numpy import load_file
+
+        tensors: dict[str, npt.NDArray[np.float32]] = load_file(self.weights_file)
+        if weights_digest(tensors) != self.weights:
+            raise ModelUnavailable(
+                f"{self.weights_file} is not what its model.json describes (digests differ). "
+                "Copy the folder again, or delete it and pull the model anew"
+            )
+        return tensors
+
+
+def read_folder(path: Path) -> ModelFolder:
+    """Raises ModelUnavailable where model.json is missing, broken or of a later format."""
+    try:
+        card = json.loads((path / "model.json").read_text("utf-8"))
+        version = card.pop("format")
+        if version > MODEL_FORMAT:
+            raise ModelUnavailable(
+                f"{path} has model format {version}; this embedtool reads up to {MODEL_FORMAT}. "
+                "Upgrade: pip install -U embedtool"
+            )
+        return ModelFolder(path=path, **card)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ModelUnavailable(f"expected a model folder at {path}: {error}") from error
+
+
+def write_folder(
+    model: ModelFolder, tensors: Mapping[str, npt.NDArray[np.float32]] | None = None
+) -> None:
+    """Write model.json, and the weights of a MobileNetV2, into model.path."""
+    if tensors is not None:
+        from safetensors.numpy import save
+
+        model.weights_file.write_bytes(save(dict(tensors)))
+    text = {"format": MODEL_FORMAT, **asdict(model)}
+    del text["path"]
+    (model.path / "model.json").write_text(json.dumps(text, indent=1) + "\n", "utf-8")
+
+
+def weights_digest(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:
+    """SHA-256 over names, shapes and little-endian float32 values, by name: the same for the
+    same weights whatever file they came in."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        values = np.ascontiguousarray(tensors[name], dtype="<f4")
+        digest.update(f"{name}{values.shape}".encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
+
+
+def files_digest(folder: Path) -> str:
+    """SHA-256 over the names and bytes of all files below a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        with open(file, "rb") as opened:
+            inner = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest.update(f"{file.relative_to(folder).as_posix()}\0{inner}\n".encode())
+    return digest.hexdigest()

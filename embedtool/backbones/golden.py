@@ -1,0 +1,19 @@
+"""Three small pictures that every model is tried on: after compiling, and by `doctor`.
+
+They cross the whole pixel contract: a turned JPEG, a transparent PNG, a greyscale JPEG.
+"""
+
+from importlib.resources import files
+
+import numpy as np
+
+from embedtool.decode import decode_image
+from embedtool.types import Pixels
+
+NAMES = ("turned.jpg", "transparent.png", "grey.jpg")
+
+
+def pixels(size: int) -> Pixels:
+    """The golden pictures through `decode_image`, uint8 (3, size, size, 3)."""
+    folder = files("embedtool.backbones") / "golden_pictures"
+    return np.stack([decode_image((folder / name).read_bytes(), size) for name in NAMES])

@@ -1,0 +1,303 @@
+"""A model spec -> a Backbone, without TensorFlow unless something must be imported or compiled."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from embedtool import errors
+from embedtool.backbones import calibration
+from embedtool.backbones.cache import cache_folder, hub_folder
+from embedtool.backbones.folder import MOBILENET, ModelFolder, files_digest, read_folder
+from embedtool.decode import POLICY
+from embedtool.errors import ModelMismatch, ModelOffline, ModelUnavailable, UsageError
+from embedtool.types import Recipe
+
+BUILTIN = Path(__file__).parent / "builtin"
+FULL = "mobilenet_v2"
+FULL_HANDLE = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5"
+KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+REACH_TIMEOUT = 4.0  # seconds `auto` waits for a first answer before it takes the built-in network
+PRECISIONS = ("float32", "int8")
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A network with one layer chosen and one precision: all that a fingerprint covers."""
+
+    spec: str  # what to pass as model to get it again
+    folder: ModelFolder
+    recipe: Recipe
+    note: str = ""  # one line for the user, where the choice needs explaining
+
+    @property
+    def fingerprint(self) -> str:
+        return self.recipe.fingerprint
+
+    @property
+    def precision(self) -> str:
+        return self.recipe.precision.split()[0]
+
+    @property
+    def dim(self) -> int:
+        return self.folder.layers[self.recipe.layer]
+
+    def compiled(self) -> Path:
+        """The LiteRT file, checked against its SHA-256; compiled first where no cache holds it."""
+        shipped = self.folder.path / f"{self.precision}.tflite"
+        if self.recipe.layer == self.folder.layer and shipped.name in self.folder.compiled:
+            if _intact(shipped, self.folder.compiled[shipped.name]):
+                return shipped
+            raise ModelUnavailable(f"{shipped} is damaged: install embedtool again")
+        target = cache_folder() / "compiled" / self.fingerprint
+        if not _compiled_intact(target):
+            shutil.rmtree(target, ignore_errors=True)
+            _build(
+                "compile_folder",
+                folder=str(self.folder.path),
+                layer=self.recipe.layer,
+                precision=self.precision,
+                target=str(target),
+                about={"spec": self.spec, "dim": self.dim, "recipe": asdict(self.recipe)},
+            )
+        return target / "model.tflite"
+
+
+def resolve(
+    spec: str = "auto", *, layer: str | None = None, precision: str | None = None
+) -> Backbone:
+    """Find the network a spec names, importing it into the user cache the first time.
+
+    spec: "auto", "builtin", "mobilenet_v2", a TF Hub handle, a SavedModel folder, a model folder,
+    or the name of an imported model. layer: the layer to pool, else the last. precision:
+    "float32" or "int8", else the model's own default.
+    Raises ModelOffline, ModelUnavailable, or UsageError for an unknown spec, layer or precision.
+    """
+    if spec == "auto":
+        return _auto(layer, precision)
+    model = _folder(spec)
+    layer, precision = layer or model.layer, precision or model.precision
+    if layer not in model.layers:
+        near = [name for name in model.layers if layer.split("_")[0] in name] or model.layers
+        raise UsageError(
+            f"{spec} has no layer {layer!r}; it has {', '.join(list(near)[:12])}, ... "
+            f"All of them: embedtool model info {spec}"
+        )
+    if precision not in PRECISIONS:
+        raise UsageError(f"expected precision float32 or int8, received {precision!r}")
+    recipe = Recipe(
+        weights=model.weights,
+        architecture=f"{model.architecture} {model.alpha:g}"
+        if model.architecture == MOBILENET
+        else model.architecture,
+        layer=layer,
+        pooling="average",
+        size=model.size,
+        low=model.low,
+        high=model.high,
+        decode=POLICY,
+        precision=f"int8 {calibration.VERSION}" if precision == "int8" else precision,
+    )
+    return Backbone(os.path.abspath(spec) if os.path.isdir(spec) else spec, model, recipe)
+
+
+def reopen(spec: str, recipe: Recipe) -> Backbone:
+    """The backbone an index was made with; ModelMismatch where the spec names another now."""
+    backbone = resolve(spec, layer=recipe.layer, precision=recipe.precision.split()[0])
+    if backbone.recipe != recipe:
+        old, new = asdict(recipe), asdict(backbone.recipe)
+        differing = [key for key in old if old[key] != new[key]]
+        raise ModelMismatch(
+            f"{spec} is no longer the model this index was made with ({', '.join(differing)} "
+            "changed). Put the old model back, or index into a new folder: embedtool index PHOTOS "
+            f"--model {spec} --index indexes/NEW"
+        )
+    return backbone
+
+
+def pull(spec: str) -> Backbone:
+    """Fetch, import and compile, so that later runs need neither the network nor TensorFlow."""
+    backbone = resolve(spec)
+    backbone.compiled()
+    return backbone
+
+
+def import_model(path: str | os.PathLike[str], name: str | None = None) -> Backbone:
+    """Copy a SavedModel folder, or read a model folder, into the user cache under a name.
+
+    A full MobileNetV2 is named mobilenet_v2 unless told otherwise, and serves under that name.
+    """
+    source = Path(path)
+    if (source / "model.json").exists():
+        found = source
+    elif (source / "saved_model.pb").exists():
+        found = _saved_model(source)
+    else:
+        raise UsageError(
+            f"expected a SavedModel folder (with saved_model.pb) or a model folder (with "
+            f"model.json), received {source}. A downloaded archive must be unpacked first"
+        )
+    model = read_folder(found)
+    if model.architecture != MOBILENET:
+        return resolve(str(source))
+    own = name or (FULL if (model.alpha, model.size) == (1.0, 224) else source.resolve().name)
+    target = _imported(own)
+    if not target.exists():
+        from embedtool.backbones.cache import publish_folder
+        from embedtool.backbones.folder import write_folder
+
+        with publish_folder(target) as draft:
+            write_folder(replace(model, path=draft, name=own, compiled={}), model.tensors())
+    return resolve(own)
+
+
+def known_models() -> Iterator[tuple[str, ModelFolder]]:
+    """(spec, model) of every model at hand without the network."""
+    yield "builtin", read_folder(BUILTIN)
+    for folder in sorted((cache_folder() / "models").glob("*/model.json")):
+        model = read_folder(folder.parent)
+        yield model.name, model
+
+
+def is_at_hand(spec: str) -> bool:
+    """Whether a handle can be had without the network."""
+    if _imported(spec).exists():
+        return True
+    handle = FULL_HANDLE if spec == FULL else spec
+    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
+    return (hub_folder() / hashlib.sha1(handle.encode()).hexdigest()).is_dir() or (
+        spec == FULL and (keras_home / "models" / KERAS_FILE).is_file()
+    )
+
+
+def _auto(layer: str | None, precision: str | None) -> Backbone:
+    try:
+        return resolve(FULL, layer=layer, precision=precision)
+    except ModelOffline as error:
+        cards = read_folder(BUILTIN).card["measured"]["clothing"]
+        small, full = cards["builtin float32"], cards["full network float32"]
+        note = (
+            f"auto: mobilenet_v2 is in no cache and cannot be downloaded, so the built-in network "
+            f"is used; on the clothing photos it finds {small['precision_at_10']:.0%} right among "
+            f"10 neighbours where mobilenet_v2 finds {full['precision_at_10']:.0%}"
+        )
+        try:
+            return replace(resolve("builtin", layer=layer, precision=precision), note=note)
+        except UsageError:
+            raise error from None
+
+
+def _folder(spec: str) -> ModelFolder:
+    if spec == "builtin":
+        return read_folder(BUILTIN)
+    if spec == FULL or "://" in spec:
+        return _handle(spec)
+    path = Path(spec)
+    if (path / "model.json").is_file():
+        return read_folder(path)
+    if (path / "saved_model.pb").is_file():
+        return read_folder(_saved_model(path))
+    if spec and os.sep not in spec and _imported(spec).exists():
+        return read_folder(_imported(spec))
+    raise UsageError(
+        f"expected auto, builtin, mobilenet_v2, a TF Hub handle (https://...), a SavedModel folder "
+        f"or a model folder; received {spec!r}. Models at hand: embedtool model list"
+    )
+
+
+def _imported(spec: str) -> Path:
+    key = spec if "/" not in spec else hashlib.sha256(spec.encode()).hexdigest()[:32]
+    return cache_folder() / "models" / (FULL if spec == FULL_HANDLE else key)
+
+
+def _handle(spec: str) -> ModelFolder:
+    target = _imported(spec)
+    if not target.exists():
+        handle = FULL_HANDLE if spec == FULL else spec
+        if not is_at_hand(spec):
+            _require_network(spec, handle)
+        try:
+            _build(
+                "import_handle",
+                handle=handle,
+                name=spec,
+                target=str(target),
+                keras_too=handle == FULL_HANDLE,
+            )
+        except ModelOffline as error:
+            raise _offline(spec, str(error)) from error
+    return read_folder(target)
+
+
+def _saved_model(path: Path) -> Path:
+    target = cache_folder() / "models" / files_digest(path)[:32]
+    if not target.exists():
+        _build("import_saved_model", path=str(path), name=str(path), target=str(target))
+    return target
+
+
+def _require_network(spec: str, handle: str) -> None:
+    """Ask for a first byte, so that a machine without a network learns it in seconds."""
+    import urllib.error  # 30 ms that only a download needs
+    import urllib.request
+
+    try:
+        request = urllib.request.Request(handle, method="HEAD")
+        urllib.request.urlopen(request, timeout=REACH_TIMEOUT).close()
+    except urllib.error.HTTPError:
+        return  # somebody answered: the download itself will tell more
+    except (OSError, ValueError) as error:
+        raise _offline(spec, str(error)) from error
+
+
+def _offline(spec: str, why: str) -> ModelOffline:
+    why = " ".join(why.split())[:200]
+    return ModelOffline(
+        f"{spec} is in no cache and cannot be downloaded ({why}). Use --model builtin, or set "
+        "TFHUB_CACHE_DIR to a folder that holds it, or run: embedtool model import PATH"
+    )
+
+
+def _build(job: str, **request: Any) -> None:
+    """Run a job of embedtool.backbones.build in a child process."""
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
+    child = subprocess.run(  # -P: no module of the user's own folder may stand in for a library
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "embedtool.backbones.build",
+            json.dumps({"job": job, **request}),
+        ],
+        env=environment,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    if child.returncode:
+        lines = child.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+        raise ModelUnavailable(
+            f"{job} of {request.get('name') or request.get('folder')} failed "
+            f"(exit {child.returncode}): {lines[-1]}"
+        )
+    answer = json.loads(child.stdout.splitlines()[-1])
+    if answer:
+        raise getattr(errors, answer["kind"])(answer["error"])
+
+
+def _compiled_intact(target: Path) -> bool:
+    try:
+        about = json.loads((target / "compiled.json").read_text("utf-8"))
+        return _intact(target / "model.tflite", about["sha256"])
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _intact(file: Path, sha256: str) -> bool:
+    return hashlib.sha256(file.read_bytes()).hexdigest() == sha256

@@ -1,0 +1,59 @@
+"""argv -> one call -> lines of text.
+
+The table below is all that `embedtool --help` needs: Typer, numpy and the rooms are imported for
+the command that runs, and only for it.
+"""
+
+import os
+import sys
+
+COMMANDS = {  # name -> (module of this package, the first line of its help)
+    "demo": ("measure", "Draw a small picture set, index it, search it, and say where to look."),
+    "index": ("photos", "Bring an index up to date with photos; make it where there is none."),
+    "search": ("photos", "Find the images most similar to each query image."),
+    "info": ("inspect", "Show what an index holds."),
+    "rejects": ("inspect", "List the files an index refused, and why."),
+    "verify": ("inspect", "Re-hash everything and say what is wrong."),
+    "doctor": ("inspect", "Check that this machine still makes the vectors the index holds."),
+    "model": ("models", "List, explain, fetch and import networks."),
+    "bench": ("measure", "Measure decode, inference and indexing beside the Keras idiom."),
+}
+
+
+def main() -> None:
+    """The console command."""
+    arguments = sys.argv[1:]
+    debug = "--debug" in arguments
+    arguments = [a for a in arguments if a != "--debug"]
+    completing = "_EMBEDTOOL_COMPLETE" in os.environ
+    if not completing and (not arguments or arguments[0] in ("--help", "-h", "help")):
+        print(_help())
+    elif arguments == ["--version"]:
+        from importlib.metadata import version
+
+        print(f"embedtool {version('embedtool')}")
+    else:
+        from embedtool.cli.run import run
+
+        known = not completing and arguments[0] in COMMANDS
+        run(arguments, [arguments[0]] if known else list(COMMANDS), debug=debug)
+
+
+def _help() -> str:
+    width = max(map(len, COMMANDS))
+    return "\n".join(
+        [
+            "Usage: embedtool COMMAND [OPTIONS] ...",
+            "",
+            "Index a folder of photos, then search it by picture. Start with: embedtool demo",
+            "",
+            "Commands (embedtool COMMAND --help tells more):",
+            *(f"  {name:<{width}}  {text}" for name, (_, text) in COMMANDS.items()),
+            "",
+            "Options:",
+            "  --version             The version.",
+            "  --debug               Show the traceback of an error.",
+            "  --install-completion  Complete commands and options in this shell.",
+            "  --help                This text.",
+        ]
+    )

@@ -1,0 +1,68 @@
+"""`info`, `rejects`, `verify`, `doctor`."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from embedtool import api
+from embedtool.cli.output import Json, emit_json, emit_record, emit_table, say
+from embedtool.errors import IndexDamaged
+
+IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
+
+
+def info(index: IndexPath, json: Json = False) -> None:
+    """Show what an index holds."""
+    content = api.index_info(index)
+    if json:
+        emit_json(content)
+        return
+    recipe = content.pop("recipe")
+    content["roots"] = ", ".join(content["roots"])
+    content.update({f"recipe {name}": value for name, value in recipe.items()})
+    emit_record(content)
+
+
+def rejects(index: IndexPath, json: Json = False) -> None:
+    """List the files an index refused, and why."""
+    found = api.index_rejects(index)
+    rows = [(str(r.path), r.stage, r.reason) for r in found]
+    if json:
+        names = ("path", "stage", "reason")
+        emit_json({"rejects": [dict(zip(names, row, strict=True)) for row in rows]})
+    else:
+        emit_table(("path", "stage", "reason"), rows)
+
+
+def verify(index: IndexPath, json: Json = False) -> None:
+    """Re-hash everything and say what is wrong.
+
+    Exit code 0 when all is whole, 3 when not.
+    """
+    faults = api.verify_index(index)
+    if json:
+        emit_json({"index": str(index), "whole": not faults, "faults": faults})
+    else:
+        for fault in faults:
+            say(f"fault: {fault}")
+        if not faults:
+            emit_record({"index": index, "whole": "yes"})
+    if faults:
+        raise IndexDamaged(f"{index} is damaged in {len(faults)} places")
+
+
+def doctor(index: IndexPath, json: Json = False) -> None:
+    """Check that this machine still makes the vectors the index holds.
+
+    Embeds three golden pictures again and compares them with what the index remembers. Exit code 0
+    when they agree, 5 when not.
+    """
+    cosines = api.doctor_index(index)
+    if json:
+        emit_json({"index": str(index), "golden_cosines": cosines})
+    else:
+        emit_record(
+            {"index": index, "golden cosines": jsonlib.dumps([round(c, 6) for c in cosines])}
+        )

@@ -1,0 +1,116 @@
+"""`demo` and `bench`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from embedtool import api
+from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="Where the pictures, the index and the page go.")
+    ] = Path("embedtool-demo"),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw a small picture set, index it, search it, and say where to look.
+
+    Needs no network: the pictures are drawn here, and the built-in network embeds them.
+    """
+    with progress_bar("demo", quiet=quiet) as progress:
+        result = api.run_demo(out, progress=progress)
+    if json:
+        emit_json(
+            {
+                "photos": str(result.photos),
+                "index": str(result.report.index),
+                "page": str(result.page),
+                "images": result.report.total,
+                "rejected": result.report.rejected,
+                "images_per_second": round(result.report.images_per_second, 1),
+                "neighbours_of_own_kind": result.own_kind,
+            }
+        )
+        return
+    emit_table(
+        ("query", "rank", "similarity", "path"),
+        [
+            (Path(r.query).name, m.rank, m.similarity, m.path.relative_to(result.photos))
+            for r in result.queries
+            for m in r.matches[:3]
+        ],
+    )
+    say(
+        f"\nindexed {result.report.total} drawn pictures at "
+        f"{result.report.images_per_second:,.0f} images/s, {result.report.duplicates} a copy and "
+        f"{result.report.rejected} broken on purpose (embedtool rejects {result.report.index})\n"
+        f"{result.own_kind:.0%} of the 10 nearest are of their query's own kind\n"
+        f"open this page:   {result.page}\n"
+        f"then your photos: embedtool index PHOTOS"
+    )
+
+
+def bench(
+    photos: Annotated[
+        Path | None, typer.Argument(help="One folder of photos.  [default: the demo pictures]")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model, or MODEL:float32, MODEL:int8.  [default: mobilenet_v2 and builtin]"
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; medians are shown.")] = 3,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure decode, inference and indexing beside the Keras idiom.
+
+    All in images a second on all cores. bound is 1/(1/decode + 1/inference); end to end is from
+    files to committed vectors; the Keras idiom is image_dataset_from_directory and model.predict
+    with the first model's weights. Everything runs in turn, round by round: read the ratios.
+    """
+    with progress_bar("measuring", quiet=quiet) as progress:
+        report = api.run_bench(photos, models=model or (), rounds=rounds, progress=progress)
+    if json:
+        emit_json(asdict(report))
+        return
+    header = (
+        "model",
+        "precision",
+        "decode",
+        "inference",
+        "bound",
+        "end to end",
+        "of bound",
+        "x keras",
+    )
+    rows = [
+        (
+            r.model,
+            r.precision,
+            f"{r.decode:.0f}",
+            f"{r.inference:.0f}",
+            f"{r.bound:.0f}",
+            f"{r.end_to_end:.0f}",
+            f"{r.of_bound:.2f}",
+            f"{r.times_keras:.2f}",
+        )
+        for r in report.rows
+    ]
+    idiom = (
+        f"keras idiom, {report.keras_model}",
+        "",
+        "",
+        "",
+        "",
+        f"{report.keras:.0f}",
+        "",
+        "1.00",
+    )
+    emit_table(header, [*rows, idiom])
+    say(f"{report.images} images, {report.cores} cores, medians of {report.rounds} rounds")

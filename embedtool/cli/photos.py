@@ -1,0 +1,160 @@
+"""`index` and `search`."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from embedtool import api
+from embedtool.cli.output import Json, Quiet, emit_json, emit_record, emit_table, progress_bar, say
+from embedtool.errors import TooManyRejects, UsageError
+from embedtool.types import QueryMatches
+
+
+def index(
+    photos: Annotated[
+        list[str], typer.Argument(help="Folders, files or patterns; - reads paths from stdin.")
+    ],
+    index: Annotated[
+        Path | None, typer.Option(help="The index's folder.  [default: indexes/NAME of PHOTOS]")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="auto, builtin, mobilenet_v2, a TF Hub handle, or a SavedModel or model folder.  "
+            "[default: auto, or what the index has]"
+        ),
+    ] = None,
+    layer: Annotated[str | None, typer.Option(help="Pool this layer, not the last.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="float32 or int8.  [default: the model's own]")
+    ] = None,
+    runtime: Annotated[
+        str, typer.Option(help="litert, or tensorflow for large batches on a GPU.")
+    ] = "litert",
+    workers: Annotated[int | None, typer.Option(help="Threads.  [default: the cores]")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a call.  [default: what measured best]")
+    ] = None,
+    max_rejects: Annotated[
+        str | None, typer.Option(help="Exit 1 above this many rejects, N or P%.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name each reject.")] = False,
+) -> None:
+    """Bring an index up to date with photos; make it where there is none.
+
+    New images are added, changed ones embedded again, moved ones followed, identical copies
+    embedded once, and images whose file is gone dropped. A broken file is recorded and never
+    stops the run. Interrupted, the same command goes on where it stopped.
+    """
+    limit = _reject_limit(max_rejects)
+    with progress_bar("indexing", quiet=quiet) as progress:
+        report = api.index_photos(
+            _names(photos),
+            index=index,
+            model=model,
+            layer=layer,
+            precision=precision,
+            runtime=runtime,
+            workers=workers,
+            batch_size=batch_size,
+            progress=progress,
+        )
+    record = asdict(report)
+    notes = record.pop("notes")
+    record["index"] = str(report.index)
+    record["seconds"] = round(report.seconds, 3)
+    record["images_per_second"] = round(report.images_per_second, 1)
+    if json:
+        emit_json(record)
+    else:
+        emit_record(record)
+    if not quiet:
+        for note in notes:
+            say(f"note: {note}")
+        if report.rejected:
+            say(f"note: {report.rejected} rejected; why: embedtool rejects {report.index}")
+    if verbose:
+        for reject in api.index_rejects(report.index):
+            say(f"rejected: {reject.path}: {reject.stage}: {reject.reason}")
+    if limit is not None and report.rejected > limit(report.total):
+        raise TooManyRejects(
+            f"{report.rejected} of {report.total} files were rejected, more than --max-rejects "
+            f"{max_rejects}. Why: embedtool rejects {report.index}"
+        )
+
+
+def search(
+    index: Annotated[Path, typer.Argument(help="The index's folder.")],
+    images: Annotated[
+        list[str] | None, typer.Argument(help="Query images; - reads paths from stdin.")
+    ] = None,
+    row: Annotated[
+        list[int] | None, typer.Option(help="Query with an indexed image, by its row.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Matches for each query.")] = 10,
+    min_similarity: Annotated[float, typer.Option(help="Leave out matches below this.")] = -1.0,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with thumbnails here.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Find the images most similar to each query image.
+
+    Similarity is the cosine of two vectors, 1.0 for the same picture. A query that is in the index
+    and has not changed is not embedded again, and finds itself first.
+    """
+    results = api.search_photos(
+        index, _names(images or []), rows=row or [], k=k, min_similarity=min_similarity
+    )
+    if json:
+        emit_json({"queries": [_query(r) for r in results]})
+    else:
+        emit_table(
+            ("query", "rank", "similarity", "path"),
+            [(r.query, m.rank, m.similarity, m.path) for r in results for m in r.matches],
+        )
+    if html:
+        api.write_search_page(results, html)
+        say(f"page: {html}")
+    held = api.index_info(index)["images"]
+    if k > held:
+        say(f"note: {k} matches were asked for, the index holds {held} images")
+
+
+def _query(result: QueryMatches) -> dict[str, object]:
+    matches = [
+        {"rank": m.rank, "path": str(m.path), "similarity": m.similarity} for m in result.matches
+    ]
+    return {"query": result.query, "matches": matches}
+
+
+def _names(given: list[str]) -> list[str]:
+    """The arguments, with - replaced by the paths on stdin: a line each, or NUL-separated."""
+    names = []
+    for name in given:
+        if name == "-":
+            data = sys.stdin.buffer.read()
+            lines = data.split(b"\0") if b"\0" in data else data.splitlines()
+            names += [os.fsdecode(line) for line in lines if line.strip()]
+        else:
+            names.append(name)
+    return names
+
+
+def _reject_limit(text: str | None) -> Callable[[int], float] | None:
+    if text is None:
+        return None
+    try:
+        number = float(text.removesuffix("%"))
+    except ValueError:
+        raise UsageError(f"expected --max-rejects as N or P%, received {text!r}") from None
+    if text.endswith("%"):
+        return lambda total: total * number / 100
+    return lambda total: number

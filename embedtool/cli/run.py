@@ -1,0 +1,69 @@
+"""Runs commands, and holds the one `except` of the tool."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+import typer
+
+from embedtool.cli import COMMANDS
+from embedtool.cli.output import say
+from embedtool.errors import EmbedtoolError
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def run(arguments: Sequence[str], names: Sequence[str], *, debug: bool = False) -> None:
+    """Parse and run; `names` are the commands to load, one where the first word tells it."""
+    for stream in (sys.stdout, sys.stderr):  # names that are not UTF-8 leave as they came
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="surrogateescape")
+    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+
+    @app.callback()
+    def embedtool() -> None:
+        """Index a folder of photos, then search it by picture."""
+
+    for name in names:
+        module, text = COMMANDS[name]
+        command = getattr(import_module(f"embedtool.cli.{module}"), name)
+        if isinstance(command, typer.Typer):
+            for inner in command.registered_commands:
+                if inner.callback:
+                    inner.callback = _guarded(inner.callback, debug)
+            app.add_typer(command, name=name, help=text)
+        else:
+            app.command(name)(_guarded(command, debug))
+    app(list(arguments), prog_name="embedtool")
+
+
+def _guarded(command: Callable[..., Any], debug: bool) -> Callable[..., Any]:
+    """Turn what a command raises into one line on stderr and an exit code."""
+
+    @functools.wraps(command)
+    def guarded(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except (EmbedtoolError, OSError, KeyboardInterrupt) as error:
+            if debug and not isinstance(error, KeyboardInterrupt):
+                raise
+            if isinstance(error, EmbedtoolError):
+                say(f"error: {error}")
+                raise typer.Exit(error.exit_code) from None
+            if isinstance(error, KeyboardInterrupt):
+                say("interrupted: what was done is stored; run the same command to go on")
+                raise typer.Exit(INTERRUPTED) from None
+            if isinstance(error, BrokenPipeError):  # `| head` has seen enough
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise typer.Exit(0) from None
+            where = f"{error.filename}: " if error.filename else ""
+            say(
+                f"error: {where}{error.strerror or error}. Nothing already stored is lost; "
+                "mend this and run the same command again"
+            )
+            raise typer.Exit(1) from None
+
+    return guarded

@@ -1,0 +1,65 @@
+"""Search results as one self-contained page."""
+
+import base64
+import html
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from embedtool.decode import thumbnail
+from embedtool.errors import ImageRejected
+from embedtool.types import QueryMatches
+
+THUMBNAIL = 240  # pixels on the longer side
+
+STYLE = """
+:root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent) }
+body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; padding: 0 1rem }
+h1 { font-size: 1.3rem; font-weight: 600 }
+section { display: flex; gap: 1.5rem; border-top: 1px solid var(--line); padding: 1.5rem 0 }
+.query { flex: 0 0 15rem }
+.matches { flex: 1; display: grid; gap: 1rem;
+  grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)) }
+figure { margin: 0; min-width: 0 }
+img, .none { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .4rem; display: block }
+.query img { aspect-ratio: auto }
+.none { border: 1px dashed var(--line); display: grid; place-content: center; opacity: .6 }
+figcaption { font-size: .8rem; overflow-wrap: anywhere; margin-top: .3rem }
+b { font-variant-numeric: tabular-nums }
+@media (max-width: 40rem) { section { flex-direction: column } .query { flex: none } }
+"""
+
+
+def search_page(results: Sequence[QueryMatches]) -> str:
+    """HTML with every thumbnail inside it; a file that can no longer be read is shown as such."""
+    sections = "\n".join(
+        f'<section><div class="query">{_figure(Path(r.query), "query")}</div>\n'
+        '<div class="matches">'
+        + "\n".join(_figure(m.path, f"<b>{m.similarity:.3f}</b>") for m in r.matches)
+        + "</div></section>"
+        for r in results
+    )
+    count = len(results)
+    title = f"{count} {'query' if count == 1 else 'queries'} and what is nearest"
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width">\n'
+        f"<title>{title}</title><style>{STYLE}</style></head>\n"
+        f"<body><h1>{title}</h1>\n{sections}\n</body></html>\n"
+    )
+
+
+def _figure(path: Path, caption: str) -> str:
+    name = html.escape(os.fsencode(path.name).decode("utf-8", "replace"))
+    full = html.escape(os.fsencode(path).decode("utf-8", "replace"))
+    link = "file://" + quote(os.fsencode(os.path.abspath(path)))
+    try:
+        picture = base64.b64encode(thumbnail(path.read_bytes(), THUMBNAIL)).decode()
+        image = f'<img alt="{name}" src="data:image/jpeg;base64,{picture}">'
+    except (OSError, ImageRejected) as error:
+        image = f'<div class="none">{html.escape(type(error).__name__)}</div>'
+    return (
+        f'<figure title="{full}"><a href="{link}">{image}</a>'
+        f"<figcaption>{caption} {name}</figcaption></figure>"
+    )

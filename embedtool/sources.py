@@ -1,0 +1,183 @@
+"""Which files are images: folders, single files, globs and lists, in one stable order.
+
+A folder is walked for files that carry an image extension, in any case, or image bytes under
+another name. Hidden names, `._*` twins and the folders that storage boxes make are skipped.
+"""
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from embedtool.errors import PhotosMissing
+from embedtool.formats import HEAD, WEAK, sniff
+from embedtool.types import Source
+
+EXTENSIONS = frozenset(
+    b".avif .bmp .dib .gif .heic .heif .jfif .jpe .jpeg .jpg .mpo .pbm .pgm .png .pnm .ppm .tif "
+    b".tiff .webp".split()
+)
+SKIPPED_FOLDERS = frozenset({b"@eaDir", b"__MACOSX"})  # thumbnails of a NAS, forks of a Mac zip
+CATALOGUE = b"catalog.sqlite"  # a folder that holds one is an index, not an album
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a listing looked at: a folder below a root (b"" is the root itself), or one file."""
+
+    root: bytes
+    path: bytes
+    is_file: bool = False
+
+    def holds(self, root: bytes, path: bytes) -> bool:
+        if root != self.root:
+            return False
+        if self.is_file:
+            return path == self.path
+        return not self.path or path.startswith(self.path + b"/")
+
+    def __str__(self) -> str:
+        return os.fsdecode(os.path.join(self.root, self.path).rstrip(b"/") or b"/")
+
+
+@dataclass
+class Listing:
+    files: list[Source] = field(default_factory=list)  # by root, then by path, as bytes
+    scopes: list[Scope] = field(default_factory=list)
+    unreadable: list[Scope] = field(default_factory=list)  # folders that could not be opened
+    others: int = 0  # files in those folders that are no images
+
+    def holds(self, root: bytes, path: bytes) -> bool:
+        """Whether a file not listed was looked for, and so is gone."""
+        return any(s.holds(root, path) for s in self.scopes) and not any(
+            s.holds(root, path) for s in self.unreadable
+        )
+
+
+def list_photos(photos: Sequence[str | os.PathLike[str]], roots: Iterable[bytes] = ()) -> Listing:
+    """List every image under `photos`; `roots` are the folders an index already knows.
+
+    A folder inside a known root is listed as a part of it, so that one file has one name.
+    Raises PhotosMissing where a name stands for nothing.
+    """
+    listing = Listing()
+    targets = [os.path.abspath(os.fsencode(p)) for name in photos for p in _expand(name)]
+    folders = sorted(t for t in targets if os.path.isdir(t))
+    for folder in folders:
+        listing.scopes.append(_scope(folder, [*roots, *(s.root for s in listing.scopes)]))
+    for target in sorted(set(targets).difference(folders)):
+        above = [*roots, *(s.root for s in listing.scopes if not s.is_file)]
+        name = os.path.basename(target)
+        found = _scope(target, above)
+        scope = Scope(found.root, found.path, True)
+        if not found.path:  # under no known root: its own folder becomes one
+            scope = Scope(os.path.dirname(target), name, True)
+        listing.scopes.append(scope)
+    found_files: set[Source] = set()
+    for scope in listing.scopes:
+        if scope.is_file:
+            found_files.add(_source(scope.root, scope.path))
+        else:
+            found_files.update(_walk(scope, listing))
+    listing.files = sorted(found_files, key=lambda f: (f.root, f.path))
+    return listing
+
+
+def require_images(listing: Listing) -> None:
+    """Raise PhotosMissing where a listing is empty."""
+    if not listing.files:
+        where = ", ".join(map(str, listing.scopes))
+        raise PhotosMissing(
+            f"found no image in {where} ({listing.others} other files). "
+            "Name a folder that has JPEG, PNG, TIFF, WebP, GIF, BMP or AVIF files in it"
+        )
+
+
+def _expand(name: str | os.PathLike[str]) -> list[str]:
+    text = os.fspath(name)
+    if os.path.lexists(text):
+        return [text]
+    matches = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []
+    if not matches:
+        raise PhotosMissing(
+            f"expected a folder, an image file or a pattern; {text!r} does not exist. If it is on "
+            "a disk that is not mounted, mount it and run the same command: nothing was changed"
+        )
+    return matches
+
+
+def _scope(path: bytes, roots: Iterable[bytes]) -> Scope:
+    for root in sorted(roots):
+        if path == root:
+            return Scope(root, b"")
+        if path.startswith(root.rstrip(b"/") + b"/"):
+            return Scope(root, path[len(root.rstrip(b"/")) + 1 :])
+    return Scope(path, b"")
+
+
+def _walk(scope: Scope, listing: Listing) -> Iterable[Source]:
+    top = os.path.join(scope.root, scope.path)
+    real_top = os.path.realpath(top)
+    seen: set[tuple[int, int]] = set()
+    pending = [scope.path]
+    while pending:
+        folder = pending.pop()
+        full = os.path.join(scope.root, folder)
+        try:
+            identity = os.stat(full)
+            with os.scandir(full) as entries:
+                content = sorted(entries, key=lambda e: e.name)
+        except OSError as error:
+            if folder == scope.path:
+                raise PhotosMissing(
+                    f"cannot read the folder {scope}: {error.strerror}. Nothing was changed"
+                ) from error
+            listing.unreadable.append(Scope(scope.root, folder))
+            continue
+        if (identity.st_dev, identity.st_ino) in seen:
+            continue
+        seen.add((identity.st_dev, identity.st_ino))
+        if folder != scope.path and any(e.name == CATALOGUE for e in content):
+            continue
+        for entry in content:
+            path = folder + b"/" + entry.name if folder else entry.name
+            if entry.name.startswith(b"."):
+                continue
+            if entry.is_dir():
+                if entry.name not in SKIPPED_FOLDERS and not _leads_back(entry, real_top):
+                    pending.append(path)
+            elif _is_image(entry):
+                yield _source(scope.root, path)
+            else:
+                listing.others += 1
+
+
+def _leads_back(entry: os.DirEntry[bytes], top: bytes) -> bool:
+    """Whether a link points above the walk's top, or below it, where it is walked anyway."""
+    if not entry.is_symlink():
+        return False
+    target = os.path.realpath(entry.path)
+    return (target + b"/").startswith(top + b"/") or (top + b"/").startswith(target + b"/")
+
+
+def _is_image(entry: os.DirEntry[bytes]) -> bool:
+    if os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
+        return True
+    try:
+        if not entry.is_file():
+            return False
+        with open(entry.path, "rb") as file:
+            kind = sniff(file.read(HEAD))
+    except OSError:
+        return False
+    return kind is not None and kind not in WEAK
+
+
+def _source(root: bytes, path: bytes) -> Source:
+    try:
+        status = os.stat(os.path.join(root, path))
+    except OSError:  # a broken link, say: reading it will say why
+        return Source(root, path, 0, 0)
+    size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+    return Source(root, path, size, status.st_mtime_ns)

@@ -1,0 +1,108 @@
+"""What travels between the rooms.
+
+Shape letters, used in every docstring: n images or rows, m queries, s pixels along one side,
+d vector dimensions, k neighbours asked for, c classes.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.errors import EmbedtoolError
+
+Pixels = npt.NDArray[np.uint8]  # (s, s, 3), or (n, s, s, 3) where a docstring says so
+Vectors = npt.NDArray[np.float32]  # (n, d), C-contiguous, each row of length 1
+
+
+def unit_rows(raw: npt.NDArray[np.floating]) -> Vectors:
+    """Return (n, d) rows scaled to length 1, float32 and C-contiguous: the one normaliser.
+
+    Raises EmbedtoolError where a row is zero or not finite: it has no direction.
+    """
+    rows: Vectors = np.array(raw, dtype=np.float32, order="C")
+    lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
+    bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
+    if bad.size:
+        raise EmbedtoolError(
+            f"expected finite, non-zero vectors; row {bad[0]} has length {lengths[bad[0]]}"
+        )
+    rows /= lengths[:, None]
+    return rows
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides a vector's value, and nothing else; its digest is the fingerprint."""
+
+    weights: str  # SHA-256 over names, shapes and float32 values
+    architecture: str
+    layer: str
+    pooling: str
+    size: int
+    low: float  # the network sees pixels scaled to [low, high]
+    high: float
+    decode: str
+    precision: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the canonical JSON of all fields, 64 hexadecimal digits."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file as it was listed: where it stands and what the folder said of it."""
+
+    root: bytes  # absolute path of the folder it was found under
+    path: bytes  # relative to root, POSIX separators, bytes as the file system has them
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Reject:
+    """A file that could not be used, and why."""
+
+    path: Path
+    stage: str  # "read", "decode" or "embed"
+    reason: str
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """What one run of `index` did. Every file listed is in exactly one of added, updated,
+    renamed, unchanged, duplicates and rejected; `total` is their sum. `removed` rows had no file
+    any more."""
+
+    index: Path
+    model: str
+    added: int
+    updated: int
+    renamed: int
+    removed: int
+    unchanged: int
+    duplicates: int
+    rejected: int
+    total: int
+    seconds: float
+    images_per_second: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Match:
+    rank: int  # from 1
+    path: Path
+    similarity: float  # cosine, in [-1, 1]
+
+
+@dataclass(frozen=True)
+class QueryMatches:
+    query: str
+    matches: tuple[Match, ...]  # descending similarity

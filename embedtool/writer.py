@@ -1,0 +1,249 @@
+"""The writing half of the store: one writer, whole commits.
+
+The commit protocol is told in `embedtool.store`.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.errors import IndexLocked, NotAnIndex
+from embedtool.files import sync_folder, write_whole
+from embedtool.store import (
+    APPLICATION_ID,
+    FORMAT,
+    Index,
+    Refusal,
+    Segment,
+    connect,
+    exists,
+    segment_file,
+)
+from embedtool.types import Recipe, Source, Vectors
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL);
+CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
+CREATE TABLE segments (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL);
+CREATE TABLE vectors (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,
+    segment INTEGER NOT NULL REFERENCES segments, row INTEGER NOT NULL);
+CREATE TABLE images (id INTEGER PRIMARY KEY, root INTEGER NOT NULL REFERENCES roots,
+    path BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    vector INTEGER NOT NULL REFERENCES vectors, UNIQUE (root, path));
+CREATE INDEX images_by_vector ON images (vector);
+CREATE TABLE rejects (root INTEGER NOT NULL REFERENCES roots, path BLOB NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (root, path));
+"""
+
+
+class Writer(Index):
+    """The one writer of an index. Raises IndexLocked at once where there is another."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._lock = _lock(Path(path))
+        try:
+            super().__init__(path)
+            self._sweep()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def close(self) -> None:
+        super().close()
+        os.close(self._lock)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        with self._faults():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    def absorb(self, root: bytes) -> None:
+        """Make `root` the root of all that stands below it, so that one file has one name."""
+        prefix = root.rstrip(b"/") + b"/"
+        inner = [path for path in self.roots() if path.startswith(prefix) and path != root]
+        if not inner:
+            return
+        with self.transaction():
+            new = self._root_id(root)
+            for path in inner:
+                old = self._root_id(path)
+                below = path[len(prefix) :] + b"/"
+                for table in ("images", "rejects"):
+                    self._db.execute(
+                        f"UPDATE {table} SET root = ?, path = CAST(? || path AS BLOB) "
+                        "WHERE root = ?",
+                        (new, below, old),
+                    )
+                self._db.execute("DELETE FROM roots WHERE id = ?", (old,))
+
+    def commit(
+        self,
+        *,
+        vectors: Sequence[tuple[bytes, npt.NDArray[np.float32]]],
+        images: Sequence[tuple[Source, bytes]],
+        renames: Sequence[tuple[int, Source]],
+        rejects: Sequence[tuple[Source, str, str]],
+    ) -> None:
+        """Make one batch visible, all or nothing.
+
+        vectors: (digest, unit row (d,)) of contents not stored yet; images: (file, digest);
+        renames: (id of an image whose file is gone, where it stands now); rejects: (file, stage,
+        reason).
+        """
+        segment = self._write_segment([row for _, row in vectors]) if vectors else None
+        with self.transaction():
+            if segment:
+                self._db.execute(
+                    "INSERT INTO segments VALUES (?, ?, ?, ?)",
+                    (segment.id, segment.rows, segment.bytes, segment.sha256),
+                )
+                self._db.executemany(
+                    "INSERT INTO vectors (digest, segment, row) VALUES (?, ?, ?)",
+                    [(digest, segment.id, row) for row, (digest, _) in enumerate(vectors)],
+                )
+            for id, file in renames:
+                self._db.execute(
+                    "UPDATE images SET root = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
+                    (*self._place(file), id),
+                )
+            for file, digest in images:
+                self._db.execute(
+                    "INSERT INTO images (root, path, size, mtime_ns, vector) "
+                    "VALUES (?, ?, ?, ?, (SELECT id FROM vectors WHERE digest = ?)) "
+                    "ON CONFLICT (root, path) DO UPDATE SET size = excluded.size, "
+                    "mtime_ns = excluded.mtime_ns, vector = excluded.vector",
+                    (*self._place(file), digest),
+                )
+            for file in [*(f for f, _ in images), *(f for _, f in renames)]:
+                self._db.execute(
+                    "DELETE FROM rejects WHERE root = ? AND path = ?", self._place(file)[:2]
+                )
+            for file, stage, reason in rejects:
+                place = self._place(file)
+                self._db.execute("DELETE FROM images WHERE root = ? AND path = ?", place[:2])
+                self._db.execute(
+                    "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?, ?, ?)",
+                    (*place, stage, reason),
+                )
+
+    def drop(self, images: Iterable[int], refusals: Iterable[Refusal]) -> None:
+        """Remove images by id, rejects, and every vector that no image holds any more."""
+        with self.transaction():
+            self._db.executemany("DELETE FROM images WHERE id = ?", [(id,) for id in images])
+            self._db.executemany(
+                "DELETE FROM rejects WHERE path = ? AND "
+                "root = (SELECT id FROM roots WHERE path = ?)",
+                [(x.path, x.root) for x in refusals],
+            )
+            self._db.execute(
+                "DELETE FROM vectors WHERE NOT EXISTS "
+                "(SELECT 1 FROM images WHERE vector = vectors.id)"
+            )
+
+    def _place(self, file: Source) -> tuple[int, bytes, int, int]:
+        return self._root_id(file.root), file.path, file.size, file.mtime_ns
+
+    def _root_id(self, root: bytes) -> int:
+        self._db.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (root,))
+        found = self._db.execute("SELECT id FROM roots WHERE path = ?", (root,)).fetchone()
+        return int(found[0])
+
+    def _write_segment(self, rows: Sequence[npt.NDArray[np.float32]]) -> Segment:
+        with self._faults():
+            last = self._db.execute("SELECT coalesce(max(id), 0) FROM segments").fetchone()[0]
+        file = segment_file(self.path, last + 1)
+        stored = np.stack(rows).astype("<f2")
+        with write_whole(file) as opened:
+            np.save(opened, stored, allow_pickle=False)
+        with open(file, "rb") as opened:
+            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        return Segment(last + 1, len(stored), file.stat().st_size, digest)
+
+    def _sweep(self) -> None:
+        """Remove what a crash left: files under vectors/ that no catalogue row names."""
+        named = {segment_file(self.path, s.id).name for s in self.segments()}
+        for file in (self.path / "vectors").iterdir():
+            if file.name not in named:
+                file.unlink()
+
+
+def create(
+    path: str | os.PathLike[str],
+    *,
+    model: str,
+    recipe: Recipe,
+    dim: int,
+    golden: Vectors,
+    created_by: str,
+) -> Writer:
+    """Make an empty index and return its writer.
+
+    golden: the embedder's rows (3, d) of the golden images, for `doctor`. The catalogue appears
+    under its name only once it is whole.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise NotAnIndex(f"expected a folder for the index, {path} is a file")
+    (path / "vectors").mkdir(parents=True, exist_ok=True)
+    lock = _lock(path)
+    try:
+        if not exists(path):
+            draft = path / "catalog.sqlite.new"
+            for stale in (draft, path / "catalog.sqlite.new-journal"):
+                stale.unlink(missing_ok=True)
+            db = connect(draft)
+            db.executescript(SCHEMA)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {FORMAT}")
+            meta = {
+                "model": model,
+                "fingerprint": recipe.fingerprint,
+                "recipe": json.dumps(asdict(recipe)),
+                "dim": dim,
+                "golden": np.ascontiguousarray(golden, "<f4").tobytes(),
+                "created_by": created_by,
+            }
+            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            db.close()
+            os.replace(draft, path / "catalog.sqlite")
+            sync_folder(path)
+    finally:
+        os.close(lock)
+    return Writer(path)
+
+
+def _lock(path: Path) -> int:
+    """Take the writer's lock; the operating system frees it when the process ends."""
+    if not path.is_dir():
+        raise NotAnIndex(f"expected an index folder, found none at {path}")
+    handle = os.open(path / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError as error:
+        os.close(handle)
+        raise IndexLocked(
+            f"another embedtool is writing to {path}. Wait for it to end, then run this again"
+        ) from error
+    return handle

@@ -1,0 +1,17 @@
+"""Turn a folder of photos into an array, one unit row an image, and a list of their paths.
+
+python examples/embed_to_numpy.py PHOTOS VECTORS.npy
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import embedtool
+
+photos, target = sys.argv[1:]
+paths, vectors, rejects = embedtool.embed_photos(photos, model="builtin")
+np.save(target, vectors)
+Path(target).with_suffix(".txt").write_text("\n".join(map(str, paths)))
+print(f"{vectors.shape[0]} vectors of {vectors.shape[1]} dimensions, {len(rejects)} rejects")

@@ -1,0 +1,86 @@
+"""Fixtures. Real photos and weights are used where ../shared stands beside the checkout."""
+
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test reads or writes the user's cache, and none reaches for a model host."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EMBEDTOOL_CACHE_DIR", str(cache))
+        patch.setenv("TFHUB_CACHE_DIR", str(SHARED / "tfhub_modules"))
+        patch.setenv("KERAS_HOME", str(SHARED / "keras_home"))
+        patch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses at once, online or not
+        yield cache
+
+
+@pytest.fixture(scope="session")
+def clothing() -> Path:
+    return _shared("photos/clothing")
+
+
+@pytest.fixture(scope="session")
+def hub_module() -> Path:
+    return _shared("tfhub_modules/5a2fc00b609485c742fba2c65fadaca6c99a835c")
+
+
+def _shared(name: str) -> Path:
+    path = SHARED / name
+    if not path.exists():
+        pytest.skip(f"needs ../shared/{name}, which this machine does not have")
+    return path
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """36 pictures of 12 kinds, one exact copy, one cut off."""
+    from embedtool.demo import draw_photos
+
+    folder = tmp_path_factory.mktemp("drawn") / "photos"
+    draw_photos(folder, each=3)
+    return folder
+
+
+def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Image.Image:
+    """A smooth picture that no other seed gives."""
+    random = np.random.default_rng(seed)
+    small = Image.fromarray(random.integers(0, 256, (4, 5, 3), dtype=np.uint8))
+    return small.resize(size, Image.Resampling.BICUBIC)
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    out = io.BytesIO()
+    image.save(out, kind, **options)
+    return out.getvalue()
+
+
+def embedtool(*arguments: object, cwd: Path | None = None, **environment: str) -> "Done":
+    """Run the command as a user does, in a process of its own."""
+    return Done(
+        subprocess.run(
+            [sys.executable, "-m", "embedtool", *map(str, arguments)],
+            capture_output=True,
+            cwd=cwd,
+            env=os.environ | environment,
+            check=False,
+        )
+    )
+
+
+class Done:
+    def __init__(self, process: "subprocess.CompletedProcess[bytes]") -> None:
+        self.code = process.returncode
+        self.out = process.stdout.decode(errors="surrogateescape")
+        self.err = process.stderr.decode(errors="surrogateescape")

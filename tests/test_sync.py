@@ -1,0 +1,241 @@
+"""An index says what the photos are now, whatever happened to them."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import encoded, picture
+
+from embedtool.embed import MeanColourEmbedder
+from embedtool.errors import PhotosMissing
+from embedtool.store import Index
+from embedtool.sync import sync
+from embedtool.types import IndexReport, Recipe
+from embedtool.writer import Writer, create
+
+RECIPE = Recipe("w", "mean colour", "grid", "mean", 32, 0, 255, "d", "float32")
+NEVER: Callable[[], MeanColourEmbedder] = lambda: pytest.fail("the model was loaded")  # noqa: E731
+
+
+def make_index(path: Path) -> None:
+    fake = MeanColourEmbedder()
+    golden = fake.embed(np.zeros((3, 32, 32, 3), np.uint8))
+    create(
+        path, model="fake", recipe=RECIPE, dim=fake.dim, golden=golden, created_by="test"
+    ).close()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    make_index(tmp_path / "index")
+    return tmp_path / "index"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for seed in range(6):
+        (folder / f"{seed}.png").write_bytes(encoded(picture(seed), "PNG"))
+    (folder / "sub" / "copy of 0.png").write_bytes(encoded(picture(0), "PNG"))
+    (folder / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
+    return folder
+
+
+def run(index: Path, *photos: Path | str, embedder: Callable = MeanColourEmbedder) -> IndexReport:
+    with Writer(index) as target:
+        report = sync(target, photos, embedder)
+    parts = ("added", "updated", "renamed", "unchanged", "duplicates", "rejected")
+    assert sum(getattr(report, part) for part in parts) == report.total
+    return report
+
+
+def counts(report: IndexReport) -> dict[str, int]:
+    names = ("added", "updated", "renamed", "removed", "unchanged", "duplicates", "rejected")
+    return {name: getattr(report, name) for name in names if getattr(report, name)}
+
+
+def content(index: Path) -> dict[str, bytes]:
+    """Path -> vector, of everything a search could find."""
+    found = {}
+    with Index(index) as opened, opened.snapshot():
+        for ids, rows in opened.blocks():
+            for id, row in zip(ids, rows, strict=True):
+                for path in opened.paths_of(int(id)):
+                    assert str(path) not in found
+                    found[str(path)] = row.tobytes()
+        assert len(found) == opened.counts()["images"]
+        assert opened.verify() == []
+    return found
+
+
+def test_a_first_run_and_one_over_unchanged_photos(index: Path, photos: Path) -> None:
+    report = run(index, photos)
+    assert counts(report) == {"added": 6, "duplicates": 1, "rejected": 1}
+    before = content(index)
+    assert sorted(Path(p).name for p in before) == [
+        "0.png", "1.png", "2.png", "3.png", "4.png", "5.png", "copy of 0.png",
+    ]  # fmt: skip
+    assert before[str(photos / "0.png")] == before[str(photos / "sub" / "copy of 0.png")]
+    fake = MeanColourEmbedder()
+    from embedtool.decode import decode_image
+    from embedtool.types import unit_rows
+
+    for name in ("0.png", "3.png"):
+        pixels = decode_image((photos / name).read_bytes(), 32)[None]
+        expected = unit_rows(fake.embed(pixels).astype(np.float16))
+        assert before[str(photos / name)] == expected.tobytes()
+    assert counts(run(index, photos, embedder=NEVER)) == {"unchanged": 7, "rejected": 1}
+    assert content(index) == before
+
+
+def test_changed_renamed_moved_copied_and_gone(index: Path, photos: Path) -> None:
+    run(index, photos)
+    before = content(index)
+    (photos / "1.png").write_bytes(encoded(picture(11), "PNG"))
+    (photos / "2.png").rename(photos / "zwei.png")
+    (photos / "3.png").rename(photos / "sub" / "3.png")
+    shutil.copy(photos / "4.png", photos / "4 again.png")
+    (photos / "5.png").unlink()
+    (photos / "new.png").write_bytes(encoded(picture(12), "PNG"))
+    (photos / "bad.jpg").unlink()
+    report = run(index, photos)
+    assert counts(report) == {
+        "added": 1, "updated": 1, "renamed": 2, "removed": 1, "duplicates": 1, "unchanged": 3,
+    }  # fmt: skip
+    after = content(index)
+    assert after[str(photos / "zwei.png")] == before[str(photos / "2.png")]
+    assert after[str(photos / "sub" / "3.png")] == before[str(photos / "3.png")]
+    assert after[str(photos / "1.png")] != before[str(photos / "1.png")]
+    assert str(photos / "5.png") not in after and str(photos / "2.png") not in after
+    with Index(index) as opened:
+        assert opened.rejects() == []
+        assert opened.counts()["vectors"] == 7
+
+
+def test_a_touched_file_keeps_its_vector_without_the_model(index: Path, photos: Path) -> None:
+    run(index, photos)
+    before = content(index)
+    os.utime(photos / "0.png", ns=(1, 1))
+
+    class Unused(MeanColourEmbedder):
+        def embed(self, pixels: np.ndarray) -> np.ndarray:
+            raise AssertionError("nothing had to be embedded")
+
+    assert counts(run(index, photos, embedder=Unused)) == {"unchanged": 7, "rejected": 1}
+    assert content(index) == before
+    assert counts(run(index, photos, embedder=NEVER)) == {"unchanged": 7, "rejected": 1}
+
+
+def test_a_mended_reject_is_added_and_a_broken_image_rejected(index: Path, photos: Path) -> None:
+    run(index, photos)
+    (photos / "bad.jpg").write_bytes(encoded(picture(20)))
+    (photos / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
+    report = run(index, photos)
+    assert counts(report) == {"added": 1, "rejected": 1, "unchanged": 6}
+    with Index(index) as opened:
+        assert [(r.path, r.stage) for r in opened.rejects()] == [(photos / "0.png", "decode")]
+    assert str(photos / "0.png") not in content(index)
+
+
+def test_an_unreadable_file_is_tried_again(index: Path, photos: Path) -> None:
+    (photos / "lost.jpg").symlink_to(photos / "not yet.bin")
+    assert counts(run(index, photos))["rejected"] == 2
+    (photos / "not yet.bin").write_bytes(encoded(picture(30)))
+    os.utime(photos / "not yet.bin", ns=(0, 0))
+    report = run(index, photos)
+    assert (report.added, report.duplicates, report.rejected) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("emptied", [True, False])
+def test_a_root_that_is_missing_or_empty_empties_nothing(
+    index: Path, photos: Path, emptied: bool
+) -> None:
+    run(index, photos)
+    before = content(index)
+    photos.rename(photos.with_name("unmounted"))
+    if emptied:
+        photos.mkdir()
+        (photos / "readme.txt").write_text("mount point")
+    with pytest.raises(PhotosMissing):
+        run(index, photos)
+    assert content(index) == before
+    if emptied:
+        shutil.rmtree(photos)
+    photos.with_name("unmounted").rename(photos)
+    assert counts(run(index, photos, embedder=NEVER)) == {"unchanged": 7, "rejected": 1}
+
+
+def test_an_empty_inner_root_stops_the_outer_one(index: Path, photos: Path) -> None:
+    (photos / "usb").mkdir()
+    (photos / "usb" / "u.png").write_bytes(encoded(picture(40), "PNG"))
+    run(index, photos / "usb")
+    (photos / "usb" / "u.png").unlink()
+    with pytest.raises(PhotosMissing, match="usb shows no image"):
+        run(index, photos)
+
+
+def test_a_folder_above_a_known_root_takes_it_in(index: Path, photos: Path) -> None:
+    assert counts(run(index, photos / "sub")) == {"added": 1}
+    assert counts(run(index, photos)) == {
+        "added": 5, "duplicates": 1, "unchanged": 1, "rejected": 1,
+    }  # fmt: skip
+    with Index(index) as opened:
+        assert opened.roots() == [os.fsencode(photos)]
+    assert counts(run(index, photos / "sub", embedder=NEVER)) == {"unchanged": 1}
+    assert len(content(index)) == 7
+
+
+def test_only_what_was_looked_at_can_be_gone(index: Path, photos: Path) -> None:
+    run(index, photos)
+    (photos / "5.png").unlink()
+    (photos / "sub" / "copy of 0.png").unlink()
+    (photos / "sub" / "x.png").write_bytes(encoded(picture(50), "PNG"))
+    assert counts(run(index, photos / "sub")) == {"added": 1, "removed": 1}
+    assert counts(run(index, photos / "4.png")) == {"unchanged": 1}
+    assert str(photos / "5.png") in content(index)
+
+
+def test_two_roots_and_a_move_between_them(index: Path, photos: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "o.png").write_bytes(encoded(picture(60), "PNG"))
+    run(index, photos, other)
+    (photos / "1.png").rename(other / "1.png")
+    assert counts(run(index, photos, other)) == {"renamed": 1, "unchanged": 7, "rejected": 1}
+
+
+def test_names_that_are_not_utf8_and_both_unicode_forms(index: Path, tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path / "odd")
+    os.mkdir(folder)
+    names = [b"caf\xe9.png", "caf\u00e9.png".encode(), "cafe\u0301.png".encode(), b"a\nb\t.png"]
+    for seed, name in enumerate(names):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.write(encoded(picture(seed), "PNG"))
+    assert counts(run(index, os.fsdecode(folder))) == {"added": 4}
+    assert {os.fsencode(p) for p in content(index)} == {os.path.join(folder, n) for n in names}
+    assert counts(run(index, os.fsdecode(tmp_path), embedder=MeanColourEmbedder)) == {"unchanged": 4}
+    assert {os.fsencode(p) for p in content(index)} == {os.path.join(folder, n) for n in names}
+
+
+def test_ctrl_c_keeps_what_was_done(index: Path, photos: Path) -> None:
+    def interrupt(done: int, total: int, rejected: int) -> None:
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with Writer(index) as target, pytest.raises(KeyboardInterrupt):
+        sync(target, [photos], MeanColourEmbedder, progress=interrupt)
+    assert len(content(index)) == 4
+    report = run(index, photos)
+    assert (report.added, report.unchanged) == (2, 4)
+
+
+def test_progress_tells_every_file_and_the_rejects(index: Path, photos: Path) -> None:
+    told: list[tuple[int, int, int]] = []
+    with Writer(index) as target:
+        sync(target, [photos], MeanColourEmbedder, progress=lambda *at: told.append(at))
+    assert [done for done, _, _ in told] == list(range(1, 9))
+    assert told[-1] == (8, 8, 1)
