@@ -62,18 +62,17 @@ def list_photos(photos: Sequence[str | os.PathLike[str]], roots: Iterable[bytes]
     Raises PhotosMissing where a name stands for nothing.
     """
     listing = Listing()
-    targets = [os.path.abspath(os.fsencode(p)) for name in photos for p in _expand(name)]
-    folders = sorted(t for t in targets if os.path.isdir(t))
-    for folder in folders:
-        listing.scopes.append(_scope(folder, [*roots, *(s.root for s in listing.scopes)]))
-    for target in sorted(set(targets).difference(folders)):
-        above = [*roots, *(s.root for s in listing.scopes if not s.is_file)]
-        name = os.path.basename(target)
-        found = _scope(target, above)
-        scope = Scope(found.root, found.path, True)
-        if not found.path:  # under no known root: its own folder becomes one
-            scope = Scope(os.path.dirname(target), name, True)
-        listing.scopes.append(scope)
+    known = set(roots)
+    targets = {os.path.abspath(os.fsencode(p)) for name in photos for p in _expand(name)}
+    folders = {target for target in targets if os.path.isdir(target)}
+    for folder in sorted(folders):  # those above come before those inside
+        root = _root_above(folder, known) or folder
+        known.add(root)
+        listing.scopes.append(Scope(root, _relative(folder, root)))
+    for file in sorted(targets - folders):
+        root = _root_above(file, known) or os.path.dirname(file)
+        known.add(root)
+        listing.scopes.append(Scope(root, _relative(file, root), True))
     found_files: set[Source] = set()
     for scope in listing.scopes:
         if scope.is_file:
@@ -107,13 +106,17 @@ def _expand(name: str | os.PathLike[str]) -> list[str]:
     return matches
 
 
-def _scope(path: bytes, roots: Iterable[bytes]) -> Scope:
-    for root in sorted(roots):
-        if path == root:
-            return Scope(root, b"")
-        if path.startswith(root.rstrip(b"/") + b"/"):
-            return Scope(root, path[len(root.rstrip(b"/")) + 1 :])
-    return Scope(path, b"")
+def _root_above(path: bytes, roots: set[bytes]) -> bytes | None:
+    """The deepest root that is `path` or holds it."""
+    while path not in roots:
+        if path == os.path.dirname(path):
+            return None
+        path = os.path.dirname(path)
+    return path
+
+
+def _relative(path: bytes, root: bytes) -> bytes:
+    return path[len(root.rstrip(b"/")) + 1 :].replace(os.fsencode(os.sep), b"/")
 
 
 def _walk(scope: Scope, listing: Listing) -> Iterable[Source]:
@@ -140,17 +143,19 @@ def _walk(scope: Scope, listing: Listing) -> Iterable[Source]:
         seen.add((identity.st_dev, identity.st_ino))
         if folder != scope.path and any(e.name == CATALOGUE for e in content):
             continue
+        inner = []
         for entry in content:
             path = folder + b"/" + entry.name if folder else entry.name
             if entry.name.startswith(b"."):
                 continue
             if entry.is_dir():
                 if entry.name not in SKIPPED_FOLDERS and not _leads_back(entry, real_top):
-                    pending.append(path)
+                    inner.append(path)
             elif _is_image(entry):
                 yield _source(scope.root, path)
             else:
                 listing.others += 1
+        pending += reversed(inner)
 
 
 def _leads_back(entry: os.DirEntry[bytes], top: bytes) -> bool:

@@ -116,30 +116,37 @@ class Writer(Index):
                     "INSERT INTO vectors (digest, segment, row) VALUES (?, ?, ?)",
                     [(digest, segment.id, row) for row, (digest, _) in enumerate(vectors)],
                 )
-            for id, file in renames:
-                self._db.execute(
-                    "UPDATE images SET root = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
-                    (*self._place(file), id),
+            roots = {
+                file.root: self._root_id(file.root)
+                for file in (
+                    *(f for f, _ in images),
+                    *(f for _, f in renames),
+                    *(r[0] for r in rejects),
                 )
-            for file, digest in images:
-                self._db.execute(
-                    "INSERT INTO images (root, path, size, mtime_ns, vector) "
-                    "VALUES (?, ?, ?, ?, (SELECT id FROM vectors WHERE digest = ?)) "
-                    "ON CONFLICT (root, path) DO UPDATE SET size = excluded.size, "
-                    "mtime_ns = excluded.mtime_ns, vector = excluded.vector",
-                    (*self._place(file), digest),
-                )
-            for file in [*(f for f, _ in images), *(f for _, f in renames)]:
-                self._db.execute(
-                    "DELETE FROM rejects WHERE root = ? AND path = ?", self._place(file)[:2]
-                )
-            for file, stage, reason in rejects:
-                place = self._place(file)
-                self._db.execute("DELETE FROM images WHERE root = ? AND path = ?", place[:2])
-                self._db.execute(
-                    "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?, ?, ?)",
-                    (*place, stage, reason),
-                )
+            }
+            self._db.executemany(
+                "UPDATE images SET root = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
+                [(roots[f.root], f.path, f.size, f.mtime_ns, id) for id, f in renames],
+            )
+            self._db.executemany(
+                "INSERT INTO images (root, path, size, mtime_ns, vector) "
+                "VALUES (?, ?, ?, ?, (SELECT id FROM vectors WHERE digest = ?)) "
+                "ON CONFLICT (root, path) DO UPDATE SET size = excluded.size, "
+                "mtime_ns = excluded.mtime_ns, vector = excluded.vector",
+                [(roots[f.root], f.path, f.size, f.mtime_ns, digest) for f, digest in images],
+            )
+            self._db.executemany(
+                "DELETE FROM images WHERE root = ? AND path = ?",
+                [(roots[f.root], f.path) for f, _, _ in rejects],
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?, ?, ?)",
+                [(roots[f.root], f.path, f.size, f.mtime_ns, *why) for f, *why in rejects],
+            )
+            self._db.execute(
+                "DELETE FROM rejects WHERE EXISTS (SELECT 1 FROM images i "
+                "WHERE i.root = rejects.root AND i.path = rejects.path)"
+            )
 
     def drop(self, images: Iterable[int], refusals: Iterable[Refusal]) -> None:
         """Remove images by id, rejects, and every vector that no image holds any more."""
@@ -154,9 +161,6 @@ class Writer(Index):
                 "DELETE FROM vectors WHERE NOT EXISTS "
                 "(SELECT 1 FROM images WHERE vector = vectors.id)"
             )
-
-    def _place(self, file: Source) -> tuple[int, bytes, int, int]:
-        return self._root_id(file.root), file.path, file.size, file.mtime_ns
 
     def _root_id(self, root: bytes) -> int:
         self._db.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (root,))

@@ -69,7 +69,19 @@ def test_queries_from_stdin_rows_and_files_outside_the_index(
     shutil.copy(drawn / "planet" / "planet-02.jpg", outside)
     lines = f"{drawn / 'face' / 'face-01.jpg'}\n{outside}\n".encode()
     done = subprocess.run(
-        [sys.executable, "-m", "embedtool", "search", index, "-", "--row", "2", "-k", "1", "--json"],
+        [
+            sys.executable,
+            "-m",
+            "embedtool",
+            "search",
+            index,
+            "-",
+            "--row",
+            "2",
+            "-k",
+            "1",
+            "--json",
+        ],
         input=lines,
         capture_output=True,
         check=True,
@@ -128,7 +140,7 @@ def test_html_page_is_self_contained(index: Path, drawn: Path, tmp_path: Path) -
     text = page.read_text()
     assert text.count("data:image/jpeg;base64,") == 5
     assert "<b>&'" not in text and "&lt;b&gt;&amp;" in text
-    assert "http" not in text and "src=\"file" not in text
+    assert "http" not in text and 'src="file' not in text
 
 
 def test_info_rejects_verify_doctor(index: Path, drawn: Path) -> None:

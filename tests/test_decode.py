@@ -174,11 +174,15 @@ def test_a_large_jpeg_is_decoded_at_a_smaller_scale(monkeypatch: pytest.MonkeyPa
     decoded = []
     load = Image.Image.resize
     monkeypatch.setattr(
-        Image.Image, "resize", lambda self, *a, **k: decoded.append(self.size) or load(self, *a, **k)
+        Image.Image,
+        "resize",
+        lambda self, *a, **k: decoded.append(self.size) or load(self, *a, **k),
     )
     small = decode_image(data, 224)
     assert decoded == [(500, 375)]  # 1/8 of each side: 1/64 of the pixels
-    full = Image.open(io.BytesIO(data)).resize((224, 224), Image.Resampling.BOX, (500, 0, 3500, 3000))
+    full = Image.open(io.BytesIO(data)).resize(
+        (224, 224), Image.Resampling.BOX, (500, 0, 3500, 3000)
+    )
     assert np.abs(small.astype(int) - np.asarray(full)).mean() < 1
 
 
@@ -187,7 +191,12 @@ def test_thumbnails_keep_the_whole_picture_and_its_side() -> None:
     assert Image.open(io.BytesIO(thumbnail(data, 90))).size == (90, 60)
 
 
-@given(st.binary(max_size=300), st.sampled_from([b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"RIFF0000WEBP", b"P6 "]))
+@given(
+    st.binary(max_size=300),
+    st.sampled_from(
+        [b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"BM", b"II*\0", b"RIFF0000WEBP", b"P6 "]
+    ),
+)
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_decoded_or_rejected(tail: bytes, magic: bytes) -> None:
     try:

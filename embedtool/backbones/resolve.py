@@ -181,7 +181,7 @@ def _auto(layer: str | None, precision: str | None) -> Backbone:
         return resolve(FULL, layer=layer, precision=precision)
     except ModelOffline as error:
         cards = read_folder(BUILTIN).card["measured"]["clothing"]
-        small, full = cards["builtin float32"], cards["full network float32"]
+        small, full = cards["builtin int8"], cards["full network float32"]
         note = (
             f"auto: mobilenet_v2 is in no cache and cannot be downloaded, so the built-in network "
             f"is used; on the clothing photos it finds {small['precision_at_10']:.0%} right among "
