@@ -4,7 +4,6 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +58,8 @@ def index_photos(
         backbone = load_backbone(model or "auto", layer=layer, precision=precision)
         fresh = open_embedder(backbone, runtime=runtime)
         note = (backbone.note,) if backbone.note else ()
+        from importlib.metadata import version
+
         target = create(
             path,
             model=backbone.spec,

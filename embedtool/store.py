@@ -16,6 +16,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +29,7 @@ from embedtool.types import Recipe, Reject, Vectors, unit_rows
 
 FORMAT = 1
 APPLICATION_ID = 0x656D6264  # "embd": tells our catalogue from any other SQLite file
+BLOCK_ROWS = 1024  # rows turned to float32 at a time: 5 MB at d = 1,280 stay in a cache
 LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
 
 
@@ -157,7 +159,7 @@ class Index:
             return [Segment(*v) for v in self._db.execute("SELECT * FROM segments ORDER BY id")]
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
-        """Vector ids (n,) and their unit rows (n, d), segment by segment, copies once.
+        """Vector ids (n,) and their unit rows (n, d), at most BLOCK_ROWS at a time, copies once.
 
         Every segment is checked against its SHA-256 before its first row is used.
         """
@@ -168,11 +170,15 @@ class Index:
                     "(SELECT 1 FROM images WHERE vector = v.id) ORDER BY row",
                     (segment.id,),
                 ).fetchall()
-                if live:
-                    ids, places = np.array(live, dtype=np.int64).T
-                    if places[-1] >= segment.rows:
-                        raise self._damaged(f"segment {segment.id} has no row {places[-1]}")
-                    yield ids, unit_rows(self._segment(segment)[places])
+                if not live:
+                    continue
+                stored = self._segment(segment)
+                ids, places = np.fromiter(chain(*live), np.int64).reshape(-1, 2).T
+                if not 0 <= places[0] <= places[-1] < segment.rows:
+                    raise self._damaged(f"segment {segment.id} has no row {places[-1]}")
+                for start in range(0, len(ids), BLOCK_ROWS):
+                    part = slice(start, start + BLOCK_ROWS)
+                    yield ids[part], unit_rows(stored[places[part]])
 
     def paths_of(self, vector: int) -> list[Path]:
         """Where the images of one vector stand, first indexed first."""

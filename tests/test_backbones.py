@@ -73,6 +73,7 @@ def test_hub_route_equals_keras_route(
         monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path / name))
         if name == "keras":
             monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "empty"))
+            monkeypatch.setenv("KERAS_HOME", str(SHARED / "keras_home"))
         else:
             monkeypatch.setenv("KERAS_HOME", str(tmp_path / "empty"))
         for layer in (None, MIDDLE):

@@ -38,7 +38,7 @@ def pixels(size: int) -> Iterator[Pixels]:
         yield (picture.clip(0, 1) * 255).round().astype(np.uint8)
 
 
-def _texture(random: np.random.RandomState, size: int) -> npt.NDArray[np.float64]:
+def _texture(random: "np.random.RandomState", size: int) -> npt.NDArray[np.float64]:
     """1/f noise (size, size) of unit variance."""
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None])
     frequency[0, 0] = np.inf

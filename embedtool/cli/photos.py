@@ -123,8 +123,7 @@ def search(
     if html:
         api.write_search_page(results, html)
         say(f"page: {html}")
-    held = api.index_info(index)["images"]
-    if k > held:
+    if any(len(r.matches) < k for r in results) and k > (held := api.index_info(index)["images"]):
         say(f"note: {k} matches were asked for, the index holds {held} images")
 
 

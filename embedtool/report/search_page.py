@@ -20,14 +20,15 @@ h1 { font-size: 1.3rem; font-weight: 600 }
 section { display: flex; gap: 1.5rem; border-top: 1px solid var(--line); padding: 1.5rem 0 }
 .query { flex: 0 0 15rem }
 .matches { flex: 1; display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)) }
+  grid-template-columns: repeat(5, minmax(0, 1fr)); align-items: start }
 figure { margin: 0; min-width: 0 }
 img, .none { width: 100%; aspect-ratio: 1; object-fit: cover; border-radius: .4rem; display: block }
 .query img { aspect-ratio: auto }
 .none { border: 1px dashed var(--line); display: grid; place-content: center; opacity: .6 }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; margin-top: .3rem }
 b { font-variant-numeric: tabular-nums }
-@media (max-width: 40rem) { section { flex-direction: column } .query { flex: none } }
+@media (max-width: 40rem) { section { flex-direction: column }
+  .matches { grid-template-columns: repeat(2, minmax(0, 1fr)) } .query { flex: none } }
 """
 
 
