@@ -115,6 +115,12 @@ def search(
     )
     if json:
         emit_json({"queries": [_query(r) for r in results]})
+    elif sys.stdout.isatty():
+        for r in results:
+            print(r.query)
+            emit_table(
+                ("rank", "similarity", "path"), [(m.rank, m.similarity, m.path) for m in r.matches]
+            )
     else:
         emit_table(
             ("query", "rank", "similarity", "path"),
