@@ -7,88 +7,68 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embedtool.api import (
-        default_index,
-        doctor_index,
-        embed_photos,
-        import_model,
-        index_info,
-        index_photos,
-        index_rejects,
-        known_models,
-        load_backbone,
-        model_info,
-        open_embedder,
-        run_bench,
-        run_demo,
-        search_photos,
-        verify_index,
-        write_search_page,
-    )
-    from embedtool.backbones.resolve import Backbone
-    from embedtool.bench import BenchReport
-    from embedtool.decode import decode_image
-    from embedtool.demo import draw_photos
-    from embedtool.embed import Embedder, MeanColourEmbedder, NetworkEmbedder
-    from embedtool.errors import (
-        EmbedtoolError,
-        ImageRejected,
-        IndexDamaged,
-        IndexLocked,
-        IndexTooNew,
-        ModelMismatch,
-        ModelOffline,
-        ModelUnavailable,
-        NotAnIndex,
-        PhotosMissing,
-        TooManyRejects,
-        UsageError,
-    )
-    from embedtool.store import Index
-    from embedtool.types import IndexReport, Match, QueryMatches, Recipe, Reject
+    from embedtool.backbones.library import import_model as import_model
+    from embedtool.backbones.library import known_models as known_models
+    from embedtool.backbones.library import model_info as model_info
+    from embedtool.backbones.resolve import Backbone as Backbone
+    from embedtool.backbones.resolve import load_backbone as load_backbone
+    from embedtool.bench import BenchReport as BenchReport
+    from embedtool.bench import BenchRow as BenchRow
+    from embedtool.bench import run_bench as run_bench
+    from embedtool.decode import decode_image as decode_image
+    from embedtool.demo import DemoResult as DemoResult
+    from embedtool.demo import run_demo as run_demo
+    from embedtool.embed import Embedder as Embedder
+    from embedtool.embed import MeanColourEmbedder as MeanColourEmbedder
+    from embedtool.embed import NetworkEmbedder as NetworkEmbedder
+    from embedtool.errors import EmbedtoolError as EmbedtoolError
+    from embedtool.errors import ImageRejected as ImageRejected
+    from embedtool.errors import IndexDamaged as IndexDamaged
+    from embedtool.errors import IndexLocked as IndexLocked
+    from embedtool.errors import IndexTooNew as IndexTooNew
+    from embedtool.errors import ModelMismatch as ModelMismatch
+    from embedtool.errors import ModelOffline as ModelOffline
+    from embedtool.errors import ModelUnavailable as ModelUnavailable
+    from embedtool.errors import NotAnIndex as NotAnIndex
+    from embedtool.errors import PhotosMissing as PhotosMissing
+    from embedtool.errors import TooManyRejects as TooManyRejects
+    from embedtool.errors import UsageError as UsageError
+    from embedtool.indexing import default_index as default_index
+    from embedtool.indexing import index_photos as index_photos
+    from embedtool.inspection import doctor_index as doctor_index
+    from embedtool.inspection import index_info as index_info
+    from embedtool.inspection import index_rejects as index_rejects
+    from embedtool.inspection import verify_index as verify_index
+    from embedtool.pictures import draw_photos as draw_photos
+    from embedtool.pipeline import embed_photos as embed_photos
+    from embedtool.querying import search_photos as search_photos
+    from embedtool.report.search_page import write_search_page as write_search_page
+    from embedtool.store import Index as Index
+    from embedtool.types import IndexReport as IndexReport
+    from embedtool.types import Match as Match
+    from embedtool.types import QueryMatches as QueryMatches
+    from embedtool.types import Recipe as Recipe
+    from embedtool.types import Reject as Reject
 
 _ROOMS = {
-    "api": (
-        "default_index",
-        "doctor_index",
-        "embed_photos",
-        "import_model",
-        "index_info",
-        "index_photos",
-        "index_rejects",
-        "known_models",
-        "load_backbone",
-        "model_info",
-        "open_embedder",
-        "run_bench",
-        "run_demo",
-        "search_photos",
-        "verify_index",
-        "write_search_page",
-    ),
-    "backbones.resolve": ("Backbone",),
-    "bench": ("BenchReport",),
-    "decode": ("decode_image",),
-    "demo": ("draw_photos",),
-    "embed": ("Embedder", "MeanColourEmbedder", "NetworkEmbedder"),
-    "errors": (
-        "EmbedtoolError",
-        "ImageRejected",
-        "IndexDamaged",
-        "IndexLocked",
-        "IndexTooNew",
-        "ModelMismatch",
-        "ModelOffline",
-        "ModelUnavailable",
-        "NotAnIndex",
-        "PhotosMissing",
-        "TooManyRejects",
-        "UsageError",
-    ),
-    "store": ("Index",),
-    "types": ("IndexReport", "Match", "QueryMatches", "Recipe", "Reject"),
+    "backbones.library": "import_model known_models model_info",
+    "backbones.resolve": "Backbone load_backbone",
+    "bench": "BenchReport BenchRow run_bench",
+    "decode": "decode_image",
+    "demo": "DemoResult run_demo",
+    "embed": "Embedder MeanColourEmbedder NetworkEmbedder",
+    "pipeline": "embed_photos",
+    "errors": "EmbedtoolError ImageRejected IndexDamaged IndexLocked IndexTooNew ModelMismatch "
+    "ModelOffline ModelUnavailable NotAnIndex PhotosMissing TooManyRejects UsageError",
+    "indexing": "default_index index_photos",
+    "inspection": "doctor_index index_info index_rejects verify_index",
+    "pictures": "draw_photos",
+    "querying": "search_photos",
+    "report.search_page": "write_search_page",
+    "store": "Index",
+    "types": "IndexReport Match QueryMatches Recipe Reject",
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = sorted(_ROOM_OF)
 
 

@@ -13,11 +13,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from embedtool.backbones import Backbone, resolve
+from embedtool.backbones import Backbone, load_backbone
 from embedtool.decode import decode_image
-from embedtool.demo import draw_photos
-from embedtool.embed import NetworkEmbedder, cpu_count, read_source
+from embedtool.embed import NetworkEmbedder
 from embedtool.errors import ModelOffline, UsageError
+from embedtool.pictures import draw_photos
+from embedtool.pipeline import cpu_count, read_source
 from embedtool.sources import list_photos, require_images
 from embedtool.sync import sync
 from embedtool.types import Source
@@ -112,7 +113,7 @@ def run_bench(
 
 def _default_models() -> list[str]:
     try:
-        resolve("mobilenet_v2")
+        load_backbone("mobilenet_v2")
     except ModelOffline:
         return ["builtin"]
     return ["mobilenet_v2:float32", "mobilenet_v2:int8", "builtin"]
@@ -120,7 +121,7 @@ def _default_models() -> list[str]:
 
 def _series(spec: str) -> _Series:
     name, _, precision = spec.partition(":") if "://" not in spec else (spec, "", "")
-    backbone = resolve(name, precision=precision or None)
+    backbone = load_backbone(name, precision=precision or None)
     return _Series(backbone, NetworkEmbedder(backbone))
 
 

@@ -15,7 +15,6 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -25,44 +24,20 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.errors import EmbedtoolError, IndexDamaged, IndexLocked, IndexTooNew, NotAnIndex
+from embedtool.layout import (
+    APPLICATION_ID,
+    FORMAT,
+    Refusal,
+    Row,
+    Segment,
+    connect,
+    exists,
+    full_path,
+    segment_file,
+)
 from embedtool.types import Recipe, Reject, Vectors, unit_rows
 
-FORMAT = 1
-APPLICATION_ID = 0x656D6264  # "embd": tells our catalogue from any other SQLite file
 BLOCK_ROWS = 1024  # rows turned to float32 at a time: 5 MB at d = 1,280 stay in a cache
-LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
-
-
-@dataclass(frozen=True)
-class Row:
-    """One image as the catalogue knows it."""
-
-    id: int
-    root: bytes
-    path: bytes
-    size: int
-    mtime_ns: int
-    digest: bytes  # SHA-256 of the file's bytes
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """One reject as the catalogue knows it."""
-
-    root: bytes
-    path: bytes
-    size: int
-    mtime_ns: int
-    stage: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Segment:
-    id: int
-    rows: int
-    bytes: int
-    sha256: str
 
 
 class Index:
@@ -302,23 +277,3 @@ class Index:
             raise EmbedtoolError(f"cannot use {self.path / 'catalog.sqlite'}: {error}") from error
         except sqlite3.DatabaseError as error:
             raise self._damaged(f"catalog.sqlite: {error}") from error
-
-
-def exists(path: str | os.PathLike[str]) -> bool:
-    return (Path(path) / "catalog.sqlite").is_file()
-
-
-def full_path(root: bytes, path: bytes) -> Path:
-    return Path(os.fsdecode(os.path.join(root, path)))
-
-
-def segment_file(index: Path, number: int) -> Path:
-    return index / "vectors" / f"{number:06d}.npy"
-
-
-def connect(file: Path) -> sqlite3.Connection:
-    uri = file.absolute().as_uri() + ("?mode=rwc" if file.suffix == ".new" else "?mode=rw")
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_WAIT)
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
-    return db

@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.errors import PhotosMissing
+from embedtool.layout import Refusal, Row
 from embedtool.sources import Listing, list_photos, require_images
-from embedtool.store import Refusal, Row
 from embedtool.types import IndexReport, Source
 from embedtool.writer import Writer
 
 if TYPE_CHECKING:
-    from embedtool.embed import Embedder, Outcome
+    from embedtool.embed import Embedder
+    from embedtool.pipeline import Outcome
 
 COMMIT_SECONDS = 3.0  # the most work a kill can cost
 COMMIT_ROWS = 1024
@@ -53,7 +54,7 @@ def sync(
     plan = _plan(index, listing)
     embedding = time.monotonic()
     if plan.todo:
-        from embedtool.embed import embed_files  # a run that finds nothing new pays no decoder
+        from embedtool.pipeline import embed_files  # a run that finds nothing new pays no decoder
 
         run = _Run(index, plan)
         outcomes = embed_files(

@@ -6,6 +6,8 @@ d vector dimensions, k neighbours asked for, c classes.
 
 import hashlib
 import json
+import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import numpy.typing as npt
 
 from embedtool.errors import EmbedtoolError
 
+PathLike = str | os.PathLike[str]
 Pixels = npt.NDArray[np.uint8]  # (s, s, 3), or (n, s, s, 3) where a docstring says so
 Vectors = npt.NDArray[np.float32]  # (n, d), C-contiguous, each row of length 1
 
@@ -106,3 +109,8 @@ class Match:
 class QueryMatches:
     query: str
     matches: tuple[Match, ...]  # descending similarity
+
+
+def several(names: PathLike | Sequence[PathLike]) -> list[PathLike]:
+    """One name, or several, as a list."""
+    return [names] if isinstance(names, str | os.PathLike) else list(names)

@@ -16,33 +16,18 @@ import numpy.typing as npt
 
 from embedtool.errors import IndexLocked, NotAnIndex
 from embedtool.files import sync_folder, write_whole
-from embedtool.store import (
+from embedtool.layout import (
     APPLICATION_ID,
     FORMAT,
-    Index,
+    SCHEMA,
     Refusal,
     Segment,
     connect,
     exists,
     segment_file,
 )
+from embedtool.store import Index
 from embedtool.types import Recipe, Source, Vectors
-
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL);
-CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
-CREATE TABLE segments (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    sha256 TEXT NOT NULL);
-CREATE TABLE vectors (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,
-    segment INTEGER NOT NULL REFERENCES segments, row INTEGER NOT NULL);
-CREATE TABLE images (id INTEGER PRIMARY KEY, root INTEGER NOT NULL REFERENCES roots,
-    path BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    vector INTEGER NOT NULL REFERENCES vectors, UNIQUE (root, path));
-CREATE INDEX images_by_vector ON images (vector);
-CREATE TABLE rejects (root INTEGER NOT NULL REFERENCES roots, path BLOB NOT NULL,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL,
-    PRIMARY KEY (root, path));
-"""
 
 
 class Writer(Index):

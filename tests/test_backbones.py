@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from conftest import SHARED, embedtool, encoded, picture
 
-from embedtool.backbones import import_model, resolve
+from embedtool.backbones import load_backbone, reopen
 from embedtool.backbones.folder import ModelFolder, read_folder, weights_digest, write_folder
+from embedtool.backbones.library import import_model
 from embedtool.backbones.resolve import BUILTIN, FULL_HANDLE
 from embedtool.decode import decode_image
 from embedtool.embed import NetworkEmbedder
@@ -30,7 +31,7 @@ def worst(a: np.ndarray, b: np.ndarray) -> float:
 
 @pytest.mark.parametrize("layer", [None, MIDDLE, "block_3_project_BN"])
 def test_litert_equals_tensorflow(layer: str | None) -> None:
-    backbone = resolve("builtin", layer=layer, precision="float32")
+    backbone = load_backbone("builtin", layer=layer, precision="float32")
     lite = NetworkEmbedder(backbone).embed(pixels(96))
     reference = NetworkEmbedder(backbone, runtime="tensorflow").embed(pixels(96))
     assert lite.shape == (6, backbone.dim)
@@ -61,7 +62,7 @@ def test_a_random_student_is_converted_within_1e_4(tmp_path: Path) -> None:
         alpha=0.35,
     )
     write_folder(model, tensors)
-    got = NetworkEmbedder(resolve(str(tmp_path))).embed(pixels(64))
+    got = NetworkEmbedder(load_backbone(str(tmp_path))).embed(pixels(64))
     own = np.asarray(student(pixels(64) / np.float32(127.5) - 1)).mean((1, 2))
     assert worst(got, own / np.linalg.norm(own, axis=1, keepdims=True)) < 1e-4
 
@@ -77,7 +78,7 @@ def test_hub_route_equals_keras_route(
         else:
             monkeypatch.setenv("KERAS_HOME", str(tmp_path / "empty"))
         for layer in (None, MIDDLE):
-            backbone = resolve("mobilenet_v2", layer=layer)
+            backbone = load_backbone("mobilenet_v2", layer=layer)
             np.save(
                 tmp_path / f"{name}-{layer}.npy", NetworkEmbedder(backbone).embed(pixels(224, 3))
             )
@@ -91,7 +92,7 @@ def test_hub_route_equals_keras_route(
 
 def test_the_full_network_in_litert_equals_tensorflow(hub_module: Path) -> None:
     for layer in (None, MIDDLE):
-        backbone = resolve("mobilenet_v2", layer=layer)
+        backbone = load_backbone("mobilenet_v2", layer=layer)
         lite = NetworkEmbedder(backbone).embed(pixels(224, 3))
         reference = NetworkEmbedder(backbone, runtime="tensorflow").embed(pixels(224, 3))
         assert worst(lite, reference) < 1e-4
@@ -103,13 +104,13 @@ def test_our_network_equals_the_module_it_was_read_from(hub_module: Path) -> Non
     module = tf.saved_model.load(str(hub_module)).signatures["serving_default"]
     [raw] = module(inputs=tf.constant(pixels(224, 3) / np.float32(255))).values()
     raw = np.asarray(raw)
-    got = NetworkEmbedder(resolve(FULL_HANDLE)).embed(pixels(224, 3))
+    got = NetworkEmbedder(load_backbone(FULL_HANDLE)).embed(pixels(224, 3))
     assert worst(got, raw / np.linalg.norm(raw, axis=1, keepdims=True)) < 1e-4
 
 
 def test_int8_stays_close_to_float32() -> None:
-    small = NetworkEmbedder(resolve("builtin")).embed(pixels(96, 20))
-    full = NetworkEmbedder(resolve("builtin", precision="float32")).embed(pixels(96, 20))
+    small = NetworkEmbedder(load_backbone("builtin")).embed(pixels(96, 20))
+    full = NetworkEmbedder(load_backbone("builtin", precision="float32")).embed(pixels(96, 20))
     assert worst(small, full) < 0.06
 
 
@@ -119,7 +120,7 @@ def test_nine_orientations_give_one_vector() -> None:
     upright = picture(7, (320, 240))
     files = [encoded(upright, "PNG"), *(with_orientation(upright, t, "PNG") for t in TURNS)]
     assert len(files) == 9
-    embedder = NetworkEmbedder(resolve("builtin"))
+    embedder = NetworkEmbedder(load_backbone("builtin"))
     rows = embedder.embed(np.stack([decode_image(data, embedder.size) for data in files]))
     assert worst(rows, np.repeat(rows[:1], 9, 0)) < 1e-3
 
@@ -138,7 +139,7 @@ def test_any_saved_model_is_an_opaque_embedder(tmp_path: Path) -> None:
 
     thirds = Thirds()
     tf.saved_model.save(thirds, str(tmp_path / "thirds"), signatures=thirds.__call__)
-    backbone = resolve(str(tmp_path / "thirds"))
+    backbone = load_backbone(str(tmp_path / "thirds"))
     assert (backbone.recipe.size, backbone.dim, backbone.recipe.low) == (64, 3, 0.0)
     images = np.zeros((1, 64, 64, 3), np.uint8)
     images[..., :] = (255, 51, 0)
@@ -146,7 +147,7 @@ def test_any_saved_model_is_an_opaque_embedder(tmp_path: Path) -> None:
     expected = np.array([1.0, 0.4, 0.0])
     assert np.allclose(got[0], expected / np.linalg.norm(expected), atol=1e-5)
     with pytest.raises(UsageError, match="no layer"):
-        resolve(str(tmp_path / "thirds"), layer="block_1_expand")
+        load_backbone(str(tmp_path / "thirds"), layer="block_1_expand")
 
 
 def offline(tmp_path: Path) -> dict[str, str]:
@@ -163,38 +164,38 @@ def test_offline_says_so_in_one_line_with_the_ways_out(
     for name, value in offline(tmp_path).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(ModelOffline) as caught:
-        resolve("mobilenet_v2")
+        load_backbone("mobilenet_v2")
     text = str(caught.value)
     assert "\n" not in text
     for way in ("--model builtin", "TFHUB_CACHE_DIR", "embedtool model import PATH"):
         assert way in text
     with pytest.raises(ModelOffline):
-        resolve("https://tfhub.dev/google/nnlm/9")
-    backbone = resolve("auto")
+        load_backbone("https://tfhub.dev/google/nnlm/9")
+    backbone = load_backbone("auto")
     assert backbone.spec == "builtin" and "mobilenet_v2" in backbone.note
 
 
 def test_auto_takes_the_full_network_where_it_is_at_hand(hub_module: Path) -> None:
-    backbone = resolve("auto")
+    backbone = load_backbone("auto")
     assert (backbone.spec, backbone.note) == ("mobilenet_v2", "")
 
 
 def test_an_imported_model_serves_offline(
     hub_module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = resolve("mobilenet_v2").fingerprint
+    expected = load_backbone("mobilenet_v2").fingerprint
     for name, value in offline(tmp_path).items():
         monkeypatch.setenv(name, value)
     assert import_model(hub_module).spec == "mobilenet_v2"
-    assert resolve("mobilenet_v2").fingerprint == expected
-    assert resolve("auto").spec == "mobilenet_v2"
+    assert load_backbone("mobilenet_v2").fingerprint == expected
+    assert load_backbone("auto").spec == "mobilenet_v2"
 
 
 def test_the_fingerprint_changes_with_all_that_changes_a_vector() -> None:
-    base = resolve("builtin")
+    base = load_backbone("builtin")
     others = [
-        resolve("builtin", layer=MIDDLE),
-        resolve("builtin", precision="float32"),
+        load_backbone("builtin", layer=MIDDLE),
+        load_backbone("builtin", precision="float32"),
         replace(base, recipe=replace(base.recipe, decode="another")),
         replace(base, recipe=replace(base.recipe, size=128)),
     ]
@@ -204,14 +205,14 @@ def test_the_fingerprint_changes_with_all_that_changes_a_vector() -> None:
 
 def test_unknown_specs_layers_and_precisions() -> None:
     for call, text in (
-        (lambda: resolve("resnet"), "embedtool model list"),
-        (lambda: resolve("builtin", layer="block_99"), "embedtool model info builtin"),
-        (lambda: resolve("builtin", precision="int4"), "float32 or int8"),
+        (lambda: load_backbone("resnet"), "embedtool model list"),
+        (lambda: load_backbone("builtin", layer="block_99"), "embedtool model info builtin"),
+        (lambda: load_backbone("builtin", precision="int4"), "float32 or int8"),
     ):
         with pytest.raises(UsageError, match=text):
             call()
     with pytest.raises(UsageError, match="runtime"):
-        NetworkEmbedder(resolve("builtin"), runtime="onnx")
+        NetworkEmbedder(load_backbone("builtin"), runtime="onnx")
 
 
 def test_a_model_folder_with_other_weights_is_refused(tmp_path: Path) -> None:
@@ -224,15 +225,15 @@ def test_a_model_folder_with_other_weights_is_refused(tmp_path: Path) -> None:
         read_folder(folder).tensors()
     (folder / "model.json").write_text("{}")
     with pytest.raises(ModelUnavailable, match="expected a model folder"):
-        resolve(str(folder))
+        load_backbone(str(folder))
     card = json.loads((BUILTIN / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps(card | {"format": 9}))
     with pytest.raises(ModelUnavailable, match="format 9"):
-        resolve(str(folder))
+        load_backbone(str(folder))
 
 
 def test_a_damaged_compiled_model_is_compiled_again(own_cache: Path) -> None:
-    backbone = resolve("builtin", precision="float32")
+    backbone = load_backbone("builtin", precision="float32")
     file = backbone.compiled()
     good = file.read_bytes()
     file.write_bytes(good[:-100])
@@ -243,7 +244,7 @@ def test_a_damaged_compiled_model_is_compiled_again(own_cache: Path) -> None:
 def test_the_shipped_file_is_the_one_its_card_names() -> None:
     model = read_folder(BUILTIN)
     assert weights_digest(model.tensors()) == model.weights
-    assert resolve("builtin").compiled() == BUILTIN / "int8.tflite"
+    assert load_backbone("builtin").compiled() == BUILTIN / "int8.tflite"
     assert sum(f.stat().st_size for f in BUILTIN.iterdir()) < 5_500_000
 
 
@@ -259,8 +260,6 @@ def test_another_model_is_refused_with_the_command_that_mends_it(
         assert "embedtool index PHOTOS --model" in done.err and "Traceback" not in done.err
     assert embedtool("index", drawn, "--index", index, "--model", "builtin").code == 0
     with pytest.raises(ModelMismatch, match="no longer the model"):
-        from embedtool.backbones import reopen
-
-        old = resolve("builtin").recipe
+        old = load_backbone("builtin").recipe
         reopen("builtin", replace(old, weights="0" * 64))
     assert os.listdir(index / "vectors") == ["000001.npy"]

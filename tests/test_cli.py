@@ -105,7 +105,7 @@ def test_a_stored_query_loads_no_model_and_no_query_loads_tensorflow(
     outside = tmp_path / "new.png"
     outside.write_bytes(encoded(picture(1), "PNG"))
     script = (
-        "import sys; from embedtool.api import search_photos\n"
+        "import sys; from embedtool import search_photos\n"
         "search_photos(sys.argv[1], [sys.argv[2]]); print('\\n'.join(sys.modules))"
     )
     for query, loads in ((drawn / "city" / "city-01.jpg", False), (outside, True)):
@@ -119,7 +119,7 @@ def test_a_stored_query_loads_no_model_and_no_query_loads_tensorflow(
 
 def test_a_second_run_loads_no_decoder_and_no_model(index: Path, drawn: Path) -> None:
     script = (
-        "import sys; from embedtool.api import index_photos\n"
+        "import sys; from embedtool import index_photos\n"
         "print(index_photos(sys.argv[1], index=sys.argv[2]).unchanged)\n"
         "print('\\n'.join(sys.modules))"
     )
@@ -303,7 +303,7 @@ def test_memory_does_not_grow_with_the_number_of_images(clothing: Path, tmp_path
         names = tmp_path / f"{count}.txt"
         names.write_text("\n".join(map(str, everything[:count])))
         script = (
-            "import resource, sys; from embedtool.api import index_photos\n"
+            "import resource, sys; from embedtool import index_photos\n"
             "report = index_photos(open(sys.argv[1]).read().splitlines(), index=sys.argv[2],\n"
             "                      model='builtin')\n"
             "print(report.total, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from conftest import encoded, picture
 
-from embedtool.api import load_backbone, open_embedder
+from embedtool.backbones import load_backbone
 from embedtool.decode import decode_image
-from embedtool.embed import Embedder, MeanColourEmbedder, embed_files
+from embedtool.embed import Embedder, MeanColourEmbedder, NetworkEmbedder
 from embedtool.errors import EmbedtoolError, ImageRejected, UsageError
+from embedtool.pipeline import embed_files
 from embedtool.types import Pixels, Source, Vectors, unit_rows
 
 
@@ -20,7 +21,7 @@ def make(kind: str) -> Embedder:
     if kind == "fake":
         return MeanColourEmbedder()
     runtime, precision = kind.split()
-    return open_embedder(load_backbone("builtin", precision=precision), runtime=runtime)
+    return NetworkEmbedder(load_backbone("builtin", precision=precision), runtime=runtime)
 
 
 @pytest.mark.parametrize("kind", ["fake", "litert int8", "litert float32", "tensorflow float32"])

@@ -56,7 +56,7 @@ def index_killed_at(photos: Path, index: Path, moment: float) -> bool:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from embedtool.demo import draw_photos
+    from embedtool.pictures import draw_photos
 
     folder = tmp_path_factory.mktemp("many") / "photos"
     draw_photos(folder, each=40)

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -69,7 +68,7 @@ class Backbone:
         return target / "model.tflite"
 
 
-def resolve(
+def load_backbone(
     spec: str = "auto", *, layer: str | None = None, precision: str | None = None
 ) -> Backbone:
     """Find the network a spec names, importing it into the user cache the first time.
@@ -109,7 +108,7 @@ def resolve(
 
 def reopen(spec: str, recipe: Recipe) -> Backbone:
     """The backbone an index was made with; ModelMismatch where the spec names another now."""
-    backbone = resolve(spec, layer=recipe.layer, precision=recipe.precision.split()[0])
+    backbone = load_backbone(spec, layer=recipe.layer, precision=recipe.precision.split()[0])
     if backbone.recipe != recipe:
         old, new = asdict(recipe), asdict(backbone.recipe)
         differing = [key for key in old if old[key] != new[key]]
@@ -121,53 +120,9 @@ def reopen(spec: str, recipe: Recipe) -> Backbone:
     return backbone
 
 
-def pull(spec: str) -> Backbone:
-    """Fetch, import and compile, so that later runs need neither the network nor TensorFlow."""
-    backbone = resolve(spec)
-    backbone.compiled()
-    return backbone
-
-
-def import_model(path: str | os.PathLike[str], name: str | None = None) -> Backbone:
-    """Copy a SavedModel folder, or read a model folder, into the user cache under a name.
-
-    A full MobileNetV2 is named mobilenet_v2 unless told otherwise, and serves under that name.
-    """
-    source = Path(path)
-    if (source / "model.json").exists():
-        found = source
-    elif (source / "saved_model.pb").exists():
-        found = _saved_model(source)
-    else:
-        raise UsageError(
-            f"expected a SavedModel folder (with saved_model.pb) or a model folder (with "
-            f"model.json), received {source}. A downloaded archive must be unpacked first"
-        )
-    model = read_folder(found)
-    if model.architecture != MOBILENET:
-        return resolve(str(source))
-    own = name or (FULL if (model.alpha, model.size) == (1.0, 224) else source.resolve().name)
-    target = _imported(own)
-    if not target.exists():
-        from embedtool.backbones.cache import publish_folder
-        from embedtool.backbones.folder import write_folder
-
-        with publish_folder(target) as draft:
-            write_folder(replace(model, path=draft, name=own, compiled={}), model.tensors())
-    return resolve(own)
-
-
-def known_models() -> Iterator[tuple[str, ModelFolder]]:
-    """(spec, model) of every model at hand without the network."""
-    yield "builtin", read_folder(BUILTIN)
-    for folder in sorted((cache_folder() / "models").glob("*/model.json")):
-        model = read_folder(folder.parent)
-        yield model.name, model
-
-
 def is_at_hand(spec: str) -> bool:
     """Whether a handle can be had without the network."""
-    if _imported(spec).exists():
+    if imported_folder(spec).exists():
         return True
     handle = FULL_HANDLE if spec == FULL else spec
     keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
@@ -178,7 +133,7 @@ def is_at_hand(spec: str) -> bool:
 
 def _auto(layer: str | None, precision: str | None) -> Backbone:
     try:
-        return resolve(FULL, layer=layer, precision=precision)
+        return load_backbone(FULL, layer=layer, precision=precision)
     except ModelOffline as error:
         cards = read_folder(BUILTIN).card["measured"]["clothing"]
         small, full = cards["builtin int8"], cards["full network float32"]
@@ -188,7 +143,7 @@ def _auto(layer: str | None, precision: str | None) -> Backbone:
             f"10 neighbours where mobilenet_v2 finds {full['precision_at_10']:.0%}"
         )
         try:
-            return replace(resolve("builtin", layer=layer, precision=precision), note=note)
+            return replace(load_backbone("builtin", layer=layer, precision=precision), note=note)
         except UsageError:
             raise error from None
 
@@ -202,22 +157,23 @@ def _folder(spec: str) -> ModelFolder:
     if (path / "model.json").is_file():
         return read_folder(path)
     if (path / "saved_model.pb").is_file():
-        return read_folder(_saved_model(path))
-    if spec and os.sep not in spec and _imported(spec).exists():
-        return read_folder(_imported(spec))
+        return read_folder(saved_model_folder(path))
+    if spec and os.sep not in spec and imported_folder(spec).exists():
+        return read_folder(imported_folder(spec))
     raise UsageError(
         f"expected auto, builtin, mobilenet_v2, a TF Hub handle (https://...), a SavedModel folder "
         f"or a model folder; received {spec!r}. Models at hand: embedtool model list"
     )
 
 
-def _imported(spec: str) -> Path:
+def imported_folder(spec: str) -> Path:
+    """Where the user cache keeps what a handle or a name stands for."""
     key = spec if "/" not in spec else hashlib.sha256(spec.encode()).hexdigest()[:32]
     return cache_folder() / "models" / (FULL if spec == FULL_HANDLE else key)
 
 
 def _handle(spec: str) -> ModelFolder:
-    target = _imported(spec)
+    target = imported_folder(spec)
     if not target.exists():
         handle = FULL_HANDLE if spec == FULL else spec
         if not is_at_hand(spec):
@@ -235,7 +191,8 @@ def _handle(spec: str) -> ModelFolder:
     return read_folder(target)
 
 
-def _saved_model(path: Path) -> Path:
+def saved_model_folder(path: Path) -> Path:
+    """The model folder that stands for a SavedModel, imported the first time."""
     target = cache_folder() / "models" / files_digest(path)[:32]
     if not target.exists():
         _build("import_saved_model", path=str(path), name=str(path), target=str(target))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from embedtool import api
+import embedtool
 from embedtool.cli.output import Json, emit_json, emit_record, emit_table, say
 from embedtool.errors import IndexDamaged
 
@@ -15,7 +15,7 @@ IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
 
 def info(index: IndexPath, json: Json = False) -> None:
     """Show what an index holds."""
-    content = api.index_info(index)
+    content = embedtool.index_info(index)
     if json:
         emit_json(content)
         return
@@ -27,7 +27,7 @@ def info(index: IndexPath, json: Json = False) -> None:
 
 def rejects(index: IndexPath, json: Json = False) -> None:
     """List the files an index refused, and why."""
-    found = api.index_rejects(index)
+    found = embedtool.index_rejects(index)
     rows = [(str(r.path), r.stage, r.reason) for r in found]
     if json:
         names = ("path", "stage", "reason")
@@ -41,7 +41,7 @@ def verify(index: IndexPath, json: Json = False) -> None:
 
     Exit code 0 when all is whole, 3 when not.
     """
-    faults = api.verify_index(index)
+    faults = embedtool.verify_index(index)
     if json:
         emit_json({"index": str(index), "whole": not faults, "faults": faults})
     else:
@@ -59,7 +59,7 @@ def doctor(index: IndexPath, json: Json = False) -> None:
     Embeds three golden pictures again and compares them with what the index remembers. Exit code 0
     when they agree, 5 when not.
     """
-    cosines = api.doctor_index(index)
+    cosines = embedtool.doctor_index(index)
     if json:
         emit_json({"index": str(index), "golden_cosines": cosines})
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from embedtool import api
+import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
 
 
@@ -22,7 +22,7 @@ def demo(
     Needs no network: the pictures are drawn here, and the built-in network embeds them.
     """
     with progress_bar("demo", quiet=quiet) as progress:
-        result = api.run_demo(out, progress=progress)
+        result = embedtool.run_demo(out, progress=progress)
     if json:
         emit_json(
             {
@@ -75,7 +75,7 @@ def bench(
     with the first model's weights. Everything runs in turn, round by round: read the ratios.
     """
     with progress_bar("measuring", quiet=quiet) as progress:
-        report = api.run_bench(photos, models=model or (), rounds=rounds, progress=progress)
+        report = embedtool.run_bench(photos, models=model or (), rounds=rounds, progress=progress)
     if json:
         emit_json(asdict(report))
         return

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from embedtool import api
+import embedtool
 from embedtool.cli.output import Json, emit_json, emit_record, emit_table
 
 model = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
@@ -17,8 +17,8 @@ Spec = Annotated[str, typer.Argument(help="builtin, mobilenet_v2, a TF Hub handl
 def list_models(json: Json = False) -> None:
     """List the networks at hand without a network connection."""
     rows = [
-        (spec, folder.architecture, folder.alpha, folder.size, folder.layers[folder.layer])
-        for spec, folder in api.known_models()
+        (known.name, known.architecture, known.alpha, known.size, known.layers[known.layer])
+        for known in embedtool.known_models()
     ]
     names = ("model", "architecture", "alpha", "size", "dim")
     if json:
@@ -30,7 +30,7 @@ def list_models(json: Json = False) -> None:
 @model.command("info")
 def model_info(spec: Spec, json: Json = False) -> None:
     """Show a network's card: what it is, its layers, how good it was measured to be."""
-    content = api.model_info(spec)
+    content = embedtool.model_info(spec)
     if json:
         emit_json(content)
     else:
@@ -44,7 +44,7 @@ def pull(
     json: Json = False,
 ) -> None:
     """Fetch and compile a network now, so that later runs need no connection."""
-    backbone = api.load_backbone(spec, precision=precision)
+    backbone = embedtool.load_backbone(spec, precision=precision)
     _done(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)
 
 
@@ -58,7 +58,7 @@ def import_model(
 
     A full MobileNetV2 serves as `mobilenet_v2` from then on.
     """
-    backbone = api.import_model(path, name)
+    backbone = embedtool.import_model(path, name)
     _done(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from embedtool import api
+import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_record, emit_table, progress_bar, say
 from embedtool.errors import TooManyRejects, UsageError
 from embedtool.types import QueryMatches
@@ -55,7 +55,7 @@ def index(
     """
     limit = _reject_limit(max_rejects)
     with progress_bar("indexing", quiet=quiet) as progress:
-        report = api.index_photos(
+        report = embedtool.index_photos(
             _names(photos),
             index=index,
             model=model,
@@ -81,7 +81,7 @@ def index(
         if report.rejected:
             say(f"note: {report.rejected} rejected; why: embedtool rejects {report.index}")
     if verbose:
-        for reject in api.index_rejects(report.index):
+        for reject in embedtool.index_rejects(report.index):
             say(f"rejected: {reject.path}: {reject.stage}: {reject.reason}")
     if limit is not None and report.rejected > limit(report.total):
         raise TooManyRejects(
@@ -110,7 +110,7 @@ def search(
     Similarity is the cosine of two vectors, 1.0 for the same picture. A query that is in the index
     and has not changed is not embedded again, and finds itself first.
     """
-    results = api.search_photos(
+    results = embedtool.search_photos(
         index, _names(images or []), rows=row or [], k=k, min_similarity=min_similarity
     )
     if json:
@@ -127,9 +127,11 @@ def search(
             [(r.query, m.rank, m.similarity, m.path) for r in results for m in r.matches],
         )
     if html:
-        api.write_search_page(results, html)
+        embedtool.write_search_page(results, html)
         say(f"page: {html}")
-    if any(len(r.matches) < k for r in results) and k > (held := api.index_info(index)["images"]):
+    if any(len(r.matches) < k for r in results) and k > (
+        held := embedtool.index_info(index)["images"]
+    ):
         say(f"note: {k} matches were asked for, the index holds {held} images")
 
 

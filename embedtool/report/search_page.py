@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from embedtool.decode import thumbnail
 from embedtool.errors import ImageRejected
-from embedtool.types import QueryMatches
+from embedtool.files import write_whole
+from embedtool.types import PathLike, QueryMatches
 
 THUMBNAIL = 240  # pixels on the longer side
 
@@ -30,6 +31,12 @@ b { font-variant-numeric: tabular-nums }
 @media (max-width: 40rem) { section { flex-direction: column }
   .matches { grid-template-columns: repeat(2, minmax(0, 1fr)) } .query { flex: none } }
 """
+
+
+def write_search_page(results: Sequence[QueryMatches], path: PathLike) -> None:
+    """Write results as one self-contained HTML page with thumbnails."""
+    with write_whole(Path(path)) as file:
+        file.write(search_page(results).encode())
 
 
 def search_page(results: Sequence[QueryMatches]) -> str:

@@ -1,0 +1,61 @@
+"""What is in an index, what was refused, is it whole, does this machine still agree with it."""
+
+import json
+import os
+from typing import Any
+
+from embedtool.errors import ModelMismatch
+from embedtool.store import Index
+from embedtool.types import PathLike, Reject
+
+DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; another CPU's rounding moves int8 vectors by less
+
+
+def index_info(index: PathLike) -> dict[str, Any]:
+    """What an index holds: model, counts, roots, sizes in bytes."""
+    with Index(index) as opened, opened.snapshot():
+        return {
+            "index": str(opened.path.absolute()),
+            "model": opened.model,
+            "fingerprint": opened.fingerprint,
+            "recipe": json.loads(opened.meta["recipe"]),
+            "dim": opened.dim,
+            "created_by": opened.meta["created_by"],
+            **opened.counts(),
+            "roots": [os.fsdecode(root) for root in opened.roots()],
+            "vector_bytes": sum(segment.bytes for segment in opened.segments()),
+            "catalogue_bytes": (opened.path / "catalog.sqlite").stat().st_size,
+        }
+
+
+def index_rejects(index: PathLike) -> list[Reject]:
+    """Every file an index refused, by path, with stage and reason."""
+    with Index(index) as opened:
+        return opened.rejects()
+
+
+def verify_index(index: PathLike) -> list[str]:
+    """Re-hash every vector file and check the catalogue; what is wrong, or [] if it is whole."""
+    with Index(index) as opened, opened.snapshot():
+        return opened.verify()
+
+
+def doctor_index(index: PathLike) -> list[float]:
+    """Embed the golden pictures again: the cosine of each with what the index remembers.
+
+    Raises ModelMismatch where one is under 1 - DOCTOR_TOLERANCE: this machine's model, decoder or
+    runtime makes other vectors than the index holds.
+    """
+    from embedtool.embed import embed_golden, embedder_of  # the others need no network
+
+    with Index(index) as opened:
+        now = embed_golden(embedder_of(opened.model, opened.recipe))
+        cosines = [float(c) for c in (now * opened.golden).sum(1)]
+        if min(cosines) < 1 - DOCTOR_TOLERANCE:
+            raise ModelMismatch(
+                f"the golden pictures come out otherwise here than when {opened.path} was made "
+                f"(cosine {min(cosines):.4f}, expected over {1 - DOCTOR_TOLERANCE}). Index the "
+                "photos into a new folder, or use the versions the index was made with: "
+                f"{opened.meta['created_by']}"
+            )
+    return cosines

@@ -1,0 +1,78 @@
+"""What lies where in an index folder: file names, format, schema, records."""
+
+import os
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = 1
+APPLICATION_ID = 0x656D6264  # "embd": tells our catalogue from any other SQLite file
+LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL);
+CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
+CREATE TABLE segments (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL);
+CREATE TABLE vectors (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,
+    segment INTEGER NOT NULL REFERENCES segments, row INTEGER NOT NULL);
+CREATE TABLE images (id INTEGER PRIMARY KEY, root INTEGER NOT NULL REFERENCES roots,
+    path BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    vector INTEGER NOT NULL REFERENCES vectors, UNIQUE (root, path));
+CREATE INDEX images_by_vector ON images (vector);
+CREATE TABLE rejects (root INTEGER NOT NULL REFERENCES roots, path BLOB NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (root, path));
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image as the catalogue knows it."""
+
+    id: int
+    root: bytes
+    path: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes  # SHA-256 of the file's bytes
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One reject as the catalogue knows it."""
+
+    root: bytes
+    path: bytes
+    size: int
+    mtime_ns: int
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    id: int
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    return (Path(path) / "catalog.sqlite").is_file()
+
+
+def full_path(root: bytes, path: bytes) -> Path:
+    return Path(os.fsdecode(os.path.join(root, path)))
+
+
+def segment_file(index: Path, number: int) -> Path:
+    return index / "vectors" / f"{number:06d}.npy"
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    uri = file.absolute().as_uri() + ("?mode=rwc" if file.suffix == ".new" else "?mode=rw")
+    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_WAIT)
+    db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA foreign_keys = ON")
+    return db
