@@ -53,16 +53,11 @@ class Index:
             )
         with self._faults():
             self._db = connect(self.path / "catalog.sqlite")
-            self._check_format()
-            self.meta: dict[str, Any] = dict(self._db.execute("SELECT key, value FROM meta"))
         try:
-            self.fingerprint = str(self.meta["fingerprint"])
-            self.model = str(self.meta["model"])
-            self.dim = int(self.meta["dim"])
-            self.recipe = Recipe(**json.loads(self.meta["recipe"]))
-            self.golden = np.frombuffer(self.meta["golden"], "<f4").reshape(-1, self.dim)
-        except (KeyError, TypeError, ValueError) as error:
-            raise self._damaged(f"its meta table is incomplete ({error!r})") from error
+            self._read_meta()
+        except BaseException:
+            self._db.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -244,6 +239,21 @@ class Index:
                 )
             self._segments[segment.id] = stored
         return self._segments[segment.id]
+
+    def _read_meta(self) -> None:
+        with self._faults():
+            self._check_format()
+            self.meta: dict[str, Any] = dict(self._db.execute("SELECT key, value FROM meta"))
+        try:
+            self.fingerprint = str(self.meta["fingerprint"])
+            self.model = str(self.meta["model"])
+            self.dim = int(self.meta["dim"])
+            self.recipe = Recipe(**json.loads(self.meta["recipe"]))
+            self.golden = np.frombuffer(self.meta["golden"], "<f4").reshape(-1, self.dim)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(f"its meta table is incomplete ({error!r})") from error
+        if self.recipe.fingerprint != self.fingerprint:
+            raise self._damaged("its recipe and its fingerprint differ")
 
     def _check_format(self) -> None:
         application = self._db.execute("PRAGMA application_id").fetchone()[0]

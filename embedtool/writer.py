@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -195,10 +195,6 @@ def create(
             draft = path / "catalog.sqlite.new"
             for stale in (draft, path / "catalog.sqlite.new-journal"):
                 stale.unlink(missing_ok=True)
-            db = connect(draft)
-            db.executescript(SCHEMA)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {FORMAT}")
             meta = {
                 "model": model,
                 "fingerprint": recipe.fingerprint,
@@ -207,8 +203,11 @@ def create(
                 "golden": np.ascontiguousarray(golden, "<f4").tobytes(),
                 "created_by": created_by,
             }
-            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-            db.close()
+            with closing(connect(draft)) as db:
+                db.executescript(SCHEMA)
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {FORMAT}")
+                db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
             os.replace(draft, path / "catalog.sqlite")
             sync_folder(path)
     finally:

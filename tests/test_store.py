@@ -1,9 +1,9 @@
 """The collection on disk: whole or refused."""
 
-import os
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -90,7 +90,7 @@ def test_what_is_no_index(tmp_path: Path) -> None:
 
 
 def test_a_newer_format_is_refused(index: Path) -> None:
-    with sqlite3.connect(index / "catalog.sqlite") as db:
+    with closing(sqlite3.connect(index / "catalog.sqlite")) as db:
         db.execute("PRAGMA user_version = 2")
     with pytest.raises(IndexTooNew, match=r"format 2.*up to 1"):
         Index(index)
@@ -119,9 +119,9 @@ def test_a_damaged_segment_is_never_searched(index: Path, damage: str) -> None:
 def test_a_damaged_catalogue_is_told(index: Path) -> None:
     fill(index, 2000)
     data = bytearray((index / "catalog.sqlite").read_bytes())
-    data[8192:40000] = os.urandom(40000 - 8192)
+    data[8192:40000] = np.random.default_rng(0).bytes(40000 - 8192)
     (index / "catalog.sqlite").write_bytes(data)
-    with pytest.raises(IndexDamaged), Index(index) as opened, opened.snapshot():
+    with Index(index) as opened, pytest.raises(IndexDamaged), opened.snapshot():
         list(opened.rows())
         list(opened.blocks())
 

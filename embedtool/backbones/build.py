@@ -28,6 +28,7 @@ from embedtool.backbones.folder import (
     weights_digest,
     write_folder,
 )
+from embedtool.backbones.saved_model import saved_callable
 from embedtool.errors import EmbedtoolError, ModelOffline, ModelUnavailable
 from embedtool.types import unit_rows
 
@@ -59,7 +60,7 @@ def import_handle(handle: str, name: str, target: str, keras_too: bool) -> None:
 
 def import_saved_model(path: str, name: str, target: str, size: int = 0) -> None:
     """Read a SavedModel: as our MobileNetV2 where its outputs agree, else as an opaque embedder."""
-    call, saved = network.saved_callable(path)
+    call, saved = saved_callable(path)
     size = size or _declared_size(saved) or 224
     tensors = network.from_hub_names(saved.variables) if hasattr(saved, "variables") else None
     alpha = network.alpha_of(tensors) if tensors else None

@@ -1,4 +1,4 @@
-"""The one Keras MobileNetV2, and the ways weights get into it. Imports TensorFlow."""
+"""The one Keras MobileNetV2, and the ways weights get into it. Runs on any Keras backend."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,7 +7,6 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
 from embedtool.backbones.folder import MOBILENET, ModelFolder
 from embedtool.errors import ModelUnavailable
@@ -66,40 +65,12 @@ def embedding_model(model: ModelFolder, layer: str, *, dtype: str = "uint8") -> 
         network = load(model)
         features = keras.Model(network.input, network.get_layer(layer).output)(scaled)
         return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(features))
-    return keras.Model(pixels, _Opaque(model.saved_model)(scaled))
+    from embedtool.backbones.saved_model import SavedModelLayer
+
+    return keras.Model(pixels, SavedModelLayer(model.saved_model)(scaled))
 
 
-class _Opaque(keras.layers.Layer):  # type: ignore[misc]
-    """A SavedModel as one layer: float32 (n, s, s, 3) -> (n, d)."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self.call_saved, self.kept = saved_callable(path)
-
-    def call(self, pixels: tf.Tensor) -> tf.Tensor:
-        return self.call_saved(pixels)
-
-
-def saved_callable(path: str) -> tuple[Any, Any]:
-    """A function float32 (n, s, s, 3) -> (n, d), and the object that owns its variables."""
-    saved = tf.saved_model.load(path)
-    for name in ("serving_default", "default"):
-        if name in saved.signatures:
-            return _one_output(saved.signatures[name]), saved
-    if not callable(saved):
-        raise ModelUnavailable(
-            f"expected a SavedModel that can be called or has a serving signature: {path}"
-        )
-    return saved, saved
-
-
-def _one_output(signature: Any) -> Any:
-    """A signature takes its argument by name and answers with a dict."""
-    [argument] = signature.structured_input_signature[1]
-    return lambda pixels: next(iter(signature(**{argument: pixels}).values()))
-
-
-def from_hub_names(variables: Iterable[tf.Variable]) -> dict[str, npt.NDArray[np.float32]] | None:
+def from_hub_names(variables: Iterable[Any]) -> dict[str, npt.NDArray[np.float32]] | None:
     """The weights of a TF Hub MobileNetV2 by their Keras names; None where it is another network.
 
     MobilenetV2/expanded_conv_3/depthwise/depthwise_weights -> block_3_depthwise/kernel, and so on;

@@ -1,0 +1,38 @@
+"""A SavedModel that is no MobileNetV2 of ours: called as it is. Imports TensorFlow."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from embedtool.errors import ModelUnavailable
+
+
+class SavedModelLayer(keras.layers.Layer):  # type: ignore[misc]
+    """A SavedModel as one layer: float32 (n, s, s, 3) -> (n, d)."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.call_saved, self.kept = saved_callable(path)
+
+    def call(self, pixels: tf.Tensor) -> tf.Tensor:
+        return self.call_saved(pixels)
+
+
+def saved_callable(path: str) -> tuple[Any, Any]:
+    """A function float32 (n, s, s, 3) -> (n, d), and the object that owns its variables."""
+    saved = tf.saved_model.load(path)
+    for name in ("serving_default", "default"):
+        if name in saved.signatures:
+            return _one_output(saved.signatures[name]), saved
+    if not callable(saved):
+        raise ModelUnavailable(
+            f"expected a SavedModel that can be called or has a serving signature: {path}"
+        )
+    return saved, saved
+
+
+def _one_output(signature: Any) -> Any:
+    """A signature takes its argument by name and answers with a dict."""
+    [argument] = signature.structured_input_signature[1]
+    return lambda pixels: next(iter(signature(**{argument: pixels}).values()))
