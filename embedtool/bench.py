@@ -16,7 +16,8 @@ import numpy as np
 from embedtool.backbones import Backbone, load_backbone
 from embedtool.decode import decode_image
 from embedtool.embed import NetworkEmbedder
-from embedtool.errors import ModelOffline, UsageError
+from embedtool.errors import ImageRejected, ModelOffline, UsageError
+from embedtool.layout import full_path
 from embedtool.pictures import draw_photos
 from embedtool.pipeline import cpu_count, read_source
 from embedtool.sources import list_photos, require_images
@@ -81,7 +82,7 @@ def run_bench(
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         folder = Path(photos) if photos is not None else Path(scratch) / "photos"
         if photos is None:
-            draw_photos(folder)
+            draw_photos(folder, plain=True)
         listing = list_photos([folder])
         require_images(listing)
         series = [_series(spec) for spec in models or _default_models()]
@@ -131,10 +132,17 @@ def _measure(
     size, embedder = one.embedder.size, one.embedder
 
     def decode_file(file: Source) -> None:
-        decode_image(read_source(file)[1], size)
+        try:
+            decode_image(read_source(file)[1], size)
+        except ImageRejected as reject:
+            raise UsageError(
+                f"{full_path(file.root, file.path)}: {reject}. The Keras idiom stops at such a "
+                "file, so bench needs a folder of whole images; index finds the others: embedtool "
+                f"index {full_path(file.root, b'')}"
+            ) from reject
 
-    held = [decode_image(read_source(file)[1], size)[None] for file in files[:HELD]]
     decoding = _rate(decode_file, files)
+    held = [decode_image(read_source(file)[1], size)[None] for file in files[:HELD]]
     inferring = _rate(lambda n: embedder.embed(held[n % len(held)]), range(len(files)))
     with (
         tempfile.TemporaryDirectory(dir=scratch) as place,

@@ -1,12 +1,13 @@
 """Drawn pictures: hundreds, of several kinds, with no download."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
+
+from embedtool.types import PathLike
 
 Random = np.random.Generator
 Colour = tuple[int, int, int]
@@ -15,11 +16,11 @@ SIZE = (320, 240)
 EXIF_ORIENTATION = 0x0112
 
 
-def draw_photos(folder: str | os.PathLike[str], *, seed: int = 0, each: int = EACH) -> int:
+def draw_photos(folder: PathLike, *, seed: int = 0, each: int = EACH, plain: bool = False) -> int:
     """Draw `each` pictures of every kind into folder/<kind>/, and return how many files there are.
 
     Among them are pictures stored turned, as PNG and as WebP; one is a byte-for-byte copy and one
-    is cut off, so that a first run shows what becomes of those.
+    is cut off, so that a first run shows what becomes of those. With plain, all are whole JPEGs.
     """
     folder = Path(folder)
     random = np.random.default_rng(seed)
@@ -27,14 +28,16 @@ def draw_photos(folder: str | os.PathLike[str], *, seed: int = 0, each: int = EA
         place = folder / kind
         place.mkdir(parents=True, exist_ok=True)
         for number in range(1, each + 1):
-            _save(draw(random), place / f"{kind}-{number:02}", number)
+            _save(draw(random), place / f"{kind}-{number:02}", 1 if plain else number)
+    if plain:
+        return each * len(KINDS)
     whole = (folder / "sunset" / "sunset-01.jpg").read_bytes()
     (folder / "sunset" / "copy of sunset-01.jpg").write_bytes(whole)
     (folder / "sunset" / "cut off.jpg").write_bytes(whole[: len(whole) // 2])
     return each * len(KINDS) + 2
 
 
-def draw_queries(folder: str | os.PathLike[str], *, seed: int = 1) -> list[Path]:
+def draw_queries(folder: PathLike, *, seed: int = 1) -> list[Path]:
     """Draw one more picture of every kind, none of which `draw_photos` draws."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

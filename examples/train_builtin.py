@@ -70,17 +70,23 @@ def train(
         network.set_tensors(student, load_file(start))
     pooled = keras.layers.GlobalAveragePooling2D()(student.output)
     model = keras.Model(student.input, keras.layers.UnitNormalization()(pooled))
-    data = Crops(pictures, boxes, targets, size=size, batch=batch, seed=seed)
-    steps = epochs * len(data)
+    steps = epochs * (len(pictures) // batch)
     schedule = keras.optimizers.schedules.CosineDecay(
         rate / 20, steps, warmup_target=rate, warmup_steps=int(WARM_UP * steps)
     )
     centre = targets.reshape(-1, targets.shape[-1]).astype(np.float32).mean(0)
-    model.compile(keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY), Geometry(centre))
-    checkpoint = Checkpoint(work)
-    first = checkpoint.restore(model)
-    data.go_to(first)
-    model.fit(data, initial_epoch=first, epochs=epochs, callbacks=[checkpoint], verbose=2)
+    model.compile(
+        keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY, name="adamw"), Geometry(centre)
+    )
+    losses = _restore(model, work)
+    for epoch in range(len(losses), epochs):
+        data = Crops(pictures, boxes, targets, size=size, batch=batch, dice=(seed, epoch))
+        history = model.fit(
+            data, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0
+        )  # the data set is shuffled already, by its own dice
+        losses.append(history.history["loss"][0])
+        _save(model, losses, work)
+        print(f"epoch {epoch + 1} of {epochs}: loss {losses[-1]:.4f}", flush=True)
 
     tensors = network.get_tensors(student)
     about = {
@@ -91,7 +97,7 @@ def train(
         "batch": batch,
         "rate": rate,
         "seed": seed,
-        "loss": round(checkpoint.losses[-1], 5) if checkpoint.losses else None,
+        "loss": round(losses[-1], 5),
     }
     _write(tensors, alpha, size, out, {"training": about}, precision="float32")
     print(f"wrote {out}: embedtool index PHOTOS --model {out}")
@@ -228,8 +234,8 @@ def _teacher():  # type: ignore[no-untyped-def]
 
 
 class Crops(keras.utils.PyDataset):
-    """Batches of (pixels in [-1, 1] (b, s, s, 3), teacher rows (b, d)): one view of each photo an
-    epoch, flipped and recoloured by dice that depend on the epoch alone."""
+    """One epoch: batches of (pixels in [-1, 1] (b, s, s, 3), teacher rows (b, d)), one view of each
+    photo, flipped and recoloured. All of it follows from `dice`, whichever worker draws it when."""
 
     def __init__(
         self,
@@ -239,20 +245,22 @@ class Crops(keras.utils.PyDataset):
         *,
         size: int,
         batch: int,
-        seed: int,
+        dice: tuple[int, int],
     ) -> None:
         super().__init__(workers=cpu_count(), max_queue_size=8)
         self.pictures, self.boxes, self.targets = pictures, boxes, targets
-        self.size, self.batch, self.seed = size, batch, seed
-        self.epoch = 0
-        self._deal()
+        self.size, self.batch, self.dice = size, batch, dice
+        random = np.random.default_rng(dice)
+        n, views = boxes.shape[:2]
+        self.order = random.permutation(n)
+        self.view = random.integers(0, views, n)
 
     def __len__(self) -> int:
         return len(self.pictures) // self.batch
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order[step * self.batch : (step + 1) * self.batch]
-        random = np.random.default_rng((self.seed, self.epoch, step))
+        random = np.random.default_rng((*self.dice, step))
         pixels = np.stack(
             [_crop(self.pictures[n], self.boxes[n, self.view[n]], self.size) for n in chosen]
         ).astype(np.float32)
@@ -266,19 +274,6 @@ class Crops(keras.utils.PyDataset):
             (pixels / 127.5 - 1).astype(np.float32),
             self.targets[chosen, self.view[chosen]].astype(np.float32),
         )
-
-    def go_to(self, epoch: int) -> None:
-        self.epoch = epoch
-        self._deal()
-
-    def on_epoch_end(self) -> None:
-        self.go_to(self.epoch + 1)
-
-    def _deal(self) -> None:
-        random = np.random.default_rng((self.seed, self.epoch))
-        n, views = self.boxes.shape[:2]
-        self.order = random.permutation(n)
-        self.view = random.integers(0, views, n)
 
 
 class Geometry(keras.losses.Loss):
@@ -299,36 +294,29 @@ class Geometry(keras.losses.Loss):
         return plain + centred + SIMILARITY_WEIGHT * ops.mean(ops.square(off), -1)
 
 
-class Checkpoint(keras.callbacks.Callback):
-    """Weights, optimiser and epoch after every epoch, in one safetensors file."""
+def _restore(model: keras.Model, work: Path) -> list[float]:
+    """Load the last state into a compiled model; the losses of the epochs behind it."""
+    model.optimizer.build(model.trainable_variables)
+    file = work / "checkpoint.safetensors"
+    if not file.exists():
+        return []
+    state = load_file(file)
+    for name, variable in _variables(model):
+        variable.assign(state[name])
+    return state["losses"].tolist()
 
-    def __init__(self, work: Path) -> None:
-        super().__init__()
-        self.file = work / "checkpoint.safetensors"
-        self.losses: list[float] = []
 
-    def restore(self, model: keras.Model) -> int:
-        """Load the last state into a compiled model; the epoch to go on at."""
-        model.optimizer.build(model.trainable_variables)
-        if not self.file.exists():
-            return 0
-        state = load_file(self.file)
-        for name, variable in self._variables(model):
-            variable.assign(state[name])
-        self.losses = state["losses"].tolist()
-        return len(self.losses)
+def _save(model: keras.Model, losses: list[float], work: Path) -> None:
+    """Weights, optimiser and losses in one file, after every epoch."""
+    state = {name: np.asarray(v.value) for name, v in _variables(model)}
+    state["losses"] = np.array(losses)
+    with write_whole(work / "checkpoint.safetensors") as opened:
+        opened.write(save(state))
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.losses.append(float((logs or {})["loss"]))
-        state = {name: np.asarray(v.value) for name, v in self._variables(self.model)}
-        state["losses"] = np.array(self.losses)
-        with write_whole(self.file) as opened:
-            opened.write(save(state))
 
-    @staticmethod
-    def _variables(model: keras.Model) -> Iterator[tuple[str, keras.Variable]]:
-        yield from ((f"model/{v.path}", v) for v in model.variables)
-        yield from ((f"optimizer/{v.path}", v) for v in model.optimizer.variables)
+def _variables(model: keras.Model) -> Iterator[tuple[str, keras.Variable]]:
+    yield from ((f"model/{v.path}", v) for v in model.variables)
+    yield from ((f"optimizer/{v.path}", v) for v in model.optimizer.variables)
 
 
 def _write(

@@ -1,11 +1,15 @@
 """Every example runs as it stands, and is short."""
 
+import json
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from embedtool import embed_photos, model_info
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 SHORT = ["embed_to_numpy.py", "index_and_search.py", "layers.py", "precision.py"]
@@ -33,8 +37,6 @@ def test_index_and_search(drawn: Path, tmp_path: Path) -> None:
 
 
 def test_embed_to_numpy(drawn: Path, tmp_path: Path) -> None:
-    import numpy as np
-
     run("embed_to_numpy.py", drawn, tmp_path / "vectors.npy")
     vectors = np.load(tmp_path / "vectors.npy")
     assert vectors.shape == (37, 1280)
@@ -51,6 +53,55 @@ def test_precision_on_drawn_pictures(drawn: Path, tmp_path: Path) -> None:
 def test_layers(drawn: Path) -> None:
     out = run("layers.py", drawn / "city", drawn / "fish")
     assert len(out.splitlines()) == 3
+
+
+def distil(drawn: Path, out: Path) -> list[str]:
+    return [
+        sys.executable, str(EXAMPLES / "train_builtin.py"), "train", str(drawn),
+        "--out", str(out), "--alpha", "0.35", "--size", "32", "--epochs", "3", "--batch", "8",
+    ]  # fmt: skip
+
+
+def test_distilling_resumes_where_it_was_killed(
+    hub_module: Path, drawn: Path, tmp_path: Path
+) -> None:
+    """Killed after its first epoch, the recipe ends with the weights of a run that was not."""
+    from safetensors.numpy import load_file
+
+    subprocess.run(distil(drawn, tmp_path / "whole"), check=True, capture_output=True)
+    killed = subprocess.Popen(
+        distil(drawn, tmp_path / "killed"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert killed.stdout
+    for line in killed.stdout:
+        if line.startswith(b"epoch 1 of 3"):
+            killed.kill()
+            break
+    killed.communicate()
+    assert not (tmp_path / "killed").exists()
+    done = subprocess.run(distil(drawn, tmp_path / "killed"), check=True, capture_output=True)
+    assert b"epoch 1 of 3" not in done.stdout and b"epoch 3 of 3" in done.stdout
+    whole, resumed = (
+        load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed")
+    )
+    assert whole.keys() == resumed.keys()
+    for name, values in whole.items():
+        assert np.array_equal(values, resumed[name]), name
+    _, vectors, _ = embed_photos(drawn, model=str(tmp_path / "killed"))
+    assert vectors.shape == (37, 1280)
+
+
+def test_the_cards_figures_come_out_of_the_recipe(clothing: Path) -> None:
+    card = model_info("builtin")["card"]["measured"]["clothing"]["builtin int8"]
+    got = run(
+        "train_builtin.py", "evaluate", "builtin", "--train", clothing / "train",
+        "--test", clothing / "validation", "--test", clothing / "test",
+    )  # fmt: skip
+    measured = json.loads(got)
+    assert measured["linear_probe_accuracy"] == pytest.approx(
+        card["linear_probe_accuracy"], abs=0.01
+    )
+    assert measured["precision_at_10"] == pytest.approx(card["precision_at_10"], abs=0.005)
 
 
 def test_precision_of_the_full_network_on_the_clothing_photos(

@@ -33,8 +33,8 @@ def model_info(model: str = "auto") -> dict[str, Any]:
         "precision": backbone.precision,
         "fingerprint": backbone.fingerprint,
         "weights_sha256": folder.weights,
-        "layers": folder.layers,
         **({"card": folder.card} if folder.card else {}),
+        "layers": folder.layers,
     }
 
 
