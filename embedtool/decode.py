@@ -130,14 +130,17 @@ def _open(data: bytes, size: int) -> Image.Image:
 def _eight_bit(image: Image.Image) -> Image.Image:
     if image.mode in ("RGB", "L", "CMYK") and "transparency" not in image.info:
         return image
-    if image.has_transparency_data:
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        samples = np.asarray(image).astype(np.uint32)
+        grey = ((samples + 128) // 257).astype(np.uint8)
+        if "transparency" in image.info:  # one sample value that stands for nothing
+            grey[samples == image.info["transparency"]] = 255
+        flat = Image.fromarray(grey)
+    elif image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
         white.alpha_composite(rgba)
         flat = white.convert("RGB")
-    elif image.mode.startswith("I;16"):
-        samples = np.asarray(image).astype(np.uint32)
-        flat = Image.fromarray(((samples + 128) // 257).astype(np.uint8))
     elif image.mode in ("I", "F"):
         flat = Image.fromarray(_scaled(np.asarray(image, dtype=np.float64)))
     else:

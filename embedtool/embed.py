@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.backbones import Backbone, golden, reopen
+from embedtool.decode import POLICY
 from embedtool.errors import UsageError
 from embedtool.types import Pixels, Recipe, Vectors, unit_rows
 
@@ -58,11 +59,12 @@ class NetworkEmbedder:
 class MeanColourEmbedder:
     """A fake with no network behind it: the mean colour of each cell of a grid, and a constant."""
 
-    fingerprint = "mean-colour-4x4"
     grid = 4
     dim = grid * grid * 3 + 1
     size = 32
     batch_size = 4
+    recipe = Recipe("none", "mean colour", "grid", "mean", size, 0, 255, POLICY, "float32")
+    fingerprint = recipe.fingerprint
 
     def embed(self, pixels: Pixels) -> Vectors:
         n, cell = len(pixels), self.size // self.grid

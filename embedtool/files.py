@@ -1,5 +1,6 @@
 """Files that appear under their name whole and on disk, or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from typing import BinaryIO
 @contextmanager
 def write_whole(path: Path) -> Iterator[BinaryIO]:
     """Yield a binary file; on leaving without an error it is on disk under `path`."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "expected a file name, this is a folder", str(path))
     draft = path.with_name(path.name + ".new")
     try:
         with open(draft, "wb") as file:

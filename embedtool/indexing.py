@@ -114,11 +114,15 @@ def _refuse_other_model(
         asked = load_backbone(spec, layer=wanted[0], precision=wanted[1])
         if asked.fingerprint == index.fingerprint:
             return
-        other = f"{asked.spec} {asked.precision} {asked.recipe.layer}"
+        wanted = (asked.recipe.layer, asked.precision)
     except ModelOffline:  # not at hand, so it cannot be what made this index here
-        other = spec
+        pass
+    flags = [f"--model {spec}"]
+    flags += [f"--layer {layer}"] if layer else []
+    flags += [f"--precision {precision}"] if precision else []
     raise ModelMismatch(
         f"{index.path} holds vectors of {index.model} {recipe.precision.split()[0]} "
-        f"{recipe.layer}; {other} was asked for, and the two cannot be mixed. Index into another "
-        f"folder: embedtool index PHOTOS --model {spec} --index {index.path}-{Path(spec).name}"
+        f"{recipe.layer}; {' '.join([spec, *filter(None, wanted[::-1])])} was asked for, and the "
+        f"two cannot be mixed. Index into another folder: embedtool index PHOTOS {' '.join(flags)} "
+        f"--index {index.path}-2"
     )

@@ -9,6 +9,7 @@ import hashlib
 import os
 import stat
 import threading
+import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -97,7 +98,10 @@ def embed_photos(
     precision: str | None = None,
 ) -> tuple[list[Path], Vectors, list[Reject]]:
     """Vectors without an index: (paths, unit rows (n, d) in the order of paths, rejects)."""
-    embedder = NetworkEmbedder(load_backbone(model, layer=layer, precision=precision))
+    backbone = load_backbone(model, layer=layer, precision=precision)
+    if backbone.note:
+        warnings.warn(backbone.note, stacklevel=2)
+    embedder = NetworkEmbedder(backbone)
     paths, rows, rejects = [], [], []
     vectors: dict[bytes, npt.NDArray[np.float32]] = {}
     for outcome in embed_files(list_photos(several(photos)).files, embedder, known=set()):

@@ -26,7 +26,7 @@ def search_photos(
 
     images: files, in the index or not; one that is in it, unchanged, is not embedded again, and
     an indexed path whose file is gone serves too. rows: ids of indexed images. A match below
-    min_similarity is left out; an image that is itself in the index finds itself first.
+    min_similarity is left out. An image that is in the index finds itself, or its copy, first.
     Raises UsageError (k below 1, no query, no such row), ImageRejected, ModelMismatch.
     """
     images = several(images)
@@ -34,23 +34,29 @@ def search_photos(
         raise UsageError(f"expected k of at least 1, received {k}")
     if not images and not rows:
         raise UsageError("expected at least one query: an image file, or the row of an image")
-    with Index(index) as opened, opened.snapshot():
+    with Index(index) as opened:
         names, vectors = _queries(opened, images, rows)
-        count = opened.counts()["images"]
-        k = min(k, count)
-        if not count:
-            return [QueryMatches(name, ()) for name in names]
-        similarities, ids = nearest(np.vstack(vectors), opened.blocks(), k)
-        results = []
-        for name, row, found in zip(names, similarities, ids, strict=True):
-            stands = [
-                (path, float(similarity))
-                for similarity, id in zip(row, found, strict=True)
-                if id >= 0 and similarity >= min_similarity
-                for path in opened.paths_of(int(id))
-            ]
-            matches = (Match(rank, *stand) for rank, stand in enumerate(stands[:k], 1))
-            results.append(QueryMatches(name, tuple(matches)))
+        with opened.snapshot():  # only now: a long read keeps a writer waiting
+            return _nearest(opened, names, vectors, k, min_similarity)
+
+
+def _nearest(
+    index: Index, names: Sequence[str], vectors: Sequence[Vectors], k: int, min_similarity: float
+) -> list[QueryMatches]:
+    if not (count := index.counts()["images"]):
+        return [QueryMatches(name, ()) for name in names]
+    k = min(k, count)
+    similarities, ids = nearest(np.vstack(vectors), index.blocks(), k)
+    results = []
+    for name, row, found in zip(names, similarities, ids, strict=True):
+        stands = [
+            (path, float(similarity))
+            for similarity, id in zip(row, found, strict=True)
+            if id >= 0 and similarity >= min_similarity
+            for path in index.paths_of(int(id))
+        ]
+        matches = (Match(rank, *stand) for rank, stand in enumerate(stands[:k], 1))
+        results.append(QueryMatches(name, tuple(matches)))
     return results
 
 

@@ -9,6 +9,7 @@ import os
 import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from embedtool.errors import PhotosMissing
 from embedtool.formats import HEAD, WEAK, sniff
@@ -50,9 +51,15 @@ class Listing:
 
     def holds(self, root: bytes, path: bytes) -> bool:
         """Whether a file not listed was looked for, and so is gone."""
-        return any(s.holds(root, path) for s in self.scopes) and not any(
+        files, folders = self._looked_at
+        return ((root, path) in files or any(s.holds(root, path) for s in folders)) and not any(
             s.holds(root, path) for s in self.unreadable
         )
+
+    @cached_property
+    def _looked_at(self) -> tuple[set[tuple[bytes, bytes]], list[Scope]]:
+        files = {(scope.root, scope.path) for scope in self.scopes if scope.is_file}
+        return files, [scope for scope in self.scopes if not scope.is_file]
 
 
 def list_photos(photos: Sequence[str | os.PathLike[str]], roots: Iterable[bytes] = ()) -> Listing:
@@ -138,6 +145,8 @@ def _walk(scope: Scope, listing: Listing) -> Iterable[Source]:
                 ) from error
             listing.unreadable.append(Scope(scope.root, folder))
             continue
+        if not content and folder != scope.path:  # a mount point without its disk, perhaps
+            listing.unreadable.append(Scope(scope.root, folder))
         if (identity.st_dev, identity.st_ino) in seen:
             continue
         seen.add((identity.st_dev, identity.st_ino))
@@ -148,11 +157,13 @@ def _walk(scope: Scope, listing: Listing) -> Iterable[Source]:
             path = folder + b"/" + entry.name if folder else entry.name
             if entry.name.startswith(b"."):
                 continue
-            if entry.is_dir():
+            if _is_folder(entry):
                 if entry.name not in SKIPPED_FOLDERS and not _leads_back(entry, real_top):
                     inner.append(path)
             elif _is_image(entry):
                 yield _source(scope.root, path)
+            elif entry.is_symlink() and not os.path.exists(entry.path):
+                listing.unreadable.append(Scope(scope.root, path))  # a folder on another disk?
             else:
                 listing.others += 1
         pending += reversed(inner)
@@ -162,8 +173,18 @@ def _leads_back(entry: os.DirEntry[bytes], top: bytes) -> bool:
     """Whether a link points above the walk's top, or below it, where it is walked anyway."""
     if not entry.is_symlink():
         return False
-    target = os.path.realpath(entry.path)
-    return (target + b"/").startswith(top + b"/") or (top + b"/").startswith(target + b"/")
+    target, above = os.path.realpath(entry.path), top.rstrip(b"/") + b"/"
+    if (target + b"/").startswith(above):
+        parts = target[len(above) :].split(os.fsencode(os.sep))
+        return not any(part.startswith(b".") or part in SKIPPED_FOLDERS for part in parts)
+    return above.startswith(target.rstrip(b"/") + b"/")
+
+
+def _is_folder(entry: os.DirEntry[bytes]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that may not be entered
+        return False
 
 
 def _is_image(entry: os.DirEntry[bytes]) -> bool:

@@ -161,7 +161,7 @@ class Index:
 
     def image(self, id: int) -> tuple[Path, Vectors] | None:
         """The path and the vector (1, d) of the image with this id."""
-        return self._stored("i.id = ?", (id,))
+        return self._stored("i.id = ?", (id,)) if 0 < id < 1 << 63 else None
 
     def image_at(self, path: str | os.PathLike[str]) -> tuple[Path, Vectors] | None:
         """The same for a path, unless the file there has changed since it was indexed."""
@@ -175,7 +175,9 @@ class Index:
                     status = os.stat(full)
                     where += " AND i.size = ? AND i.mtime_ns = ?"
                     values += [status.st_size, status.st_mtime_ns]
-                return self._stored(where, values)
+                stored = self._stored(where, values)
+                if stored:
+                    return stored
         return None
 
     def verify(self) -> list[str]:

@@ -9,12 +9,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.errors import PhotosMissing
+from embedtool.errors import ModelMismatch, PhotosMissing
 from embedtool.layout import Refusal, Row
 from embedtool.sources import Listing, list_photos, require_images
 from embedtool.types import IndexReport, Source
@@ -57,9 +58,15 @@ def sync(
         from embedtool.pipeline import embed_files  # a run that finds nothing new pays no decoder
 
         run = _Run(index, plan)
+        embedder = open_embedder()
+        if embedder.fingerprint != index.fingerprint:
+            raise ModelMismatch(
+                f"{index.path} holds vectors of fingerprint {index.fingerprint[:12]}, the embedder "
+                f"makes {embedder.fingerprint[:12]}. Index into another folder with --index"
+            )
         outcomes = embed_files(
             plan.todo,
-            open_embedder(),
+            embedder,
             known=index.digests(),
             workers=workers,
             batch_size=batch_size,
@@ -75,7 +82,7 @@ def sync(
             run.commit()
             raise
     gone = [row.id for rows in plan.gone.values() for row in rows]
-    if plan.todo or gone or plan.forgotten:
+    if plan.todo or gone or plan.forgotten or index.has_orphans():
         index.drop(gone, plan.forgotten)
     end = time.monotonic()
     return IndexReport(
@@ -86,7 +93,7 @@ def sync(
         total=len(listing.files),
         seconds=end - start,
         images_per_second=plan.counts["embedded"] / max(end - embedding, 1e-9),
-        notes=tuple(_notes(listing)),
+        notes=tuple(_notes(index, listing, plan)),
     )
 
 
@@ -100,7 +107,9 @@ class _Plan:
     todo: list[Source] = field(default_factory=list)
     stored: dict[tuple[bytes, bytes], Row] = field(default_factory=dict)  # rows of changed files
     gone: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # by digest
+    moved: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # root gone
     forgotten: list[Refusal] = field(default_factory=list)  # rejects whose file is gone
+    unread: list[tuple[Source, str]] = field(default_factory=list)  # kept: (file, reason)
     counts: Counter[str] = field(default_factory=Counter)
 
 
@@ -123,9 +132,12 @@ def _plan(index: Writer, listing: Listing) -> _Plan:
             plan.todo.append(file)
             if row:
                 plan.stored[place] = row
+    root_stands = cache(os.path.isdir)
     for place, row in rows.items():
         if listing.holds(*place):
             plan.gone[row.digest].append(row)
+        elif not root_stands(row.root):
+            plan.moved[row.digest].append(row)
     plan.forgotten = [x for place, x in refusals.items() if listing.holds(*place)]
     return plan
 
@@ -148,11 +160,15 @@ class _Run:
     def take(self, outcome: "Outcome") -> None:
         file, digest = outcome.source, outcome.digest
         old = self.plan.stored.get((file.root, file.path))
-        if outcome.reject:
+        if outcome.reject and outcome.reject.stage == "read" and old:
+            # Its disk or its permissions are gone, not its picture: keep the vector.
+            self.plan.unread.append((file, outcome.reject.reason))
+            kind = "unchanged"
+        elif outcome.reject:
             self.rejects.append((file, outcome.reject.stage, outcome.reject.reason))
             kind = "rejected"
-        elif outcome.vector is None and old is None and self.plan.gone.get(digest):
-            self.renames.append((self.plan.gone[digest].pop().id, file))
+        elif outcome.vector is None and old is None and (row := self._left_behind(digest)):
+            self.renames.append((row.id, file))
             kind = "renamed"
         else:
             self.images.append((file, digest))
@@ -169,17 +185,24 @@ class _Run:
         if rows >= COMMIT_ROWS or time.monotonic() - self.since > COMMIT_SECONDS:
             self.commit()
 
+    def _left_behind(self, digest: bytes) -> Row | None:
+        """A row of this content whose own file is gone, or stood in a root that is."""
+        for rows in (self.plan.gone.get(digest), self.plan.moved.get(digest)):
+            if rows:
+                return rows.pop(0)
+        return None
+
     def commit(self) -> None:
-        self.index.commit(
-            vectors=self.vectors, images=self.images, renames=self.renames, rejects=self.rejects
-        )
-        self._clear()
+        batch = (self.vectors, self.images, self.renames, self.rejects)
+        self._clear()  # first: interrupted after its commit, a batch must not come again
+        vectors, images, renames, rejects = batch
+        self.index.commit(vectors=vectors, images=images, renames=renames, rejects=rejects)
 
 
 def _refuse_empty(index: Writer, listing: Listing) -> None:
     """Stop where a folder that has images in the index shows none now."""
     areas = {os.path.join(s.root, s.path).rstrip(b"/") for s in listing.scopes if not s.is_file}
-    areas |= {root for root in index.roots() if any((root + b"/").startswith(a) for a in areas)}
+    areas |= {root for root in index.roots() if any(root.startswith(a + b"/") for a in areas)}
     for area in sorted(areas):
         below = area + b"/"
         if any(os.path.join(f.root, f.path).startswith(below) for f in listing.files):
@@ -194,11 +217,21 @@ def _refuse_empty(index: Writer, listing: Listing) -> None:
     require_images(listing)
 
 
-def _notes(listing: Listing) -> list[str]:
-    notes = [
-        f"could not read the folder {scope}: the images it has in the index were kept"
-        for scope in listing.unreadable
-    ]
+def _notes(index: Writer, listing: Listing, plan: _Plan) -> list[str]:
+    notes = []
+    for scope in listing.unreadable:
+        kept = sum(scope.holds(row.root, row.path) for row in index.rows())
+        if kept:
+            notes.append(
+                f"{scope} is empty or cannot be read: its {kept} images were kept in the index. "
+                "Mount its disk, or delete the folder to drop them"
+            )
+    if plan.unread:
+        file, reason = plan.unread[0]
+        notes.append(
+            f"{len(plan.unread)} files cannot be read now and keep their vectors, the first "
+            f"{os.fsdecode(os.path.join(file.root, file.path))}: {reason}"
+        )
     if listing.others:
         notes.append(f"{listing.others} other files are no images and were left out")
     return notes

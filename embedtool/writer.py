@@ -4,8 +4,11 @@ The commit protocol is told in `embedtool.store`.
 """
 
 import hashlib
+import io
 import json
 import os
+import re
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict
@@ -14,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.errors import IndexLocked, NotAnIndex
+from embedtool.errors import EmbedtoolError, IndexLocked, NotAnIndex
 from embedtool.files import sync_folder, write_whole
 from embedtool.layout import (
     APPLICATION_ID,
@@ -27,14 +30,16 @@ from embedtool.layout import (
     segment_file,
 )
 from embedtool.store import Index
-from embedtool.types import Recipe, Source, Vectors
+from embedtool.types import PathLike, Recipe, Source, Vectors
+
+SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what a sweep may remove
 
 
 class Writer(Index):
     """The one writer of an index. Raises IndexLocked at once where there is another."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._lock = _lock(Path(path))
+    def __init__(self, path: PathLike, *, lock: int | None = None) -> None:
+        self._lock = _lock(Path(path)) if lock is None else lock
         try:
             super().__init__(path)
             self._sweep()
@@ -49,13 +54,14 @@ class Writer(Index):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self._faults():
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")
                 yield
+                self._db.execute("COMMIT")
             except BaseException:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # SQLite ends it by itself on a full disk
+                    self._db.execute("ROLLBACK")
                 raise
-            self._db.execute("COMMIT")
 
     def absorb(self, root: bytes) -> None:
         """Make `root` the root of all that stands below it, so that one file has one name."""
@@ -133,6 +139,15 @@ class Writer(Index):
                 "WHERE i.root = rejects.root AND i.path = rejects.path)"
             )
 
+    def has_orphans(self) -> bool:
+        """Whether a vector is held by no image: an interrupted run may leave some."""
+        with self._faults():
+            found = self._db.execute(
+                "SELECT EXISTS (SELECT 1 FROM vectors v WHERE NOT EXISTS "
+                "(SELECT 1 FROM images WHERE vector = v.id))"
+            ).fetchone()
+        return bool(found[0])
+
     def drop(self, images: Iterable[int], refusals: Iterable[Refusal]) -> None:
         """Remove images by id, rejects, and every vector that no image holds any more."""
         with self.transaction():
@@ -157,8 +172,10 @@ class Writer(Index):
             last = self._db.execute("SELECT coalesce(max(id), 0) FROM segments").fetchone()[0]
         file = segment_file(self.path, last + 1)
         stored = np.stack(rows).astype("<f2")
+        content = io.BytesIO()  # np.save into a file hides why a write fell short
+        np.save(content, stored, allow_pickle=False)
         with write_whole(file) as opened:
-            np.save(opened, stored, allow_pickle=False)
+            opened.write(content.getbuffer())
         with open(file, "rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         return Segment(last + 1, len(stored), file.stat().st_size, digest)
@@ -166,13 +183,18 @@ class Writer(Index):
     def _sweep(self) -> None:
         """Remove what a crash left: files under vectors/ that no catalogue row names."""
         named = {segment_file(self.path, s.id).name for s in self.segments()}
-        for file in (self.path / "vectors").iterdir():
-            if file.name not in named:
+        folder = self.path / "vectors"
+        if not folder.is_dir():
+            if named:
+                raise self._damaged(f"{folder} is missing")
+            folder.mkdir()
+        for file in folder.iterdir():
+            if SEGMENT_NAME.fullmatch(file.name) and file.name not in named:
                 file.unlink()
 
 
 def create(
-    path: str | os.PathLike[str],
+    path: PathLike,
     *,
     model: str,
     recipe: Recipe,
@@ -186,33 +208,55 @@ def create(
     under its name only once it is whole.
     """
     path = Path(path)
+    vectors = path / "vectors"
     if path.exists() and not path.is_dir():
         raise NotAnIndex(f"expected a folder for the index, {path} is a file")
-    (path / "vectors").mkdir(parents=True, exist_ok=True)
+    if vectors.is_dir() and any(vectors.iterdir()):
+        raise NotAnIndex(
+            f"{vectors} holds files that are no index of ours: name another folder with --index"
+        )
+    vectors.mkdir(parents=True, exist_ok=True)
     lock = _lock(path)
     try:
-        if not exists(path):
-            draft = path / "catalog.sqlite.new"
-            for stale in (draft, path / "catalog.sqlite.new-journal"):
-                stale.unlink(missing_ok=True)
-            meta = {
+        if exists(path):
+            raise IndexLocked(f"another embedtool made {path} just now: run this again")
+        _write_catalogue(
+            path / "catalog.sqlite",
+            {
                 "model": model,
                 "fingerprint": recipe.fingerprint,
                 "recipe": json.dumps(asdict(recipe)),
                 "dim": dim,
                 "golden": np.ascontiguousarray(golden, "<f4").tobytes(),
                 "created_by": created_by,
-            }
-            with closing(connect(draft)) as db:
-                db.executescript(SCHEMA)
-                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {FORMAT}")
-                db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-            os.replace(draft, path / "catalog.sqlite")
-            sync_folder(path)
-    finally:
+            },
+        )
+    except BaseException:
         os.close(lock)
-    return Writer(path)
+        raise
+    return Writer(path, lock=lock)
+
+
+def _write_catalogue(file: Path, meta: dict[str, object]) -> None:
+    """Make an empty catalogue that appears under its name whole."""
+    draft = file.with_name(file.name + ".new")
+    journal = file.with_name(draft.name + "-journal")
+    journal.unlink(missing_ok=True)
+    draft.unlink(missing_ok=True)
+    try:
+        with closing(connect(draft)) as db:
+            db.executescript(SCHEMA)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {FORMAT}")
+            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+        os.replace(draft, file)
+    except sqlite3.Error as error:
+        journal.unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
+        raise EmbedtoolError(
+            f"cannot write {file}: {error}. Free some space, or name another folder with --index"
+        ) from error
+    sync_folder(file.parent)
 
 
 def _lock(path: Path) -> int:

@@ -185,7 +185,10 @@ def test_bad_input_is_one_clear_line(index: Path, drawn: Path, tmp_path: Path) -
     failing(2, "k of at least 1", "search", index, drawn / "fish" / "fish-01.jpg", "-k", 0)
     failing(2, "at least one query", "search", index)
     failing(2, "no image with row 999", "search", index, "--row", 999)
-    failing(2, "--max-rejects", "index", drawn, "--index", index, "--max-rejects", "few")
+    failing(2, "no image with row 9999", "search", index, "--row", "9" * 30)
+    failing(1, "this is a folder", "search", index, "--row", 1, "--html", tmp_path)
+    for limit in ("few", "nan", "-1", "%"):
+        failing(2, "--max-rejects", "index", drawn, "--index", index, f"--max-rejects={limit}")
     failing(2, "received 'resnet'", "index", drawn, "--index", tmp_path / "i", "--model", "resnet")
     failing(2, "runtime", "index", drawn, "--index", tmp_path / "i", "--model", "builtin",
             "--runtime", "onnx")  # fmt: skip

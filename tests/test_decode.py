@@ -90,6 +90,17 @@ def test_sixteen_bits_are_scaled_not_clipped() -> None:
     assert got[:, 0, 0].tolist() == [100, 255]
 
 
+def test_sixteen_bit_grey_is_one_picture_in_png_pgm_and_tiff() -> None:
+    samples = np.linspace(10_000, 20_000, 64).reshape(8, 8).astype(np.uint16)
+    image = Image.fromarray(samples)
+    expected = decode_image(encoded(image, "PNG"), 8)
+    assert expected.min() == 39 and expected.max() == 78
+    for kind in ("TIFF", "PPM"):
+        assert (decode_image(encoded(image, kind), 8) == expected).all()
+    marked = decode_image(encoded(image, "PNG", transparency=20_000), 8)
+    assert marked[7, 7, 0] == 255 and (marked[:7] == expected[:7]).all()
+
+
 def test_float_samples_are_scaled() -> None:
     samples = np.zeros((8, 8), np.float32)
     samples[4:] = 0.5

@@ -10,13 +10,13 @@ import pytest
 from conftest import encoded, picture
 
 from embedtool.embed import MeanColourEmbedder
-from embedtool.errors import PhotosMissing
+from embedtool.errors import ModelMismatch, NotAnIndex, PhotosMissing
 from embedtool.store import Index
 from embedtool.sync import sync
-from embedtool.types import IndexReport, Recipe
+from embedtool.types import IndexReport
 from embedtool.writer import Writer, create
 
-RECIPE = Recipe("w", "mean colour", "grid", "mean", 32, 0, 255, "d", "float32")
+RECIPE = MeanColourEmbedder.recipe
 NEVER: Callable[[], MeanColourEmbedder] = lambda: pytest.fail("the model was loaded")  # noqa: E731
 
 
@@ -241,3 +241,103 @@ def test_progress_tells_every_file_and_the_rejects(index: Path, photos: Path) ->
         sync(target, [photos], MeanColourEmbedder, progress=lambda *at: told.append(at))
     assert [done for done, _, _ in told] == list(range(1, 9))
     assert told[-1] == (8, 8, 1)
+
+
+def test_a_folder_of_the_users_is_never_swept(tmp_path: Path) -> None:
+    mine = tmp_path / "art" / "vectors" / "drawing.svg"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("mine")
+    with pytest.raises(NotAnIndex, match="--index"):
+        make_index(tmp_path / "art")
+    assert mine.read_text() == "mine"
+    make_index(tmp_path / "index")
+    (tmp_path / "index" / "vectors" / "notes.txt").write_text("also mine")
+    Writer(tmp_path / "index").close()
+    assert (tmp_path / "index" / "vectors" / "notes.txt").read_text() == "also mine"
+
+
+def test_an_embedder_of_another_fingerprint_gets_nothing_in(index: Path, photos: Path) -> None:
+    class Other(MeanColourEmbedder):
+        fingerprint = "another"
+
+    with pytest.raises(ModelMismatch, match="another"):
+        run(index, photos, embedder=Other)
+    assert content(index) == {}
+
+
+def test_links_to_a_disk_that_is_not_mounted_keep_their_vectors(
+    index: Path, photos: Path, tmp_path: Path
+) -> None:
+    album = tmp_path / "album"
+    (album / "empty mount").mkdir(parents=True)
+    for name in ("1.png", "2.png"):
+        (album / name).symlink_to(photos / name)
+    (album / "folder").symlink_to(photos / "sub")
+    (album / "empty mount" / "3.png").write_bytes((photos / "3.png").read_bytes())
+    run(index, album)
+    before = content(index)
+    assert len(before) == 4
+    photos.rename(tmp_path / "elsewhere")
+    (album / "empty mount" / "3.png").unlink()
+    report = run(index, album)
+    assert (report.unchanged, report.removed, report.rejected) == (2, 0, 0)
+    assert len(report.notes) == 3
+    assert content(index) == before
+    (tmp_path / "elsewhere").rename(photos)
+    assert content(index) == before
+
+
+def test_ctrl_c_in_the_middle_of_a_commit(index: Path, photos: Path) -> None:
+    with Writer(index) as target:
+        commit, calls = target.commit, 0
+
+        def interrupted(**batch: object) -> None:
+            nonlocal calls
+            calls += 1
+            commit(**batch)  # type: ignore[arg-type]
+            if calls == 1:
+                raise KeyboardInterrupt
+
+        target.commit = interrupted  # type: ignore[method-assign]
+        with pytest.raises(KeyboardInterrupt):
+            sync(target, [photos], MeanColourEmbedder)
+    assert len(content(index)) == 7
+    assert counts(run(index, photos, embedder=NEVER)) == {"unchanged": 7, "rejected": 1}
+
+
+def test_vectors_that_nobody_holds_do_not_outlive_the_next_run(index: Path, photos: Path) -> None:
+    run(index, photos)
+    for number in range(3):
+        (photos / f"{number}.png").write_bytes(encoded(picture(70 + number), "PNG"))
+    with Writer(index) as target, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(target, "drop", lambda *rest: None)  # killed before the last step
+        sync(target, [photos], MeanColourEmbedder)
+        assert target.counts()["vectors"] == 9
+    run(index, photos, embedder=NEVER)
+    with Index(index) as opened:
+        assert opened.counts()["vectors"] == 7  # 6 of its own, and the copy of 0 as it was
+
+
+def test_a_sibling_with_a_longer_name_is_another_folder(index: Path, tmp_path: Path) -> None:
+    for name in ("2024", "2024 trip"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").write_bytes(encoded(picture(len(name)), "PNG"))
+    run(index, tmp_path / "2024 trip")
+    assert counts(run(index, tmp_path / "2024")) == {"added": 1}
+
+
+def test_a_folder_that_was_renamed_is_followed(index: Path, photos: Path, tmp_path: Path) -> None:
+    run(index, photos)
+    before = content(index)
+    photos.rename(tmp_path / "renamed")
+    assert counts(run(index, tmp_path / "renamed")) == {"renamed": 7, "rejected": 1}
+    assert {Path(p).name: v for p, v in content(index).items()} == {
+        Path(p).name: v for p, v in before.items()
+    }
+    assert all(str(tmp_path / "renamed") in path for path in content(index))
+
+
+def test_a_link_to_itself_is_no_reason_to_stop(index: Path, photos: Path) -> None:
+    (photos / "loop.jpg").symlink_to(photos / "loop.jpg")
+    (photos / "loop").symlink_to(photos / "loop")
+    assert counts(run(index, photos)) == {"added": 6, "duplicates": 1, "rejected": 2}

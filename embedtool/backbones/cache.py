@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +34,8 @@ def publish_folder(target: Path) -> Iterator[Path]:
     Where another process was first, its folder stays and ours is dropped: both hold the same.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name[:16]}-", dir=target.parent))
+    draft = target.parent / f".{target.name[:16]}-{uuid.uuid4().hex}"
+    draft.mkdir()  # not mkdtemp: others may use the cache, as far as the umask lets them
     try:
         yield draft
         for file in draft.rglob("*"):

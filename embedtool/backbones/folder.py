@@ -47,9 +47,13 @@ class ModelFolder:
 
     def tensors(self) -> dict[str, npt.NDArray[np.float32]]:
         """The weights by "<layer>/<weight>", checked against their digest."""
+        from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        tensors: dict[str, npt.NDArray[np.float32]] = load_file(self.weights_file)
+        try:
+            tensors: dict[str, npt.NDArray[np.float32]] = load_file(self.weights_file)
+        except (OSError, SafetensorError) as error:
+            raise ModelUnavailable(f"cannot read {self.weights_file}: {error}") from error
         if weights_digest(tensors) != self.weights:
             raise ModelUnavailable(
                 f"{self.weights_file} is not what its model.json describes (digests differ). "
@@ -69,7 +73,7 @@ def read_folder(path: Path) -> ModelFolder:
                 "Upgrade: pip install -U embedtool"
             )
         return ModelFolder(path=path, **card)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelUnavailable(f"expected a model folder at {path}: {error}") from error
 
 

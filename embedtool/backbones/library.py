@@ -1,5 +1,6 @@
 """The networks at hand: list them, show a card, take one in."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,8 @@ from embedtool.backbones.resolve import (
 from embedtool.errors import UsageError
 from embedtool.types import PathLike
 
+RESERVED = ("auto", "builtin")
+
 
 def model_info(model: str = "auto") -> dict[str, Any]:
     """A network's card: origin, fingerprint, layers with their channels, measured quality."""
@@ -25,6 +28,7 @@ def model_info(model: str = "auto") -> dict[str, Any]:
     folder = backbone.folder
     return {
         "model": backbone.spec,
+        **({"note": backbone.note} if backbone.note else {}),
         "architecture": folder.architecture,
         "alpha": folder.alpha,
         "size": folder.size,
@@ -39,11 +43,18 @@ def model_info(model: str = "auto") -> dict[str, Any]:
 
 
 def import_model(path: PathLike, name: str | None = None) -> Backbone:
-    """Copy a SavedModel folder, or read a model folder, into the user cache under a name.
+    """Take a MobileNetV2, from a SavedModel or a model folder, into the user cache under a name.
 
-    A full MobileNetV2 is named mobilenet_v2 unless told otherwise, and serves under that name.
+    A SavedModel of a full MobileNetV2 is named mobilenet_v2 unless told otherwise, and serves
+    under that name; others take their folder's. Any other SavedModel stays where it is.
+    Raises UsageError for a name that cannot serve, or that other weights have already.
     """
     source = Path(path)
+    if name is not None and (name in RESERVED or not re.fullmatch(r"\w[\w.-]*", name)):
+        raise UsageError(
+            f"expected a name of letters, digits, . _ or -, and none of {', '.join(RESERVED)}; "
+            f"received {name!r}"
+        )
     if (source / "model.json").exists():
         found = source
     elif (source / "saved_model.pb").exists():
@@ -56,9 +67,16 @@ def import_model(path: PathLike, name: str | None = None) -> Backbone:
     model = read_folder(found)
     if model.architecture != MOBILENET:
         return load_backbone(str(source))
-    own = name or (FULL if (model.alpha, model.size) == (1.0, 224) else source.resolve().name)
+    is_full = found != source and (model.alpha, model.size) == (1.0, 224)
+    own = name or (FULL if is_full else source.resolve().name)
     target = imported_folder(own)
-    if not target.exists():
+    if target.exists():
+        if read_folder(target).weights != model.weights:
+            raise UsageError(
+                f"{own} is the name of other weights already: choose another with --name, or "
+                f"delete {target}"
+            )
+    else:
         with publish_folder(target) as draft:
             write_folder(replace(model, path=draft, name=own, compiled={}), model.tensors())
     return load_backbone(own)

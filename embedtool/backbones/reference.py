@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from embedtool.backbones.folder import ModelFolder
 from embedtool.backbones.quiet import hushed
+from embedtool.errors import UsageError
 from embedtool.types import Pixels
 
 with hushed():  # TensorFlow greets on stderr while it is imported and at its first tensor
@@ -48,8 +49,13 @@ class KerasIdiom:
     def images_per_second(self, folder: Path) -> float:
         """From files to vectors (n, d); building the model is not counted."""
         start = time.perf_counter()
-        photos = keras.utils.image_dataset_from_directory(
-            folder, labels=None, image_size=self._size, shuffle=False, verbose=False
-        )
+        try:
+            photos = keras.utils.image_dataset_from_directory(
+                folder, labels=None, image_size=self._size, shuffle=False, verbose=False
+            )
+        except ValueError as error:
+            raise UsageError(
+                f"the Keras idiom reads JPEG, PNG, GIF and BMP alone; {folder} has none"
+            ) from error
         vectors = self._embed.predict(photos, verbose=0)
         return len(vectors) / (time.perf_counter() - start)

@@ -108,16 +108,31 @@ def load_backbone(
 
 def reopen(spec: str, recipe: Recipe) -> Backbone:
     """The backbone an index was made with; ModelMismatch where the spec names another now."""
-    backbone = load_backbone(spec, layer=recipe.layer, precision=recipe.precision.split()[0])
+    precision = recipe.precision.split()[0]
+    try:
+        backbone = load_backbone(spec, layer=recipe.layer, precision=precision)
+    except UsageError:  # a folder that moved: the cache may hold what was imported from it
+        backbone = _by_weights(spec, recipe)
     if backbone.recipe != recipe:
         old, new = asdict(recipe), asdict(backbone.recipe)
         differing = [key for key in old if old[key] != new[key]]
         raise ModelMismatch(
             f"{spec} is no longer the model this index was made with ({', '.join(differing)} "
             "changed). Put the old model back, or index into a new folder: embedtool index PHOTOS "
-            f"--model {spec} --index indexes/NEW"
+            f"--model {spec} --layer {recipe.layer} --precision {precision} --index indexes/NEW"
         )
     return backbone
+
+
+def _by_weights(spec: str, recipe: Recipe) -> Backbone:
+    for file in (cache_folder() / "models").glob("*/model.json"):
+        model = read_folder(file.parent)
+        if model.weights == recipe.weights:
+            return Backbone(spec, model, recipe)
+    raise ModelUnavailable(
+        f"this index was made with the model {spec}, which is gone. Put it back, or index into a "
+        "new folder: embedtool index PHOTOS --index indexes/NEW"
+    )
 
 
 def is_at_hand(spec: str) -> bool:
@@ -195,13 +210,15 @@ def saved_model_folder(path: Path) -> Path:
     """The model folder that stands for a SavedModel, imported the first time."""
     target = cache_folder() / "models" / files_digest(path)[:32]
     if not target.exists():
-        _build("import_saved_model", path=str(path), name=str(path), target=str(target))
+        whole = os.path.abspath(path)
+        _build("import_saved_model", path=whole, name=whole, target=str(target))
     return target
 
 
 def _require_network(spec: str, handle: str) -> None:
     """Ask for a first byte, so that a machine without a network learns it in seconds."""
-    import urllib.error  # 30 ms that only a download needs
+    import http.client  # 30 ms that only a download needs
+    import urllib.error
     import urllib.request
 
     try:
@@ -209,7 +226,7 @@ def _require_network(spec: str, handle: str) -> None:
         urllib.request.urlopen(request, timeout=REACH_TIMEOUT).close()
     except urllib.error.HTTPError:
         return  # somebody answered: the download itself will tell more
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise _offline(spec, str(error)) from error
 
 

@@ -39,7 +39,7 @@ def demo(
     emit_table(
         ("query", "rank", "similarity", "path"),
         [
-            (Path(r.query).name, m.rank, m.similarity, m.path.relative_to(result.photos))
+            (Path(r.query).name, m.rank, m.similarity, Path(m.path.parent.name, m.path.name))
             for r in result.queries
             for m in r.matches[:3]
         ],

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, emit_json, emit_record, emit_table
+from embedtool.cli.output import Json, emit_json, emit_record, emit_table, say
 
 model = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 
@@ -31,6 +31,8 @@ def list_models(json: Json = False) -> None:
 def model_info(spec: Spec, json: Json = False) -> None:
     """Show a network's card: what it is, its layers, how good it was measured to be."""
     content = embedtool.model_info(spec)
+    if note := content.pop("note", ""):
+        say(f"note: {note}")
     if json:
         emit_json(content)
     else:
@@ -45,6 +47,8 @@ def pull(
 ) -> None:
     """Fetch and compile a network now, so that later runs need no connection."""
     backbone = embedtool.load_backbone(spec, precision=precision)
+    if backbone.note:
+        say(f"note: {backbone.note}")
     _done(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)
 
 

@@ -46,7 +46,7 @@ def emit_record(record: dict[str, Any]) -> None:
     """One name and value a line."""
     width = max(map(len, record)) if sys.stdout.isatty() else 0
     for name, value in record.items():
-        text = f"{value:,}" if width and isinstance(value, int) else _cell(value)
+        text = f"{value:,}" if width and isinstance(value, int | float) else str(value)
         print(f"{name.ljust(width)}  {text}" if width else f"{name}\t{text}")
 
 

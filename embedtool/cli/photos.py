@@ -36,9 +36,11 @@ def index(
     runtime: Annotated[
         str, typer.Option(help="litert, or tensorflow for large batches on a GPU.")
     ] = "litert",
-    workers: Annotated[int | None, typer.Option(help="Threads.  [default: the cores]")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Threads.  [default: the cores]")
+    ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images a call.  [default: what measured best]")
+        int | None, typer.Option(min=1, help="Images a call.  [default: what measured best]")
     ] = None,
     max_rejects: Annotated[
         str | None, typer.Option(help="Exit 1 above this many rejects, N or P%.")
@@ -96,7 +98,8 @@ def search(
         list[str] | None, typer.Argument(help="Query images; - reads paths from stdin.")
     ] = None,
     row: Annotated[
-        list[int] | None, typer.Option(help="Query with an indexed image, by its row.")
+        list[int] | None,
+        typer.Option(help="Query with an indexed image, by its number as indexed."),
     ] = None,
     k: Annotated[int, typer.Option("-k", help="Matches for each query.")] = 10,
     min_similarity: Annotated[float, typer.Option(help="Leave out matches below this.")] = -1.0,
@@ -108,7 +111,7 @@ def search(
     """Find the images most similar to each query image.
 
     Similarity is the cosine of two vectors, 1.0 for the same picture. A query that is in the index
-    and has not changed is not embedded again, and finds itself first.
+    and has not changed is not embedded again, and finds itself, or its copy, first.
     """
     results = embedtool.search_photos(
         index, _names(images or []), rows=row or [], k=k, min_similarity=min_similarity
@@ -161,7 +164,9 @@ def _reject_limit(text: str | None) -> Callable[[int], float] | None:
     try:
         number = float(text.removesuffix("%"))
     except ValueError:
-        raise UsageError(f"expected --max-rejects as N or P%, received {text!r}") from None
+        number = -1.0
+    if not number >= 0:
+        raise UsageError(f"expected --max-rejects as N or P%, received {text!r}")
     if text.endswith("%"):
         return lambda total: total * number / 100
     return lambda total: number

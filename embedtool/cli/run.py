@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from typing import Any
 
 import typer
@@ -18,9 +19,11 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 def run(arguments: Sequence[str], names: Sequence[str], *, debug: bool = False) -> None:
     """Parse and run; `names` are the commands to load, one where the first word tells it."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - None where the caller closed it
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):  # names that are not UTF-8 leave as they came
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape")
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
 
     @app.callback()
@@ -59,7 +62,7 @@ def _guarded(command: Callable[..., Any], debug: bool) -> Callable[..., Any]:
             if isinstance(error, BrokenPipeError):  # `| head` has seen enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(0) from None
-            where = f"{error.filename}: " if error.filename else ""
+            where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
             say(
                 f"error: {where}{error.strerror or error}. Nothing already stored is lost; "
                 "mend this and run the same command again"
