@@ -116,6 +116,8 @@ def search(
     results = embedtool.search_photos(
         index, _names(images or []), rows=row or [], k=k, min_similarity=min_similarity
     )
+    if html:
+        embedtool.write_search_page(results, html)
     if json:
         emit_json({"queries": [_query(r) for r in results]})
     elif sys.stdout.isatty():
@@ -130,7 +132,6 @@ def search(
             [(r.query, m.rank, m.similarity, m.path) for r in results for m in r.matches],
         )
     if html:
-        embedtool.write_search_page(results, html)
         say(f"page: {html}")
     if any(len(r.matches) < k for r in results) and k > (
         held := embedtool.index_info(index)["images"]
