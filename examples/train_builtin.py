@@ -38,6 +38,7 @@ CROP_AREA = (0.35, 1.0)  # share of the picture a random crop covers
 CROP_SHAPE = (3 / 4, 4 / 3)
 SIMILARITY_WEIGHT = 4.0  # of the batch's similarity matrix beside the cosine terms
 WEIGHT_DECAY = 0.02
+MOMENTUM = 0.98  # of the batch norm averages: Keras's 0.999 lags behind a run of a few epochs
 WARM_UP = 0.05  # share of all steps
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -68,6 +69,9 @@ def train(
     student = network.build(alpha, size)
     if start:
         network.set_tensors(student, load_file(start))
+    for layer in student.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = MOMENTUM
     pooled = keras.layers.GlobalAveragePooling2D()(student.output)
     model = keras.Model(student.input, keras.layers.UnitNormalization()(pooled))
     steps = epochs * (len(pictures) // batch)
