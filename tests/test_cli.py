@@ -282,11 +282,14 @@ def test_photo_lists_on_stdin(drawn: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "embedtool", "index", "-", "--index", tmp_path / "i",
          "--model", "builtin", "--json"],
-        input=b"\n".join(map(os.fsencode, names)),
+        input=b"\n".join(map(os.fsencode, [*names, drawn / "gone.jpg"])),
         capture_output=True,
         check=True,
     )  # fmt: skip
     assert json.loads(done.stdout)["added"] == 3
+    assert (
+        done.stderr.decode() == f"note: 1 listed paths do not exist, the first {drawn}/gone.jpg\n"
+    )
 
 
 def test_demo(tmp_path: Path) -> None:

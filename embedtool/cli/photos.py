@@ -56,9 +56,15 @@ def index(
     stops the run. Interrupted, the same command goes on where it stopped.
     """
     limit = _reject_limit(max_rejects)
+    names = _names(photos)
+    if "-" in photos:  # a list made a while ago: one file that went since must not stop the rest
+        gone = [name for name in names if not os.path.lexists(name)]
+        names = [name for name in names if os.path.lexists(name)] or names
+        if gone:
+            say(f"note: {len(gone)} listed paths do not exist, the first {gone[0]}")
     with progress_bar("indexing", quiet=quiet) as progress:
         report = embedtool.index_photos(
-            _names(photos),
+            names,
             index=index,
             model=model,
             layer=layer,
