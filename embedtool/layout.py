@@ -73,6 +73,10 @@ def segment_file(index: Path, number: int) -> Path:
 def connect(file: Path) -> sqlite3.Connection:
     uri = file.absolute().as_uri() + ("?mode=rwc" if file.suffix == ".new" else "?mode=rw")
     db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_WAIT)
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
+    try:
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:
+        db.close()
+        raise
     return db
