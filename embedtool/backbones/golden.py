@@ -3,7 +3,7 @@
 They cross the whole pixel contract: a turned JPEG, a transparent PNG, a greyscale JPEG.
 """
 
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 
@@ -15,5 +15,5 @@ NAMES = ("turned.jpg", "transparent.png", "grey.jpg")
 
 def pixels(size: int) -> Pixels:
     """The golden pictures through `decode_image`, uint8 (3, size, size, 3)."""
-    folder = files("embedtool.backbones") / "golden_pictures"
+    folder = Path(__file__).parent / "golden_pictures"
     return np.stack([decode_image((folder / name).read_bytes(), size) for name in NAMES])

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -240,6 +239,8 @@ def _offline(spec: str, why: str) -> ModelOffline:
 
 def _build(job: str, **request: Any) -> None:
     """Run a job of embedtool.backbones.build in a child process."""
+    import subprocess  # what is compiled already needs none
+
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
     child = subprocess.run(  # -P: no module of the user's own folder may stand in for a library
         [

@@ -4,6 +4,7 @@ The table below is all that `embedtool --help` needs: Typer, numpy and the rooms
 the command that runs, and only for it.
 """
 
+import gc
 import os
 import sys
 
@@ -33,6 +34,7 @@ def main() -> None:
 
         print(f"embedtool {version('embedtool')}")
     else:
+        gc.set_threshold(50_000)  # imports make objects that stay: looking at them often is waste
         from embedtool.cli.run import run
 
         known = not completing and arguments[0] in COMMANDS
