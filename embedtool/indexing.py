@@ -103,9 +103,9 @@ def _refuse_other_model(
     recipe = index.recipe
     wanted = (
         layer or (recipe.layer if same else None),
-        precision or (recipe.precision.split()[0] if same else None),
+        precision or (recipe.precision_name if same else None),
     )
-    if same and wanted == (recipe.layer, recipe.precision.split()[0]):
+    if same and wanted == (recipe.layer, recipe.precision_name):
         return
     spec = index.model if model is None or same else model
     from embedtool.backbones import load_backbone
@@ -121,7 +121,7 @@ def _refuse_other_model(
     flags += [f"--layer {layer}"] if layer else []
     flags += [f"--precision {precision}"] if precision else []
     raise ModelMismatch(
-        f"{index.path} holds vectors of {index.model} {recipe.precision.split()[0]} "
+        f"{index.path} holds vectors of {index.model} {recipe.precision_name} "
         f"{recipe.layer}; {' '.join([spec, *filter(None, wanted[::-1])])} was asked for, and the "
         f"two cannot be mixed. Index into another folder: embedtool index PHOTOS {' '.join(flags)} "
         f"--index {index.path}-2"

@@ -52,6 +52,11 @@ class Recipe:
     precision: str
 
     @property
+    def precision_name(self) -> str:
+        """ "float32" or "int8", without the calibration set that int8 names beside it."""
+        return self.precision.split()[0]
+
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the canonical JSON of all fields, 64 hexadecimal digits."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))

@@ -25,7 +25,7 @@ from PIL import Image
 from safetensors.numpy import load_file, save
 
 from embedtool.backbones import network
-from embedtool.backbones.folder import MOBILENET, ModelFolder, weights_digest, write_folder
+from embedtool.backbones.folder import write_folder
 from embedtool.decode import decode_image
 from embedtool.errors import ImageRejected
 from embedtool.files import write_whole
@@ -334,19 +334,8 @@ def _write(
     carry: bool = False,
 ) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    model = ModelFolder(
-        path=out,
-        name=out.name,
-        architecture=MOBILENET,
-        weights=weights_digest(tensors),
-        size=size,
-        low=-1.0,
-        high=1.0,
-        layers=network.layer_channels(network.build(alpha, size)),
-        layer=network.FINAL_LAYER,
-        precision=precision,
-        alpha=alpha,
-        card=card,
+    model = network.model_folder(
+        out, tensors, name=out.name, alpha=alpha, size=size, precision=precision, card=card
     )
     write_folder(model, tensors)
     if carry:

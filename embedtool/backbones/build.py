@@ -20,12 +20,10 @@ import tensorflow as tf
 from embedtool.backbones import calibration, golden, network
 from embedtool.backbones.cache import hub_folder, publish_folder
 from embedtool.backbones.folder import (
-    MOBILENET,
     SAVED_MODEL,
     ModelFolder,
     files_digest,
     read_folder,
-    weights_digest,
     write_folder,
 )
 from embedtool.backbones.saved_model import saved_callable
@@ -100,21 +98,8 @@ def _publish_mobilenet(
     tensors: dict[str, np.ndarray], alpha: float, size: int, name: str, target: Path
 ) -> None:
     with publish_folder(target) as draft:
-        write_folder(
-            ModelFolder(
-                path=draft,
-                name=name,
-                architecture=MOBILENET,
-                weights=weights_digest(tensors),
-                size=size,
-                low=-1.0,
-                high=1.0,
-                layers=network.layer_channels(network.build(alpha, size)),
-                layer=network.FINAL_LAYER,
-                alpha=alpha,
-            ),
-            tensors,
-        )
+        model = network.model_folder(draft, tensors, name=name, alpha=alpha, size=size)
+        write_folder(model, tensors)
 
 
 def compile_folder(

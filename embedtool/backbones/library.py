@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from embedtool.backbones.cache import cache_folder, publish_folder
+from embedtool.backbones.cache import publish_folder
 from embedtool.backbones.folder import MOBILENET, ModelFolder, read_folder, write_folder
 from embedtool.backbones.resolve import (
     BUILTIN,
     FULL,
     Backbone,
     imported_folder,
+    imported_models,
     load_backbone,
     saved_model_folder,
 )
@@ -85,5 +86,4 @@ def import_model(path: PathLike, name: str | None = None) -> Backbone:
 def known_models() -> Iterator[ModelFolder]:
     """Every network at hand without a connection; its name is its spec."""
     yield read_folder(BUILTIN)
-    for folder in sorted((cache_folder() / "models").glob("*/model.json")):
-        yield read_folder(folder.parent)
+    yield from imported_models()

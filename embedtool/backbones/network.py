@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.backbones.folder import MOBILENET, ModelFolder
+from embedtool.backbones.folder import MOBILENET, ModelFolder, weights_digest
 from embedtool.errors import ModelUnavailable
 
 FINAL_LAYER = "out_relu"
@@ -31,6 +32,31 @@ def load(model: ModelFolder) -> keras.Model:
 def get_tensors(network: keras.Model) -> dict[str, npt.NDArray[np.float32]]:
     """The weights by "<layer>/<weight>", in Keras's own layouts."""
     return {w.path: np.asarray(w.value, dtype=np.float32) for w in network.weights}
+
+
+def model_folder(
+    path: Path,
+    tensors: Mapping[str, npt.NDArray[np.float32]],
+    *,
+    name: str,
+    alpha: float,
+    size: int,
+    **more: Any,
+) -> ModelFolder:
+    """What model.json says of a MobileNetV2 with these weights."""
+    return ModelFolder(
+        path=path,
+        name=name,
+        architecture=MOBILENET,
+        weights=weights_digest(tensors),
+        size=size,
+        low=-1.0,
+        high=1.0,
+        layers=layer_channels(build(alpha, size)),
+        layer=FINAL_LAYER,
+        alpha=alpha,
+        **more,
+    )
 
 
 def set_tensors(network: keras.Model, tensors: Mapping[str, npt.NDArray[np.float32]]) -> None:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ class Backbone:
 
     @property
     def precision(self) -> str:
-        return self.recipe.precision.split()[0]
+        return self.recipe.precision_name
 
     @property
     def dim(self) -> int:
@@ -107,7 +108,7 @@ def load_backbone(
 
 def reopen(spec: str, recipe: Recipe) -> Backbone:
     """The backbone an index was made with; ModelMismatch where the spec names another now."""
-    precision = recipe.precision.split()[0]
+    precision = recipe.precision_name
     try:
         backbone = load_backbone(spec, layer=recipe.layer, precision=precision)
     except UsageError:  # a folder that moved: the cache may hold what was imported from it
@@ -124,8 +125,7 @@ def reopen(spec: str, recipe: Recipe) -> Backbone:
 
 
 def _by_weights(spec: str, recipe: Recipe) -> Backbone:
-    for file in (cache_folder() / "models").glob("*/model.json"):
-        model = read_folder(file.parent)
+    for model in imported_models():
         if model.weights == recipe.weights:
             return Backbone(spec, model, recipe)
     raise ModelUnavailable(
@@ -178,6 +178,12 @@ def _folder(spec: str) -> ModelFolder:
         f"expected auto, builtin, mobilenet_v2, a TF Hub handle (https://...), a SavedModel folder "
         f"or a model folder; received {spec!r}. Models at hand: embedtool model list"
     )
+
+
+def imported_models() -> Iterator[ModelFolder]:
+    """Every model folder in the user cache."""
+    for file in sorted((cache_folder() / "models").glob("*/model.json")):
+        yield read_folder(file.parent)
 
 
 def imported_folder(spec: str) -> Path:
