@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from embedtool.bench import BenchReport as BenchReport
     from embedtool.bench import BenchRow as BenchRow
     from embedtool.bench import run_bench as run_bench
+    from embedtool.compaction import CompactReport as CompactReport
+    from embedtool.compaction import compact_index as compact_index
     from embedtool.decode import decode_image as decode_image
     from embedtool.demo import DemoResult as DemoResult
     from embedtool.demo import run_demo as run_demo
@@ -54,6 +56,7 @@ _ROOMS = {
     "backbones.library": "import_model known_models model_info",
     "backbones.resolve": "Backbone load_backbone",
     "bench": "BenchReport BenchRow run_bench",
+    "compaction": "CompactReport compact_index",
     "decode": "decode_image",
     "demo": "DemoResult run_demo",
     "embed": "Embedder MeanColourEmbedder NetworkEmbedder",

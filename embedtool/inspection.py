@@ -12,8 +12,10 @@ DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; another CPU's rounding moves int8 vectors
 
 
 def index_info(index: PathLike) -> dict[str, Any]:
-    """What an index holds: model, counts, roots, sizes in bytes."""
+    """What an index holds: model, counts, roots, sizes in bytes. dead_rows lie in vector files and
+    stand for no image any more; `compact` removes them."""
     with Index(index) as opened, opened.snapshot():
+        counts, segments = opened.counts(), opened.segments()
         return {
             "index": str(opened.path.absolute()),
             "model": opened.model,
@@ -21,9 +23,10 @@ def index_info(index: PathLike) -> dict[str, Any]:
             "recipe": json.loads(opened.meta["recipe"]),
             "dim": opened.dim,
             "created_by": opened.meta["created_by"],
-            **opened.counts(),
+            **counts,
+            "dead_rows": sum(segment.rows for segment in segments) - counts["vectors"],
             "roots": [os.fsdecode(root) for root in opened.roots()],
-            "vector_bytes": sum(segment.bytes for segment in opened.segments()),
+            "vector_bytes": sum(segment.bytes for segment in segments),
             "catalogue_bytes": (opened.path / "catalog.sqlite").stat().st_size,
         }
 

@@ -5,7 +5,9 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-FORMAT = 1
+from embedtool.errors import IndexDamaged
+
+FORMAT = 2  # read back to 1; a writer turns 1 into 2, see embedtool.writer
 APPLICATION_ID = 0x656D6264  # "embd": tells our catalogue from any other SQLite file
 LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
 
@@ -15,7 +17,8 @@ CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
 CREATE TABLE segments (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
     sha256 TEXT NOT NULL);
 CREATE TABLE vectors (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,
-    segment INTEGER NOT NULL REFERENCES segments, row INTEGER NOT NULL);
+    segment INTEGER NOT NULL REFERENCES segments, row INTEGER NOT NULL, crc INTEGER);
+CREATE INDEX vectors_by_place ON vectors (segment, row);
 CREATE TABLE images (id INTEGER PRIMARY KEY, root INTEGER NOT NULL REFERENCES roots,
     path BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
     vector INTEGER NOT NULL REFERENCES vectors, UNIQUE (root, path));
@@ -68,6 +71,13 @@ def full_path(root: bytes, path: bytes) -> Path:
 
 def segment_file(index: Path, number: int) -> Path:
     return index / "vectors" / f"{number:06d}.npy"
+
+
+def damaged(index: Path, what: str) -> IndexDamaged:
+    return IndexDamaged(
+        f"index {index} is damaged: {what}. Restore it from a copy, or index the photos again into "
+        "a new folder; `embedtool verify` lists all that is wrong"
+    )
 
 
 def connect(file: Path) -> sqlite3.Connection:

@@ -1,34 +1,33 @@
 """The writing half of the store: one writer, whole commits.
 
-The commit protocol is told in `embedtool.store`.
+The commit protocol is told in `embedtool.store`. Ids of vectors and segments are never given twice
+(counters in meta), so that a derived file made long ago cannot take a new vector for an old one.
 """
 
-import hashlib
-import io
 import json
 import os
 import re
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict
+from contextlib import contextmanager
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.errors import EmbedtoolError, IndexLocked, NotAnIndex
-from embedtool.files import sync_folder, write_whole
+from embedtool.catalogue import write_catalogue
+from embedtool.errors import IndexLocked, NotAnIndex
 from embedtool.layout import (
-    APPLICATION_ID,
     FORMAT,
-    SCHEMA,
     Refusal,
     Segment,
-    connect,
+    damaged,
     exists,
     segment_file,
 )
+from embedtool.lock import take_lock
+from embedtool.seal import write_seal
+from embedtool.segments import Stored, row_checks, write_segment
 from embedtool.store import Index
 from embedtool.types import PathLike, Recipe, Source, Vectors
 
@@ -39,17 +38,22 @@ class Writer(Index):
     """The one writer of an index. Raises IndexLocked at once where there is another."""
 
     def __init__(self, path: PathLike, *, lock: int | None = None) -> None:
-        self._lock = _lock(Path(path)) if lock is None else lock
+        self._lock = take_lock(Path(path)) if lock is None else lock
         try:
             super().__init__(path)
+            self._upgrade()
             self._sweep()
         except BaseException:
             os.close(self._lock)
             raise
 
     def close(self) -> None:
-        super().close()
-        os.close(self._lock)
+        try:
+            with self._faults():
+                write_seal(self.path, self._db)
+        finally:
+            super().close()
+            os.close(self._lock)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -96,16 +100,20 @@ class Writer(Index):
         renames: (id of an image whose file is gone, where it stands now); rejects: (file, stage,
         reason).
         """
-        segment = self._write_segment([row for _, row in vectors]) if vectors else None
+        stored = np.array([row for _, row in vectors], "<f2")
+        segment = self.write_segment([stored], len(stored)) if vectors else None
         with self.transaction():
             if segment:
-                self._db.execute(
-                    "INSERT INTO segments VALUES (?, ?, ?, ?)",
-                    (segment.id, segment.rows, segment.bytes, segment.sha256),
-                )
+                self.add_segment(segment)
+                first = self._next("next_vector", len(vectors))
                 self._db.executemany(
-                    "INSERT INTO vectors (digest, segment, row) VALUES (?, ?, ?)",
-                    [(digest, segment.id, row) for row, (digest, _) in enumerate(vectors)],
+                    "INSERT INTO vectors VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (first + row, digest, segment.id, row, crc)
+                        for row, ((digest, _), crc) in enumerate(
+                            zip(vectors, row_checks(stored).tolist(), strict=True)
+                        )
+                    ],
                 )
             roots = {
                 file.root: self._root_id(file.root)
@@ -162,23 +170,71 @@ class Writer(Index):
                 "(SELECT 1 FROM images WHERE vector = vectors.id)"
             )
 
+    def replace_segments(
+        self, old: Sequence[Segment], new: Segment | None, vectors: Sequence[int]
+    ) -> None:
+        """Let the rows of `new` stand for `vectors`, in order; drop the segments they were in."""
+        with self.transaction():
+            if new:
+                self.add_segment(new)
+                self._db.executemany(
+                    "UPDATE vectors SET segment = ?, row = ? WHERE id = ?",
+                    [(new.id, row, id) for row, id in enumerate(vectors)],
+                )
+            self._db.executemany("DELETE FROM segments WHERE id = ?", [(s.id,) for s in old])
+        for segment in old:
+            # No reader is in an older version any more: the commit waited for them all.
+            self._mapped.pop(segment.id, None)
+            segment_file(self.path, segment.id).unlink(missing_ok=True)
+
+    def vacuum(self) -> None:
+        """Give the room of removed rows of the catalogue back to the disk."""
+        with self._faults():
+            self._db.execute("VACUUM")
+
     def _root_id(self, root: bytes) -> int:
         self._db.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (root,))
         found = self._db.execute("SELECT id FROM roots WHERE path = ?", (root,)).fetchone()
         return int(found[0])
 
-    def _write_segment(self, rows: Sequence[npt.NDArray[np.float32]]) -> Segment:
+    def _next(self, counter: str, count: int) -> int:
+        """The first of `count` ids that no row has had before; inside a transaction."""
+        found = self._db.execute("SELECT value FROM meta WHERE key = ?", (counter,)).fetchone()
+        self._db.execute("UPDATE meta SET value = value + ? WHERE key = ?", (count, counter))
+        return int(found[0])
+
+    def write_segment(self, blocks: Iterable[Stored], rows: int) -> Segment:
+        """Write the file of the next segment; it counts from `add_segment` on."""
         with self._faults():
-            last = self._db.execute("SELECT coalesce(max(id), 0) FROM segments").fetchone()[0]
-        file = segment_file(self.path, last + 1)
-        stored = np.stack(rows).astype("<f2")
-        content = io.BytesIO()  # np.save into a file hides why a write fell short
-        np.save(content, stored, allow_pickle=False)
-        with write_whole(file) as opened:
-            opened.write(content.getbuffer())
-        with open(file, "rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
-        return Segment(last + 1, len(stored), file.stat().st_size, digest)
+            number = self._db.execute(
+                "SELECT value FROM meta WHERE key = 'next_segment'"
+            ).fetchone()[0]
+        return write_segment(self.path, number, blocks, rows=rows, dim=self.dim)
+
+    def add_segment(self, segment: Segment) -> None:
+        self._next("next_segment", 1)
+        self._db.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", astuple(segment))
+
+    def _upgrade(self) -> None:
+        """Turn format 1 into format 2, which embedtool 0.1 refuses to open."""
+        if self.format == FORMAT:
+            return
+        with self.transaction():
+            self._db.execute("ALTER TABLE vectors ADD COLUMN crc INTEGER")
+            self._db.execute("CREATE INDEX vectors_by_place ON vectors (segment, row)")
+            for segment in self.segments():
+                stored = self.stored_blocks(segment, np.arange(segment.rows))
+                checks = np.concatenate([row_checks(block) for block in stored])
+                self._db.executemany(
+                    "UPDATE vectors SET crc = ? WHERE segment = ? AND row = ?",
+                    [(crc, segment.id, row) for row, crc in enumerate(checks.tolist())],
+                )
+            for counter, table in (("next_vector", "vectors"), ("next_segment", "segments")):
+                self._db.execute(
+                    f"INSERT INTO meta SELECT ?, coalesce(max(id), 0) + 1 FROM {table}", (counter,)
+                )
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+        self.format = FORMAT
 
     def _sweep(self) -> None:
         """Remove what a crash left: files under vectors/ that no catalogue row names."""
@@ -186,7 +242,7 @@ class Writer(Index):
         folder = self.path / "vectors"
         if not folder.is_dir():
             if named:
-                raise self._damaged(f"{folder} is missing")
+                raise damaged(self.path, f"{folder} is missing")
             folder.mkdir()
         for file in folder.iterdir():
             if SEGMENT_NAME.fullmatch(file.name) and file.name not in named:
@@ -216,11 +272,11 @@ def create(
             f"{vectors} holds files that are no index of ours: name another folder with --index"
         )
     vectors.mkdir(parents=True, exist_ok=True)
-    lock = _lock(path)
+    lock = take_lock(path)
     try:
         if exists(path):
             raise IndexLocked(f"another embedtool made {path} just now: run this again")
-        _write_catalogue(
+        write_catalogue(
             path / "catalog.sqlite",
             {
                 "model": model,
@@ -229,53 +285,11 @@ def create(
                 "dim": dim,
                 "golden": np.ascontiguousarray(golden, "<f4").tobytes(),
                 "created_by": created_by,
+                "next_vector": 1,
+                "next_segment": 1,
             },
         )
     except BaseException:
         os.close(lock)
         raise
     return Writer(path, lock=lock)
-
-
-def _write_catalogue(file: Path, meta: dict[str, object]) -> None:
-    """Make an empty catalogue that appears under its name whole."""
-    draft = file.with_name(file.name + ".new")
-    journal = file.with_name(draft.name + "-journal")
-    journal.unlink(missing_ok=True)
-    draft.unlink(missing_ok=True)
-    try:
-        with closing(connect(draft)) as db:
-            db.executescript(SCHEMA)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {FORMAT}")
-            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
-        os.replace(draft, file)
-    except sqlite3.Error as error:
-        journal.unlink(missing_ok=True)
-        draft.unlink(missing_ok=True)
-        raise EmbedtoolError(
-            f"cannot write {file}: {error}. Free some space, or name another folder with --index"
-        ) from error
-    sync_folder(file.parent)
-
-
-def _lock(path: Path) -> int:
-    """Take the writer's lock; the operating system frees it when the process ends."""
-    if not path.is_dir():
-        raise NotAnIndex(f"expected an index folder, found none at {path}")
-    handle = os.open(path / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        if os.name == "posix":
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        else:
-            import msvcrt
-
-            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    except OSError as error:
-        os.close(handle)
-        raise IndexLocked(
-            f"another embedtool is writing to {path}. Wait for it to end, then run this again"
-        ) from error
-    return handle

@@ -1,5 +1,6 @@
 """The collection on disk: whole or refused."""
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sync import RECIPE, make_index
 
+from embedtool import compaction
+from embedtool.compaction import compact_index
 from embedtool.errors import IndexDamaged, IndexLocked, IndexTooNew, NotAnIndex
 from embedtool.store import Index
 from embedtool.types import Source, unit_rows
@@ -91,8 +94,8 @@ def test_what_is_no_index(tmp_path: Path) -> None:
 
 def test_a_newer_format_is_refused(index: Path) -> None:
     with closing(sqlite3.connect(index / "catalog.sqlite")) as db:
-        db.execute("PRAGMA user_version = 2")
-    with pytest.raises(IndexTooNew, match=r"format 2.*up to 1"):
+        db.execute("PRAGMA user_version = 3")
+    with pytest.raises(IndexTooNew, match=r"format 3.*up to 2"):
         Index(index)
 
 
@@ -121,9 +124,145 @@ def test_a_damaged_catalogue_is_told(index: Path) -> None:
     data = bytearray((index / "catalog.sqlite").read_bytes())
     data[8192:40000] = np.random.default_rng(0).bytes(40000 - 8192)
     (index / "catalog.sqlite").write_bytes(data)
+    with pytest.raises(IndexDamaged, match=r"catalog\.sha256"):
+        Index(index)
+    (index / "catalog.sha256").unlink()  # as a killed writer leaves it: no seal of this state
     with Index(index) as opened, pytest.raises(IndexDamaged), opened.snapshot():
         list(opened.rows())
         list(opened.blocks())
+
+
+def test_one_flipped_bit_of_a_path_is_told(index: Path) -> None:
+    fill(index, 3)
+    data = bytearray((index / "catalog.sqlite").read_bytes())
+    data[data.index(b"000002") + 5] ^= 4
+    (index / "catalog.sqlite").write_bytes(data)
+    with pytest.raises(IndexDamaged, match=r"catalog\.sha256"):
+        Index(index)
+
+
+def test_a_seal_of_an_earlier_state_says_nothing(index: Path) -> None:
+    fill(index, 3)
+    old = (index / "catalog.sha256").read_bytes()
+    fill(index, 3, 3)
+    (index / "catalog.sha256").write_bytes(old)  # the writer was killed before it sealed
+    with Index(index) as opened:
+        assert opened.counts()["images"] == 6
+    Writer(index).close()
+    assert (index / "catalog.sha256").read_bytes() != old
+
+
+def test_a_wrong_row_is_told_without_reading_the_others(index: Path) -> None:
+    fill(index, 20)
+    file = index / "vectors" / "000001.npy"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 4  # in row 20
+    file.write_bytes(data)
+    with Index(index) as opened:
+        assert opened.image(19)
+        with pytest.raises(IndexDamaged, match=r"row 19 of .*000001\.npy"):
+            opened.image(20)
+
+
+def test_an_id_is_never_given_twice(index: Path) -> None:
+    fill(index, 3)
+    with Writer(index) as writer:
+        writer.drop([row.id for row in writer.rows()], [])
+    compact_index(index)
+    fill(index, 2, 10)
+    with Index(index) as opened, opened.snapshot():
+        assert [ids.tolist() for ids, _ in opened.blocks()] == [[4, 5]]
+        assert [segment.id for segment in opened.segments()] == [2]
+
+
+def test_compacting_keeps_every_live_row_and_nothing_else(index: Path) -> None:
+    rows = np.vstack([fill(index, 5), fill(index, 3, 5), fill(index, 4, 8)])
+    with Writer(index) as writer:
+        writer.drop([2, 6, 7, 8], [])
+    with Index(index) as opened:
+        before = {
+            id: row.tobytes()
+            for ids, block in opened.blocks()
+            for id, row in zip(ids, block, strict=True)
+        }
+    report = compact_index(index)
+    assert (report.segments_before, report.segments_after) == (3, 1)
+    assert report.bytes_before - report.bytes_after == 4 * DIM * 2 + 2 * 128  # rows and headers
+    with Index(index) as opened, opened.snapshot():
+        [(ids, block)] = opened.blocks()
+        assert ids.tolist() == [1, 3, 4, 5, 9, 10, 11, 12]
+        assert {id: row.tobytes() for id, row in zip(ids, block, strict=True)} == before
+        assert np.abs(block - rows[ids - 1]).max() < 1e-3
+        assert opened.verify() == []
+        assert [p.name for p in (index / "vectors").iterdir()] == ["000004.npy"]
+    assert compact_index(index).segments_after == 1
+    assert [p.name for p in (index / "vectors").iterdir()] == ["000004.npy"], "nothing to do"
+
+
+def test_large_segments_are_not_joined(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "SEGMENT_ROWS", 6)
+    for start in (0, 4, 6, 8, 16):
+        fill(index, {0: 4, 8: 8, 16: 1}.get(start, 2), start)
+    compact_index(index)
+    with Index(index) as opened, opened.snapshot():
+        assert [segment.rows for segment in opened.segments()] == [2, 8, 1, 6]
+        assert sorted(id for ids, _ in opened.blocks() for id in ids) == list(range(1, 18))
+        assert opened.verify() == []
+
+
+@pytest.fixture
+def first_format(tmp_path: Path) -> Path:
+    """An index that embedtool 0.1 wrote: 5 contents, one copy, one gone image, one reject."""
+    return Path(shutil.copytree(Path(__file__).parent / "format-1", tmp_path / "old"))
+
+
+EXPECTED = {  # path -> (segment, row) of the vector in the first format's files
+    "/photos/a.jpg": (1, 0),
+    "/photos/b/a.jpg": (1, 1),
+    "/photos/copy of a.jpg": (1, 0),
+    "/photos/caf\udce9.jpg": (1, 2),
+    "/more/c.jpg": (2, 0),
+}
+
+
+def test_the_first_format_opens_and_is_upgraded_by_a_writer(first_format: Path) -> None:
+    stored = {n: np.load(first_format / "vectors" / f"{n:06d}.npy") for n in (1, 2)}
+    for version in (1, 2):
+        with Index(first_format) as opened, opened.snapshot():
+            assert opened.format == version
+            found = {
+                str(path): row
+                for ids, block in opened.blocks()
+                for id, row in zip(ids.tolist(), block, strict=True)
+                for path in opened.paths_of(id)
+            }
+            assert found.keys() == EXPECTED.keys()
+            for path, (segment, row) in EXPECTED.items():
+                assert (found[path] == unit_rows(stored[segment][row : row + 1])[0]).all()
+            assert [(str(r.path), r.reason) for r in opened.rejects()] == [
+                ("/photos/bad.jpg", "empty file")
+            ]
+            image = opened.image_at("/more/c.jpg")
+            assert image and (image[1][0] == found["/more/c.jpg"]).all()
+            assert opened.verify() == []
+        Writer(first_format).close()
+    rows = fill(first_format, 1, 77)
+    with Index(first_format) as opened, opened.snapshot():
+        assert [ids.tolist() for ids, _ in opened.blocks()] == [[1, 2, 3], [4], [5]]
+        assert np.abs([*opened.blocks()][2][1] - rows).max() < 1e-3
+
+
+def test_a_damaged_first_format_is_not_upgraded(first_format: Path) -> None:
+    file = first_format / "vectors" / "000002.npy"
+    data = bytearray(file.read_bytes())
+    data[200] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(IndexDamaged, match=r"000002\.npy"):
+        Writer(first_format)
+    with Index(first_format) as opened:
+        assert opened.format == 1
+        with pytest.raises(IndexDamaged):
+            opened.image_at("/more/c.jpg")
 
 
 def test_orphans_of_a_crash_are_swept_by_the_next_writer(index: Path) -> None:

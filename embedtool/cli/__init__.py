@@ -16,6 +16,7 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "rejects": ("inspect", "List the files an index refused, and why."),
     "verify": ("inspect", "Re-hash everything and say what is wrong."),
     "doctor": ("inspect", "Check that this machine still makes the vectors the index holds."),
+    "compact": ("inspect", "Give the room of removed images back to the disk."),
     "model": ("models", "List, explain, fetch and import networks."),
     "bench": ("measure", "Measure decode, inference and indexing beside the Keras idiom."),
 }

@@ -1,6 +1,7 @@
-"""`info`, `rejects`, `verify`, `doctor`."""
+"""`info`, `rejects`, `verify`, `doctor`, `compact`."""
 
 import json as jsonlib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -66,3 +67,13 @@ def doctor(index: IndexPath, json: Json = False) -> None:
         emit_record(
             {"index": index, "golden cosines": jsonlib.dumps([round(c, 6) for c in cosines])}
         )
+
+
+def compact(index: IndexPath, json: Json = False) -> None:
+    """Give the room of removed images back to the disk.
+
+    Vector files are rewritten without dead rows, small ones joined. Needs the room of one new file
+    of up to 65,536 vectors; killed, the same command goes on.
+    """
+    record = {"index": str(index), **asdict(embedtool.compact_index(index))}
+    (emit_json if json else emit_record)(record)

@@ -1,0 +1,28 @@
+"""One writer at a time."""
+
+import os
+from pathlib import Path
+
+from embedtool.errors import IndexLocked, NotAnIndex
+
+
+def take_lock(path: Path) -> int:
+    """Take the writer's lock; the operating system frees it when the process ends."""
+    if not path.is_dir():
+        raise NotAnIndex(f"expected an index folder, found none at {path}")
+    handle = os.open(path / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        if os.name == "posix":
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError as error:
+        os.close(handle)
+        raise IndexLocked(
+            f"another embedtool is writing to {path}. Wait for it to end, then run this again"
+        ) from error
+    return handle

@@ -1,0 +1,57 @@
+"""The catalogue's seal: SQLite does not notice a flipped bit in a path or a number, the seal does.
+
+<index>/catalog.sha256 holds the change counter of catalog.sqlite and the SHA-256 of all its pages
+at that count. A writer seals as it closes. A killed writer leaves a seal of an earlier count, which
+says nothing about the present one; the next writer seals again.
+"""
+
+import hashlib
+import json
+import sqlite3
+from pathlib import Path
+
+from embedtool.files import write_whole
+from embedtool.layout import damaged
+
+COUNTER = slice(24, 28)  # of the first page: SQLite raises it with every change of the file
+
+
+def write_seal(index: Path, db: sqlite3.Connection) -> None:
+    """Seal the catalogue as it stands, unless this very state is sealed already."""
+    counter, digest = _state(db)
+    if _read(index) == (counter, digest):
+        return
+    with write_whole(_file(index)) as file:
+        file.write(json.dumps({"change_counter": counter, "sha256": digest}).encode())
+
+
+def check_seal(index: Path, db: sqlite3.Connection) -> None:
+    """Raise IndexDamaged where the catalogue is not what was sealed at its change counter."""
+    sealed = _read(index)
+    if sealed is None:
+        return
+    counter, digest = _state(db)
+    if counter == sealed[0] and digest != sealed[1]:
+        raise damaged(
+            index, "catalog.sqlite is not what was committed (it differs from catalog.sha256)"
+        )
+
+
+def _file(index: Path) -> Path:
+    return index / "catalog.sha256"
+
+
+def _read(index: Path) -> tuple[int, str] | None:
+    """(change counter, SHA-256) as sealed; None where there is no seal that can be read."""
+    try:
+        seal = json.loads(_file(index).read_bytes())
+        return int(seal["change_counter"]), str(seal["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _state(db: sqlite3.Connection) -> tuple[int, str]:
+    # Through SQLite, never through a second file handle: closing one would drop, on POSIX, the
+    # locks that this process holds on the catalogue.
+    pages = db.serialize()
+    return int.from_bytes(pages[COUNTER], "big"), hashlib.sha256(pages).hexdigest()

@@ -1,0 +1,91 @@
+"""Vector files: immutable float16 .npy (n, d), written once, checked before they are believed.
+
+A whole file is checked by the SHA-256 in the catalogue, a single row by its CRC-32 there: reading
+a hundred rows of a million must not cost reading them all.
+"""
+
+import hashlib
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.files import write_whole
+from embedtool.layout import Segment, damaged, segment_file
+
+Stored = npt.NDArray[np.float16]  # (n, d), rows of length 1 as they lie on disk
+
+
+def write_segment(
+    index: Path, number: int, blocks: Iterable[Stored], *, rows: int, dim: int
+) -> Segment:
+    """Write blocks of together `rows` rows as segment `number`, holding one block at a time.
+
+    The digest is of the bytes that were meant to be written, so that a disk which keeps others is
+    found out at the first read.
+    """
+    with write_whole(segment_file(index, number)) as opened:
+        file = _Digesting(opened)
+        header = {"descr": "<f2", "fortran_order": False, "shape": (rows, dim)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:  # np.save would hide why a write fell short
+            file.write(np.ascontiguousarray(block, "<f2").data.cast("B"))
+    return Segment(number, rows, file.size, file.digest.hexdigest())
+
+
+def row_checks(rows: Stored) -> npt.NDArray[np.uint32]:
+    """The CRC-32 (n,) of each row's bytes, as the catalogue keeps it."""
+    return np.array([zlib.crc32(row) for row in np.ascontiguousarray(rows, "<f2")], np.uint32)
+
+
+def map_segment(index: Path, segment: Segment, dim: int) -> Stored:
+    """A segment's rows, memory-mapped; its size and shape are checked, its content is not yet.
+
+    Raises IndexDamaged.
+    """
+    file = segment_file(index, segment.id)
+    try:
+        size = file.stat().st_size
+        stored: Stored = np.load(file, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise damaged(index, f"cannot read {file}: {error.strerror or error}") from error
+    except (ValueError, SyntaxError) as error:
+        raise damaged(index, f"{file} is not what was committed ({error})") from error
+    if size != segment.bytes:
+        raise damaged(index, f"{file} is not what was committed ({size} bytes of {segment.bytes})")
+    if stored.shape != (segment.rows, dim) or stored.dtype != np.float16:
+        raise damaged(
+            index,
+            f"{file}: expected float16 ({segment.rows}, {dim}), found {stored.dtype} "
+            f"{stored.shape}",
+        )
+    return stored
+
+
+def check_segment(index: Path, segment: Segment) -> None:
+    """Raise IndexDamaged where a segment's bytes are not those that were committed."""
+    file = segment_file(index, segment.id)
+    try:
+        with open(file, "rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        raise damaged(index, f"cannot read {file}: {error.strerror}") from error
+    if found != segment.sha256:
+        raise damaged(index, f"{file} is not what was committed (SHA-256 differs)")
+
+
+class _Digesting:
+    """A file that knows the SHA-256 and the size of what was written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, content: bytes | memoryview) -> None:
+        self.file.write(content)
+        self.digest.update(content)
+        self.size += len(content)
