@@ -23,7 +23,7 @@ import numpy.typing as npt
 from embedtool.catalogue import Catalogue
 from embedtool.errors import EmbedtoolError
 from embedtool.layout import Segment, damaged, full_path, segment_file
-from embedtool.segments import Stored, check_segment, map_segment, row_checks
+from embedtool.segments import Stored, check_segment, map_segment, row_checks, widen
 from embedtool.types import Vectors, unit_rows
 
 BLOCK_ROWS = 1024  # rows turned to float32 at a time: 5 MB at d = 1,280 stay in a cache
@@ -44,7 +44,7 @@ class Index(Catalogue):
             live = self.places_in(segment)
             start = 0
             for stored in self.stored_blocks(segment, live["row"]):
-                yield live["id"][start : start + len(stored)], unit_rows(stored)
+                yield live["id"][start : start + len(stored)], unit_rows(widen(stored))
                 start += len(stored)
 
     def stored_blocks(self, segment: Segment, rows: npt.NDArray[np.int64]) -> Iterator[Stored]:
@@ -84,7 +84,7 @@ class Index(Catalogue):
                 segment, row = places[wrong[0]][["segment", "row"]]
                 file = segment_file(self.path, int(segment))
                 raise damaged(self.path, f"row {row} of {file} is not what was committed")
-        return unit_rows(stored)
+        return unit_rows(widen(stored))
 
     def image(self, id: int) -> tuple[Path, Vectors] | None:
         """The path and the vector (1, d) of the image with this id."""
@@ -123,7 +123,7 @@ class Index(Catalogue):
             for segment in self.segments():
                 try:
                     for stored in self.stored_blocks(segment, np.arange(segment.rows)):
-                        unit_rows(stored)
+                        unit_rows(widen(stored))
                 except EmbedtoolError as error:
                     faults.append(str(error))
                     continue

@@ -16,6 +16,7 @@ from test_sync import RECIPE, make_index
 from embedtool import compaction
 from embedtool.compaction import compact_index
 from embedtool.errors import IndexDamaged, IndexLocked, IndexTooNew, NotAnIndex
+from embedtool.segments import widen
 from embedtool.store import Index
 from embedtool.types import Source, unit_rows
 from embedtool.writer import Writer
@@ -56,6 +57,12 @@ def test_rows_come_back_as_they_were_committed(index: Path) -> None:
         assert opened.image(99) is None
         stored = opened.image_at("/r/000002")
         assert stored and np.allclose(stored[1][0], found[0][2])
+
+
+def test_every_finite_half_is_widened_to_the_bit() -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    finite = halves[np.isfinite(halves)]
+    assert (widen(finite).view(np.uint32) == finite.astype(np.float32).view(np.uint32)).all()
 
 
 @given(st.lists(st.binary(min_size=1, max_size=30), min_size=1, max_size=6, unique=True))
