@@ -45,7 +45,11 @@ if TYPE_CHECKING:
     from embedtool.pipeline import embed_photos as embed_photos
     from embedtool.querying import search_photos as search_photos
     from embedtool.report.search_page import write_search_page as write_search_page
+    from embedtool.searchbench import SearchBenchReport as SearchBenchReport
+    from embedtool.searchbench import SearchBenchRow as SearchBenchRow
+    from embedtool.searchbench import run_search_bench as run_search_bench
     from embedtool.store import Index as Index
+    from embedtool.types import Certificate as Certificate
     from embedtool.types import IndexReport as IndexReport
     from embedtool.types import Match as Match
     from embedtool.types import QueryMatches as QueryMatches
@@ -68,8 +72,9 @@ _ROOMS = {
     "pictures": "draw_photos",
     "querying": "search_photos",
     "report.search_page": "write_search_page",
+    "searchbench": "SearchBenchReport SearchBenchRow run_search_bench",
     "store": "Index",
-    "types": "IndexReport Match QueryMatches Recipe Reject",
+    "types": "Certificate IndexReport Match QueryMatches Recipe Reject",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = sorted(_ROOM_OF)

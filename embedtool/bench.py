@@ -22,7 +22,7 @@ from embedtool.pictures import draw_photos
 from embedtool.pipeline import cpu_count, read_source
 from embedtool.sources import list_photos, require_images
 from embedtool.sync import sync
-from embedtool.types import Source
+from embedtool.types import Progress, Source
 from embedtool.writer import create
 
 Item = TypeVar("Item")
@@ -69,7 +69,7 @@ def run_bench(
     *,
     models: Sequence[str] = (),
     rounds: int = ROUNDS,
-    progress: Callable[[int, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
     """Measure decode, inference, end to end and the Keras idiom, in turn, round by round.
 

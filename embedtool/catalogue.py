@@ -6,7 +6,7 @@ What is not in it does not exist. It is sealed against flipped bits by `embedtoo
 import json
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +85,12 @@ class Catalogue:
                 for table in ("images", "vectors", "rejects", "segments")
             }
 
+    def count_until(self, id: int) -> int:
+        """How many vectors have this id or an earlier one."""
+        with self._faults():
+            found = self._db.execute("SELECT count(*) FROM vectors WHERE id <= ?", (id,)).fetchone()
+            return int(found[0])
+
     def roots(self) -> list[bytes]:
         with self._faults():
             return [path for (path,) in self._db.execute("SELECT path FROM roots ORDER BY id")]
@@ -143,6 +149,14 @@ class Catalogue:
             ):
                 found.setdefault(vector, []).append(Row(*values))
         return found
+
+    def vectors_where(self, holds: Callable[[bytes, bytes], bool]) -> list[int]:
+        """The vectors of the images whose root and path pass, by id."""
+        with self._faults():
+            found = self._db.execute(
+                "SELECT i.vector, r.path, i.path FROM images i JOIN roots r ON r.id = i.root"
+            )
+            return sorted({vector for vector, root, path in found if holds(root, path)})
 
     def paths_of(self, vector: int) -> list[Path]:
         """Where the images of one vector stand, first indexed first."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from embedtool.layout import Segment
 from embedtool.segments import Stored
-from embedtool.types import PathLike
+from embedtool.types import EXACT_ROWS, PathLike, Progress
 from embedtool.writer import Writer
 
 SEGMENT_ROWS = 65_536  # of a rewritten segment: 168 MB at d = 1,280, the spare room this needs
@@ -28,8 +28,10 @@ class CompactReport:
     bytes_after: int
 
 
-def compact_index(index: PathLike) -> CompactReport:
+def compact_index(index: PathLike, *, progress: Progress | None = None) -> CompactReport:
     """Give the room of removed images back to the disk, and leave few, large vector files.
+
+    An approximate search index that is missing or damaged is made again.
 
     Raises IndexLocked where another process is writing.
     """
@@ -49,6 +51,10 @@ def compact_index(index: PathLike) -> CompactReport:
             _merge(writer, group, np.concatenate(live))
         writer.vacuum()
         after = writer.segments()
+        if writer.counts()["vectors"] > EXACT_ROWS:
+            from embedtool.search import refresh_search  # a small collection needs no faiss
+
+            refresh_search(writer, progress=progress)
     return CompactReport(
         len(before), len(after), sum(s.bytes for s in before), sum(s.bytes for s in after)
     )

@@ -7,8 +7,7 @@ from embedtool.indexing import index_photos
 from embedtool.pictures import draw_photos, draw_queries
 from embedtool.querying import search_photos
 from embedtool.report.search_page import write_search_page
-from embedtool.sync import Progress
-from embedtool.types import IndexReport, PathLike, QueryMatches
+from embedtool.types import IndexReport, PathLike, Progress, QueryMatches
 
 
 @dataclass(frozen=True)

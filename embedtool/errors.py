@@ -6,6 +6,7 @@ EmbedtoolError                      exit 1
 ├── TooManyRejects                           more rejects than the caller allows
 ├── ImageRejected                            one image cannot be used; carries its stage
 ├── NotAnIndex                               the folder holds no index
+├── DerivedDamaged                           a derived file differs from what was published
 ├── IndexDamaged                    exit 3   bytes differ from what was committed
 ├── IndexTooNew                     exit 3   written by a later version
 ├── IndexLocked                     exit 4   another process is writing
@@ -43,6 +44,10 @@ class ImageRejected(EmbedtoolError):
 
 
 class NotAnIndex(EmbedtoolError):
+    pass
+
+
+class DerivedDamaged(EmbedtoolError):
     pass
 
 

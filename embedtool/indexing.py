@@ -14,8 +14,8 @@ from embedtool.errors import ModelMismatch, ModelOffline, UsageError
 from embedtool.layout import exists
 from embedtool.sources import list_photos, require_images
 from embedtool.store import Index
-from embedtool.sync import Progress, sync
-from embedtool.types import IndexReport, PathLike, several
+from embedtool.sync import sync
+from embedtool.types import EXACT_ROWS, IndexReport, PathLike, Progress, several
 from embedtool.writer import Writer, create
 
 if TYPE_CHECKING:
@@ -84,6 +84,10 @@ def index_photos(
             batch_size=batch_size,
             progress=progress,
         )
+        if target.counts()["vectors"] > EXACT_ROWS:
+            from embedtool.search import refresh_search  # a small collection needs no faiss
+
+            refresh_search(target, progress=progress)
     return replace(report, notes=note + report.notes)
 
 

@@ -4,9 +4,10 @@ import json
 import os
 from typing import Any
 
-from embedtool.errors import ModelMismatch
+from embedtool.derived import read_about
+from embedtool.errors import DerivedDamaged, ModelMismatch
 from embedtool.store import Index
-from embedtool.types import PathLike, Reject
+from embedtool.types import EXACT_ROWS, PathLike, Reject
 
 DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; another CPU's rounding moves int8 vectors by less
 
@@ -28,7 +29,22 @@ def index_info(index: PathLike) -> dict[str, Any]:
             "roots": [os.fsdecode(root) for root in opened.roots()],
             "vector_bytes": sum(segment.bytes for segment in segments),
             "catalogue_bytes": (opened.path / "catalog.sqlite").stat().st_size,
+            "derived_bytes": sum(
+                file.stat().st_size for file in (opened.path / "derived").glob("*")
+            ),
+            "certificate": _certificate(opened),
         }
+
+
+def _certificate(index: Index) -> dict[str, Any] | None:
+    """What approximate search promises; None where search is exact."""
+    if index.counts()["vectors"] <= EXACT_ROWS:
+        return None
+    try:
+        about = read_about(index.path, "search")
+    except DerivedDamaged:
+        return None
+    return about and about["certificate"]
 
 
 def index_rejects(index: PathLike) -> list[Reject]:

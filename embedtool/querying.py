@@ -1,17 +1,21 @@
 """`search_photos`: from query images or rows to their nearest images in an index."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from embedtool.decode import decode_image
 from embedtool.embed import embedder_of
 from embedtool.errors import ImageRejected, UsageError
+from embedtool.filters import Filter, parse_filter
+from embedtool.layout import full_path
 from embedtool.pipeline import read_source
-from embedtool.search import nearest
+from embedtool.search import Ids, Similarities, have_certified, nearest, open_searcher, within
 from embedtool.store import Index
-from embedtool.types import Match, PathLike, QueryMatches, Source, Vectors, several
+from embedtool.types import Match, PathLike, Progress, QueryMatches, Source, Vectors, several
+
+DEFAULT_K = 10
 
 
 def search_photos(
@@ -19,44 +23,78 @@ def search_photos(
     images: PathLike | Sequence[PathLike] = (),
     *,
     rows: Sequence[int] = (),
-    k: int = 10,
-    min_similarity: float = -1.0,
+    k: int | None = None,
+    min_similarity: float | None = None,
+    where: Sequence[str] = (),
+    min_recall: float | None = None,
+    max_memory: int | None = None,
+    progress: Progress | None = None,
 ) -> list[QueryMatches]:
-    """The k images most similar to each query image, most similar first.
+    """The images most similar to each query image, most similar first.
 
     images: files, in the index or not; one that is in it, unchanged, is not embedded again, and
-    an indexed path whose file is gone serves too. rows: ids of indexed images. A match below
-    min_similarity is left out. An image that is in the index finds itself, or its copy, first.
-    Raises UsageError (k below 1, no query, no such row), ImageRejected, ModelMismatch.
+    an indexed path whose file is gone serves too. rows: ids of indexed images. An image that is in
+    the index finds itself, or its copy, first.
+    k: how many; else 10, or with min_similarity all that are at least this similar.
+    where: conditions an image must meet, `label=NAME` or `path=FOLDER`; those of one kind are
+    alternatives. They are applied before the cut to k.
+    min_recall, max_memory (bytes): what an approximate index must hold; one that does is built
+    where there is none, and where none can, search is exact and a warning says so. Conditions, and
+    min_similarity without k, are always answered exactly.
+    Raises UsageError (k below 1, no query, no such row), ImageRejected, ModelMismatch, and
+    IndexLocked where an index must be built while another process writes.
     """
     images = several(images)
-    if k < 1:
+    if k is not None and k < 1:
         raise UsageError(f"expected k of at least 1, received {k}")
     if not images and not rows:
         raise UsageError("expected at least one query: an image file, or the row of an image")
+    chosen = parse_filter(where)
     with Index(index) as opened:
         names, vectors = _queries(opened, images, rows)
+        exact = chosen is not None or (k is None and min_similarity is not None)
+        if not exact and (min_recall is not None or max_memory is not None):
+            exact = not have_certified(opened, min_recall, max_memory, progress=progress)
         with opened.snapshot():  # only now: a long read keeps a writer waiting
-            return _nearest(opened, names, vectors, k, min_similarity)
+            return _search(opened, names, np.vstack(vectors), k, min_similarity, chosen, exact)
 
 
-def _nearest(
-    index: Index, names: Sequence[str], vectors: Sequence[Vectors], k: int, min_similarity: float
+def _search(
+    index: Index,
+    names: Sequence[str],
+    queries: Vectors,
+    k: int | None,
+    min_similarity: float | None,
+    chosen: Filter | None,
+    exact: bool,
 ) -> list[QueryMatches]:
-    if not (count := index.counts()["images"]):
-        return [QueryMatches(name, ()) for name in names]
-    k = min(k, count)
-    similarities, ids = nearest(np.vstack(vectors), index.blocks(), k)
+    blocks = index.blocks()
+    if chosen:
+        blocks = index.blocks_at(index.places(index.vectors_where(chosen.holds)))
+    certificate = None
+    found: Iterable[tuple[Similarities, Ids]]
+    if k is None and min_similarity is not None:
+        found = within(queries, blocks, min_similarity)
+    else:
+        k = min(k or DEFAULT_K, max(index.counts()["images"], 1))
+        if exact:
+            found = zip(*nearest(queries, blocks, k), strict=True)
+        else:
+            searcher = open_searcher(index)
+            certificate = searcher.certificate_for(k)
+            found = zip(*searcher.nearest(queries, k), strict=True)
     results = []
-    for name, row, found in zip(names, similarities, ids, strict=True):
+    for name, (similarities, ids) in zip(names, found, strict=True):
+        images = index.images_of(ids.tolist())
         stands = [
-            (path, float(similarity))
-            for similarity, id in zip(row, found, strict=True)
-            if id >= 0 and similarity >= min_similarity
-            for path in index.paths_of(int(id))
+            (full_path(image.root, image.path), float(similarity))
+            for similarity, id in zip(similarities, ids.tolist(), strict=True)
+            if min_similarity is None or similarity >= min_similarity
+            for image in images.get(id, ())
+            if chosen is None or chosen.holds(image.root, image.path)
         ]
         matches = (Match(rank, *stand) for rank, stand in enumerate(stands[:k], 1))
-        results.append(QueryMatches(name, tuple(matches)))
+        results.append(QueryMatches(name, tuple(matches), certificate))
     return results
 
 

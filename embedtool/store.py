@@ -24,7 +24,7 @@ from embedtool.catalogue import Catalogue
 from embedtool.errors import EmbedtoolError
 from embedtool.layout import Segment, damaged, full_path, segment_file
 from embedtool.segments import Stored, check_segment, map_segment, row_checks, widen
-from embedtool.types import Vectors, unit_rows
+from embedtool.types import Vectors, normalise
 
 BLOCK_ROWS = 1024  # rows turned to float32 at a time: 5 MB at d = 1,280 stay in a cache
 PLACE = np.dtype([("id", "i8"), ("segment", "i8"), ("row", "i8"), ("crc", "u4")])
@@ -44,7 +44,7 @@ class Index(Catalogue):
             live = self.places_in(segment)
             start = 0
             for stored in self.stored_blocks(segment, live["row"]):
-                yield live["id"][start : start + len(stored)], unit_rows(widen(stored))
+                yield live["id"][start : start + len(stored)], normalise(widen(stored))
                 start += len(stored)
 
     def stored_blocks(self, segment: Segment, rows: npt.NDArray[np.int64]) -> Iterator[Stored]:
@@ -68,6 +68,19 @@ class Index(Catalogue):
             wanted = json.dumps([int(id) for id in ids])
             return self._live("id IN (SELECT value FROM json_each(?)) ORDER BY id", wanted)
 
+    def places_after(self, id: int) -> npt.NDArray[np.void]:
+        """The same for every vector of a later id."""
+        with self._faults():
+            return self._live("id > ? ORDER BY id", id)
+
+    def blocks_at(
+        self, places: npt.NDArray[np.void]
+    ) -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
+        """The ids (n,) and unit rows (n, d) at PLACE records, at most BLOCK_ROWS at a time."""
+        for start in range(0, len(places), BLOCK_ROWS):
+            part = places[start : start + BLOCK_ROWS]
+            yield part["id"], self.rows_at(part)
+
     def rows_at(self, places: npt.NDArray[np.void]) -> Vectors:
         """The unit rows (n, d) at PLACE records, each checked, none of the others read."""
         stored = np.empty((len(places), self.dim), np.float16)
@@ -84,7 +97,7 @@ class Index(Catalogue):
                 segment, row = places[wrong[0]][["segment", "row"]]
                 file = segment_file(self.path, int(segment))
                 raise damaged(self.path, f"row {row} of {file} is not what was committed")
-        return unit_rows(widen(stored))
+        return normalise(widen(stored))
 
     def image(self, id: int) -> tuple[Path, Vectors] | None:
         """The path and the vector (1, d) of the image with this id."""
@@ -123,7 +136,7 @@ class Index(Catalogue):
             for segment in self.segments():
                 try:
                     for stored in self.stored_blocks(segment, np.arange(segment.rows)):
-                        unit_rows(widen(stored))
+                        normalise(widen(stored))
                 except EmbedtoolError as error:
                     faults.append(str(error))
                     continue

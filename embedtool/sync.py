@@ -18,7 +18,7 @@ import numpy.typing as npt
 from embedtool.errors import ModelMismatch, PhotosMissing
 from embedtool.layout import Refusal, Row
 from embedtool.sources import Listing, list_photos, require_images
-from embedtool.types import IndexReport, Source
+from embedtool.types import IndexReport, Progress, Source
 from embedtool.writer import Writer
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 COMMIT_SECONDS = 3.0  # the most work a kill can cost
 COMMIT_ROWS = 1024
-
-Progress = Callable[[int, int, int], None]  # (done, total, rejected) files of this run
 
 
 def sync(

@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,15 @@ Vectors = npt.NDArray[np.float32]  # (n, d), C-contiguous, each row of length 1
 
 
 def unit_rows(raw: npt.NDArray[np.floating]) -> Vectors:
-    """Return (n, d) rows scaled to length 1, float32 and C-contiguous: the one normaliser.
+    """Return (n, d) rows scaled to length 1, float32 and C-contiguous, as `normalise` does."""
+    return normalise(np.array(raw, dtype=np.float32, order="C"))
+
+
+def normalise(rows: Vectors) -> Vectors:
+    """Scale (n, d) rows to length 1 where they lie, and return them: the one normaliser.
 
     Raises EmbedtoolError where a row is zero or not finite: it has no direction.
     """
-    rows: Vectors = np.array(raw, dtype=np.float32, order="C")
     lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if bad.size:
@@ -35,6 +40,12 @@ def unit_rows(raw: npt.NDArray[np.floating]) -> Vectors:
         )
     rows /= lengths[:, None]
     return rows
+
+
+class Progress(Protocol):
+    """Called as work goes on, from the thread that asked for it."""
+
+    def __call__(self, done: int, total: int, rejected: int = 0, stage: str = ..., /) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -103,6 +114,43 @@ class IndexReport:
     notes: tuple[str, ...] = ()
 
 
+RECALL_AT = (1, 10, 100)
+EXACT_ROWS = 30_000  # up to here every vector is compared
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How an approximate index was made, and what it was measured to do on its own collection.
+
+    recall: by k, the share of the k nearest vectors, as exact search finds them, that it finds, for
+    `queries` vectors of the collection that were held out of it at the time. Latencies are of one
+    query at a time, in milliseconds, the vectors being in the page cache.
+    """
+
+    method: str  # faiss's name of it
+    dimensions: int  # principal axes it looks at
+    breadth: int  # efSearch of a graph, nprobe of lists
+    candidates: int  # compared exactly, for each match asked for
+    vectors: int
+    last_id: int  # of the vectors in it; later ones are searched exactly beside it
+    recall: dict[str, float]  # keys "1", "10", "100"
+    queries: int
+    latency_p50_ms: float
+    latency_p99_ms: float
+    exact_p50_ms: float
+    memory_bytes: int  # of the file: memory-mapped, all that it can take
+    build_seconds: float
+    min_recall: float  # what was asked for
+    max_memory: int | None
+    seed: int
+
+    def holds(self, min_recall: float, max_memory: int | None) -> bool:
+        """Whether its recall among the 10 nearest and its memory in bytes are what is asked."""
+        return self.recall["10"] >= min_recall and (
+            max_memory is None or self.memory_bytes <= max_memory
+        )
+
+
 @dataclass(frozen=True)
 class Match:
     rank: int  # from 1
@@ -114,6 +162,7 @@ class Match:
 class QueryMatches:
     query: str
     matches: tuple[Match, ...]  # descending similarity
+    certificate: Certificate | None = None  # of the approximate index that found them; else exact
 
 
 def several(names: PathLike | Sequence[PathLike]) -> list[PathLike]:

@@ -18,7 +18,7 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "doctor": ("inspect", "Check that this machine still makes the vectors the index holds."),
     "compact": ("inspect", "Give the room of removed images back to the disk."),
     "model": ("models", "List, explain, fetch and import networks."),
-    "bench": ("measure", "Measure decode, inference and indexing beside the Keras idiom."),
+    "bench": ("measure", "Measure indexing and search on this machine."),
 }
 
 

@@ -8,8 +8,18 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, emit_json, emit_record, emit_table, say
+from embedtool.cli.output import (
+    Json,
+    Quiet,
+    describe_search,
+    emit_json,
+    emit_record,
+    emit_table,
+    progress_bar,
+    say,
+)
 from embedtool.errors import IndexDamaged
+from embedtool.types import Certificate
 
 IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
 
@@ -22,6 +32,8 @@ def info(index: IndexPath, json: Json = False) -> None:
         return
     recipe = content.pop("recipe")
     content["roots"] = ", ".join(content["roots"])
+    certificate = content.pop("certificate")
+    content["search"] = describe_search(certificate and Certificate(**certificate))
     content.update({f"recipe {name}": value for name, value in recipe.items()})
     emit_record(content)
 
@@ -69,11 +81,13 @@ def doctor(index: IndexPath, json: Json = False) -> None:
         )
 
 
-def compact(index: IndexPath, json: Json = False) -> None:
+def compact(index: IndexPath, json: Json = False, quiet: Quiet = False) -> None:
     """Give the room of removed images back to the disk.
 
     Vector files are rewritten without dead rows, small ones joined. Needs the room of one new file
     of up to 65,536 vectors; killed, the same command goes on.
     """
-    record = {"index": str(index), **asdict(embedtool.compact_index(index))}
+    with progress_bar("compacting", quiet=quiet) as progress:
+        report = embedtool.compact_index(index, progress=progress)
+    record = {"index": str(index), **asdict(report)}
     (emit_json if json else emit_record)(record)

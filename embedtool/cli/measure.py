@@ -2,9 +2,10 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
@@ -54,7 +55,20 @@ def demo(
     )
 
 
-def bench(
+class _PhotosUnlessNamed(TyperGroup):
+    """`bench PHOTOS` is `bench photos PHOTOS`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, "--help"):
+            args = ["photos", *args]
+        return super().parse_args(ctx, args)
+
+
+bench = typer.Typer(cls=_PhotosUnlessNamed)
+
+
+@bench.command("photos")
+def bench_photos(
     photos: Annotated[
         Path | None, typer.Argument(help="One folder of photos.  [default: the demo pictures]")
     ] = None,
@@ -114,3 +128,50 @@ def bench(
     )
     emit_table(header, [*rows, idiom])
     say(f"{report.images} images, {report.cores} cores, medians of {report.rounds} rounds")
+
+
+@bench.command("search")
+def bench_search(
+    index: Annotated[Path, typer.Argument(help="The index's folder.")],
+    vectors: Annotated[
+        int | None,
+        typer.Option(min=4000, help="How many; missing ones are grown.  [default: all it has]"),
+    ] = None,
+    min_recall: Annotated[float, typer.Option(help="What approximate search must find.")] = 0.99,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure exact and approximate search over the vectors of an index.
+
+    1,000 vectors are held back and searched for among the others, each way in a process of its own.
+    Milliseconds are of a query by itself (median, and the 99th of a hundred) and of one in a batch
+    of 1,000 over all cores; resident is memory besides the files that are mapped. With --vectors
+    above what the index has, more are grown between neighbours.
+    """
+    with progress_bar("measuring", quiet=quiet) as progress:
+        report = embedtool.run_search_bench(
+            index, vectors=vectors, min_recall=min_recall, progress=progress
+        )
+    if json:
+        emit_json(asdict(report))
+        return
+    header = ("search", "p50 ms", "p99 ms", "batch ms", "x exact", "x batch")
+    recalls = tuple(f"recall@{k}" for k in report.rows[0].recall)
+    rows = [
+        (
+            r.search,
+            f"{r.p50_ms:.2f}",
+            f"{r.p99_ms:.2f}",
+            f"{r.batch_ms:.3f}",
+            f"{r.times_exact_p50:.1f}",
+            f"{r.times_exact_batch:.1f}",
+            *(f"{share:.4f}" for share in r.recall.values()),
+            "" if r.resident_mb is None else f"{r.resident_mb:.0f}",
+        )
+        for r in report.rows
+    ]
+    emit_table((*header, *recalls, "resident MB"), rows)
+    say(
+        f"{report.vectors:,} vectors of {report.dim:,} ({report.grown:,} grown), index of "
+        f"{report.certificate.memory_bytes / 1e6:,.0f} MB built in {report.build_seconds:,.0f} s"
+    )

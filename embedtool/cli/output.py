@@ -3,11 +3,14 @@ request. stderr carries talk, and a progress bar on a terminal."""
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from embedtool.types import Certificate, Progress
 
 SCHEMA = 1
 
@@ -50,34 +53,48 @@ def emit_record(record: dict[str, Any]) -> None:
         print(f"{name.ljust(width)}  {text}" if width else f"{name}\t{text}")
 
 
+def describe_search(certificate: "Certificate | None") -> str:
+    """How a search finds, and how much of it."""
+    if certificate is None:
+        return "exact"
+    recall = ", ".join(f"{share:.3f} of the {k}" for k, share in certificate.recall.items())
+    return (
+        f"approximate, {certificate.method} over {certificate.dimensions} axes, compared exactly: "
+        f"finds {recall} nearest ({certificate.queries:,} vectors of this index held out)"
+    )
+
+
 @contextmanager
-def progress_bar(label: str, *, quiet: bool) -> Iterator[Callable[[int, int, int], None] | None]:
-    """A callback (done, total, rejected) that draws a bar; None where nobody would see it."""
+def progress_bar(label: str, *, quiet: bool) -> Iterator["Progress | None"]:
+    """A callback that draws a bar for each stage it is told; None where nobody would see it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
+    from rich import progress
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeLeft(),
-        TextColumn("{task.fields[rejected]}"),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+        progress.TextColumn("{task.fields[rejected]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=None, rate="", rejected="")
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, progress.TaskID] = {}
 
-        def update(done: int, total: int, rejected: int) -> None:
-            speed = bar.tasks[task].speed
+        def update(done: int, total: int, rejected: int = 0, stage: str = label) -> None:
+            if stage not in tasks:
+                for earlier in tasks.values():
+                    bar.update(earlier, visible=False)
+                tasks[stage] = bar.add_task(stage, rate="", rejected="")
+            speed = bar.tasks[tasks[stage]].speed
             bar.update(
-                task,
+                tasks[stage],
                 completed=done,
                 total=total,
-                rate=f"{speed:,.0f} images/s" if speed else "",
+                rate=f"{speed:,.0f}/s" if speed else "",
                 rejected=f"{rejected:,} rejected" if rejected else "",
             )
 

@@ -3,6 +3,7 @@
 import functools
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from io import TextIOWrapper
@@ -21,6 +22,7 @@ def run(arguments: Sequence[str], names: Sequence[str], *, debug: bool = False) 
     """Parse and run; `names` are the commands to load, one where the first word tells it."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - None where the caller closed it
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    warnings.showwarning = lambda message, *_: say(f"note: {message}")
     for stream in (sys.stdout, sys.stderr):  # names that are not UTF-8 leave as they came
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")

@@ -1,0 +1,95 @@
+"""Derived files: made from the catalogue and the vectors, lost without harm, checked before use.
+
+    <index>/derived/<name>.json              what it is, of what it was made, the digest of:
+    <index>/derived/<name>-<digest>.<kind>   its content
+
+The content gets a name of its own and is on disk before the one rename that makes the .json speak
+of it, so a crash leaves the old pair or the new one. Only a writer publishes.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from embedtool.errors import DerivedDamaged
+from embedtool.files import write_whole
+
+
+def publish(
+    index: Path,
+    name: str,
+    kind: str,
+    about: dict[str, Any],
+    write: Callable[[Callable[[bytes], object]], None],
+) -> None:
+    """Write a derived file and what there is to say about it, and remove what it replaces.
+
+    write: hands its content, piece by piece, to the function that it is given.
+    """
+    folder = index / "derived"
+    folder.mkdir(exist_ok=True)
+    draft = folder / f"{name}.{kind}"
+    with write_whole(draft) as file:
+        write(file.write)
+    size, sha256 = _digest(draft)
+    content = draft.replace(folder / f"{name}-{sha256[:16]}.{kind}")
+    manifest = {"about": about, "file": content.name, "bytes": size, "sha256": sha256}
+    with write_whole(folder / f"{name}.json") as file:
+        file.write(json.dumps({**manifest, "check": _check(manifest)}, indent=1).encode())
+    for old in folder.glob(f"{name}-*.{kind}"):
+        if old != content:
+            old.unlink()
+
+
+def read_about(index: Path, name: str) -> dict[str, Any] | None:
+    """What was said about a derived file when it was published; None where there is none.
+
+    Raises DerivedDamaged.
+    """
+    manifest = _manifest(index, name)
+    return None if manifest is None else manifest["about"]
+
+
+def open_derived(index: Path, name: str) -> tuple[dict[str, Any], Path] | None:
+    """The same, and its content file, whose every byte has been checked.
+
+    Raises DerivedDamaged.
+    """
+    manifest = _manifest(index, name)
+    if manifest is None:
+        return None
+    file = index / "derived" / manifest["file"]
+    try:
+        found = _digest(file)
+    except OSError as error:
+        raise DerivedDamaged(f"cannot read {file}: {error.strerror}") from error
+    if found != (manifest["bytes"], manifest["sha256"]):
+        raise DerivedDamaged(f"{file} is not what was published (SHA-256 differs)")
+    return manifest["about"], file
+
+
+def _manifest(index: Path, name: str) -> dict[str, Any] | None:
+    file = index / "derived" / f"{name}.json"
+    try:
+        manifest = dict(json.loads(file.read_bytes()))
+        check = manifest.pop("check")
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DerivedDamaged(f"cannot read {file}: {error}") from error
+    if check != _check(manifest):
+        raise DerivedDamaged(f"{file} is not what was published")
+    return manifest
+
+
+def _check(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
+
+
+def _digest(file: Path) -> tuple[int, str]:
+    with open(file, "rb") as opened:
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        return os.fstat(opened.fileno()).st_size, digest

@@ -1,0 +1,71 @@
+"""Exact search: every vector is compared."""
+
+from collections.abc import Iterable
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.errors import ModelMismatch
+from embedtool.types import Vectors
+
+Similarities = npt.NDArray[np.float32]  # (m, k), descending; -inf where fewer than k were found
+Ids = npt.NDArray[np.int64]  # (m, k), of vectors; -1 where fewer than k were found
+Block = tuple[npt.NDArray[np.int64], Vectors]  # ids (n,) and their unit rows (n, d)
+
+
+def nearest(queries: Vectors, blocks: Iterable[Block], k: int) -> tuple[Similarities, Ids]:
+    """The k rows most similar to each query, over all blocks, without holding more than one.
+
+    queries (m, d) and the rows of a block (n, d) are unit float32. Returns similarities (m, k) in
+    [-1, 1], descending, and ids (m, k); equal similarities are ordered by id, and where fewer than
+    k rows exist the rest is -inf and -1.
+    """
+    best = np.full((len(queries), k), -np.inf, np.float32)
+    found = np.full((len(queries), k), -1, np.int64)
+    for ids, rows in blocks:
+        _same_width(queries, rows)
+        top = min(k, len(rows))
+        similarities, places = faiss.knn(queries, rows, top, metric=faiss.METRIC_INNER_PRODUCT)
+        best, found = merge(best, found, similarities.clip(-1, 1), ids[places])
+    return best, found
+
+
+def merge(
+    best: Similarities, found: Ids, others: Similarities, their_ids: Ids
+) -> tuple[Similarities, Ids]:
+    """The best k of (m, k) and (m, j), in the order that `nearest` gives."""
+    k = best.shape[1]
+    best = np.hstack([best, others])
+    found = np.hstack([found, their_ids])
+    order = np.lexsort((found, -best))[:, :k]
+    return np.take_along_axis(best, order, 1), np.take_along_axis(found, order, 1)
+
+
+def within(
+    queries: Vectors, blocks: Iterable[Block], min_similarity: float
+) -> list[tuple[Similarities, Ids]]:
+    """Every row at least this similar to each query: for each of them similarities (k,) and ids
+    (k,), in the order that `nearest` gives."""
+    parts: list[tuple[list[Similarities], list[Ids]]] = [([], []) for _ in queries]
+    for ids, rows in blocks:
+        _same_width(queries, rows)
+        similarities = (queries @ rows.T).clip(-1, 1)
+        for own, (near, their_ids) in zip(similarities, parts, strict=True):
+            here = own >= min_similarity
+            near.append(own[here])
+            their_ids.append(ids[here])
+    results = []
+    for near, their_ids in parts:
+        own = np.concatenate([*near, np.empty(0, np.float32)])
+        found = np.concatenate([*their_ids, np.empty(0, np.int64)])
+        order = np.lexsort((found, -own))
+        results.append((own[order], found[order]))
+    return results
+
+
+def _same_width(queries: Vectors, rows: Vectors) -> None:
+    if rows.shape[1] != queries.shape[1]:
+        raise ModelMismatch(
+            f"expected queries of {rows.shape[1]} dimensions, received {queries.shape[1]}"
+        )

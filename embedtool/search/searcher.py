@@ -1,0 +1,136 @@
+"""The nearest vectors of an index: exact, or by its certified approximate index.
+
+The approximate index proposes candidates; their stored vectors are compared exactly. What came
+after it was made is searched exactly beside it, what has gone since is left out, before the cut to
+k in either case.
+"""
+
+import warnings
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.derived import open_derived
+from embedtool.errors import DerivedDamaged
+from embedtool.search.approximate import Approximate
+from embedtool.search.exact import Ids, Similarities, merge, nearest
+from embedtool.store import Index
+from embedtool.types import EXACT_ROWS, RECALL_AT, Certificate, Vectors
+
+NAME = "search"  # of the derived file
+CHUNK = 32  # queries compared at a time: the rows of their candidates stay near the cores
+SPARE = 1.3  # candidates fetched for each that is wanted, where some images are gone
+TABLE_SHARE = 8  # after one row in this many was looked up, places are read all at once
+
+
+class Searcher(Protocol):
+    """Searches one index, inside one `snapshot` of it."""
+
+    def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
+        """The k vectors most similar to each query (m, d), as `search.nearest` gives them."""
+
+    def certificate_for(self, k: int) -> Certificate | None:
+        """What is promised of the k nearest; None where they are found exactly."""
+
+
+def open_searcher(index: Index) -> Searcher:
+    """The fastest searcher of an index; an approximate index that is damaged is not used, with a
+    warning."""
+    if index.counts()["vectors"] > EXACT_ROWS:
+        try:
+            opened = open_derived(index.path, NAME)
+        except DerivedDamaged as error:
+            warnings.warn(
+                f"{error}; searched exactly. Make it anew: embedtool compact {index.path}",
+                stacklevel=2,
+            )
+        else:
+            if opened and opened[0]["fingerprint"] == index.fingerprint:
+                certificate = Certificate(**opened[0]["certificate"])
+                return Certified(
+                    index, Approximate.open(opened[1], certificate.method), certificate
+                )
+    return Exact(index)
+
+
+class Exact:
+    def __init__(self, index: Index) -> None:
+        self.index = index
+
+    def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
+        return nearest(queries, self.index.blocks(), k)
+
+    def certificate_for(self, k: int) -> Certificate | None:
+        return None
+
+
+class Certified(Exact):
+    """Approximate up to the k that its certificate speaks of, exact above."""
+
+    def __init__(self, index: Index, approximate: Approximate, certificate: Certificate) -> None:
+        super().__init__(index)
+        self._approximate = approximate
+        self._certificate = certificate
+        self._gone = certificate.vectors - index.count_until(certificate.last_id)
+        self._table: npt.NDArray[np.void] | None = None  # every place, once many are asked for
+        self._asked = 0
+
+    def certificate_for(self, k: int) -> Certificate | None:
+        return self._certificate if k <= max(RECALL_AT) else None
+
+    def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
+        certificate = self._certificate
+        if k > max(RECALL_AT):
+            return super().nearest(queries, k)
+        best = np.full((len(queries), k), -np.inf, np.float32)
+        found = np.full((len(queries), k), -1, np.int64)
+        wanted = min(certificate.candidates * k, self._approximate.count)
+        short = np.arange(len(queries))
+        for fetched in (int(wanted * SPARE) if self._gone else wanted, 4 * wanted):
+            best[short], found[short], left = self._main(queries[short], k, fetched)
+            short = short[left < wanted] if self._gone else short[:0]
+            if not short.size:
+                break
+        tail = self.index.blocks_at(self.index.places_after(certificate.last_id))
+        best, found = merge(*nearest(queries, tail, k), best, found)
+        if short.size:  # whole neighbourhoods are gone: what the graph leads to is not what is left
+            best[short], found[short] = super().nearest(queries[short], k)
+        return best, found
+
+    def _main(
+        self, queries: Vectors, k: int, fetched: int
+    ) -> tuple[Similarities, Ids, npt.NDArray[np.int64]]:
+        """The k best of the candidates, and how many of these are not gone, for each query."""
+        proposed = self._approximate.propose(queries, fetched, self._certificate.breadth)
+        best = np.full((len(queries), k), -np.inf, np.float32)
+        found = np.full((len(queries), k), -1, np.int64)
+        left = np.empty(len(queries), np.int64)
+        for start in range(0, len(queries), CHUNK):
+            part = slice(start, start + CHUNK)
+            similarities, ids = self._compare(queries[part], proposed[part])
+            best[part], found[part] = merge(best[part], found[part], similarities, ids)
+            left[part] = (ids >= 0).sum(1)
+        return best, found, left
+
+    def _compare(self, queries: Vectors, proposed: Ids) -> tuple[Similarities, Ids]:
+        """The candidates (m, c) with their exact similarities; -inf and -1 where one is gone."""
+        places = self._places(np.unique(proposed))
+        if not places.size:
+            return np.full(proposed.shape, -np.inf, np.float32), np.full_like(proposed, -1)
+        similarities = (queries @ self.index.rows_at(places).T).clip(-1, 1)
+        where = np.searchsorted(places["id"], proposed).clip(max=len(places) - 1)
+        here = places["id"][where] == proposed
+        similarities = np.take_along_axis(similarities, where, 1)
+        return np.where(here, similarities, -np.inf), np.where(here, proposed, -1)
+
+    def _places(self, ids: Ids) -> npt.NDArray[np.void]:
+        """Where these vectors lie, by id; those that are gone are left out."""
+        if self._table is None:
+            self._asked += len(ids)
+            if self._asked < self._approximate.count // TABLE_SHARE:
+                return self.index.places(ids)
+            self._table = self.index.places_after(0)
+        where = np.searchsorted(self._table["id"], ids).clip(max=len(self._table) - 1)
+        there: npt.NDArray[np.void] = self._table[where[self._table["id"][where] == ids]]
+        return there
