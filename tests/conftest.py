@@ -4,14 +4,30 @@ import io
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from faults.driver import Driver
 from PIL import Image
 
+LONG = {  # option: what its number counts; without it a test does what fits into every run
+    "--kills": "kill -9, at every step and at random times",
+    "--flips": "bit flips and truncations",
+    "--minutes": "of one writer and four readers",
+    "--machine": "examples of the state machine",
+}
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("embedtool", "long modes (README of tests/faults)")
+    for name, counted in LONG.items():
+        group.addoption(name, type=int, help=counted)
+    group.addoption("--every", action="store_true", help="fail every operation in every way")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,6 +40,33 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("KERAS_HOME", str(SHARED / "keras_home"))
         patch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses at once, online or not
         yield cache
+
+
+@pytest.fixture(scope="session")
+def driver() -> Iterator[Driver]:
+    """The process under the shim that children with a fault are forked from."""
+    with quick_folder() as folder:
+        try:
+            driver = Driver(folder)
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+        yield driver
+        driver.close()
+
+
+@pytest.fixture
+def quick() -> Iterator[Path]:
+    with quick_folder() as folder:
+        yield folder
+
+
+@contextmanager
+def quick_folder() -> Iterator[Path]:
+    """An empty folder in memory where there is one: a kill leaves the same there as on a disk, and
+    thousands of fsyncs cost nothing."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""kill -9 at random moments: nothing committed is lost, and a re-run ends where one run would."""
+"""kill -9: nothing committed is lost, and a re-run ends where one run would.
+
+`pytest tests/test_kill.py --kills 10000 -s` is the long mode.
+"""
 
 import os
 import random
@@ -10,10 +13,14 @@ from pathlib import Path
 
 import pytest
 from conftest import embedtool
+from faults.campaign import kill
+from faults.driver import Driver
+from faults.scenarios import SCENARIOS
 
 from embedtool.store import Index
 
-KILLS = 20
+KILLS = 200  # of forked children, in every run of the tests
+WHOLE_KILLS = 5  # of the whole command
 Content = tuple[list[tuple[object, ...]], dict[str, bytes]]
 
 
@@ -54,16 +61,27 @@ def index_killed_at(photos: Path, index: Path, moment: float) -> bool:
     return False
 
 
+def test_kills_at_every_step_and_at_random_times(
+    driver: Driver, quick: Path, pytestconfig: pytest.Config
+) -> None:
+    scenarios = [SCENARIOS[name](driver, quick / name) for name in SCENARIOS]
+    count = pytestconfig.getoption("kills") or KILLS
+    tally = kill(scenarios, count)
+    print(tally)
+    assert tally.wrong == []
+    assert tally.total == count
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from embedtool.pictures import draw_photos
 
     folder = tmp_path_factory.mktemp("many") / "photos"
-    draw_photos(folder, each=40)
+    draw_photos(folder, each=25)
     return folder
 
 
-def test_twenty_kills(many: Path, tmp_path: Path) -> None:
+def test_the_whole_command_is_killed(many: Path, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     start = time.monotonic()
     assert not index_killed_at(many, whole, 300)
@@ -73,7 +91,7 @@ def test_twenty_kills(many: Path, tmp_path: Path) -> None:
     killed = started = 0
     index = tmp_path / "index 0"
     seen: dict[str, bytes] = {}
-    while killed < KILLS:
+    while killed < WHOLE_KILLS:
         if not index_killed_at(many, index, dice.uniform(0.2, 0.9) * length):
             # It finished between the kills; it must be what one run makes, and we start anew.
             assert content(index) == expected

@@ -3,11 +3,12 @@
 import os
 from collections import Counter
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
+from PIL import Image
 
-from embedtool import compaction, layout, pipeline, sync
+from embedtool import compaction, layout, sync
 from embedtool.embed import MeanColourEmbedder, embed_golden
 from embedtool.layout import exists, full_path, segment_file
 from embedtool.store import Index
@@ -19,7 +20,18 @@ sync.COMMIT_ROWS = 3
 sync.COMMIT_SECONDS = 1e9
 compaction.SEGMENT_ROWS = 4
 layout.LOCK_WAIT = 5.0  # a connection that was left open is told in seconds
-assert pipeline  # imported before the fork, not in each child
+
+
+def warm_up() -> None:
+    """Do all once: what is imported late is then imported before the fork, not in each child."""
+    with TemporaryDirectory() as folder:
+        picture = Path(folder, "photos", "one.png")
+        picture.parent.mkdir()
+        Image.new("RGB", (8, 8), "red").save(picture)
+        index = str(Path(folder, "index"))
+        bring(index, str(picture.parent))
+        compact(index)
+        look(index)
 
 
 def bring(index: str, *photos: str) -> dict[str, int]:

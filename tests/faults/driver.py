@@ -7,6 +7,7 @@ each with a fault or none. JSON goes over the pipes, one line each way.
 
 import ctypes
 import errno
+import gc
 import json
 import os
 import select
@@ -158,6 +159,8 @@ class Shim:
 def serve() -> None:
     from faults import actions
 
+    actions.warm_up()
+    gc.freeze()  # a child that collects would copy every page
     shim = Shim()
     for line in sys.stdin:
         request = json.loads(line)

@@ -109,7 +109,7 @@ def agree(state: State, images: Held, rejects: Held) -> None:
 
 def _album(place: Path) -> Photos:
     """Nine pictures, one a copy, two broken, in three folders."""
-    photos = Photos(place / "photos")
+    photos = Photos(place / "photos")  # makes the place too
     for seed in range(4):
         photos.paint(f"a/{seed}.png", seed)
     for seed in range(4, 8):
@@ -182,6 +182,7 @@ def _compact(driver: Driver, place: Path) -> Scenario:
 
 
 def _upgrade(driver: Driver, place: Path) -> Scenario:
+    place.mkdir(exist_ok=True)
     shutil.copytree(Path(__file__).parent.parent / "format-1", place / "base")
     return Scenario("upgrade", driver, place, "upgrade").ready()
 

@@ -1,0 +1,67 @@
+"""The n-th file operation fails, for every n: a clean error, the old version whole, a retry succeeds.
+
+`pytest tests/test_faults.py --every -s` is the long mode.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from faults.campaign import fail, step_name
+from faults.driver import FAULTS, KILLS, Driver
+from faults.scenarios import SCENARIOS
+
+QUICK = ["ENOSPC", "EIO", "EMFILE", "short"]
+EVERY_STEP = {"delete", "compact"}  # in every run; of the others the ends of runs of equal steps
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_file_operation_fails(
+    driver: Driver, quick: Path, pytestconfig: pytest.Config, name: str
+) -> None:
+    long = pytestconfig.getoption("every")
+    scenario = SCENARIOS[name](driver, quick)
+    tally = fail(
+        scenario, list(FAULTS) if long else QUICK, every=long or name in EVERY_STEP
+    )
+    print(tally)
+    assert tally.wrong == []
+    assert {kind for kind, _ in tally.ends} >= set(QUICK)
+
+
+def in_order(steps: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether the wanted steps occur among the steps in this order."""
+    left = iter(steps)
+    return all(step in left for step in wanted)
+
+
+def test_a_commit_is_on_disk_before_it_is_named(driver: Driver, quick: Path) -> None:
+    """A kill cannot show a missing fsync; the order of the steps can."""
+    steps = SCENARIOS["commit"](driver, quick).steps(KILLS["before"])
+    segment = "vectors/NNNNNN.npy"
+    assert in_order(
+        [step_name(step) for step in steps],
+        [
+            f"write {segment}.new",
+            f"fsync {segment}.new",
+            f"rename {segment}",
+            "fsync vectors",
+            "fdatasync catalog.sqlite-journal",
+            "pwrite64 catalog.sqlite",
+            "fdatasync catalog.sqlite",
+            "unlink catalog.sqlite-journal",
+            "write catalog.sha256.new",
+            "fsync catalog.sha256.new",
+            "rename catalog.sha256",
+            "fsync .",
+        ],
+    )
+
+
+def test_old_segments_go_only_when_the_new_catalogue_cannot_come_undone(
+    driver: Driver, quick: Path
+) -> None:
+    """A journal that a power cut brings back would name segments that are gone."""
+    steps = SCENARIOS["compact"](driver, quick).steps(KILLS["before"])
+    first = next(n for n, step in enumerate(steps) if step.startswith("unlink vectors/"))
+    assert steps[first - 2 : first] == ["unlink catalog.sqlite-journal", "fdatasync ."]
