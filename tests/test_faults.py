@@ -21,9 +21,7 @@ def test_each_file_operation_fails(
 ) -> None:
     long = pytestconfig.getoption("every")
     scenario = SCENARIOS[name](driver, quick)
-    tally = fail(
-        scenario, list(FAULTS) if long else QUICK, every=long or name in EVERY_STEP
-    )
+    tally = fail(scenario, list(FAULTS) if long else QUICK, every=long or name in EVERY_STEP)
     print(tally)
     assert tally.wrong == []
     assert {kind for kind, _ in tally.ends} >= set(QUICK)

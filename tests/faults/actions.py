@@ -1,7 +1,10 @@
 """What the driver's children do, by name: the operations under test, and a look at an index."""
 
 import os
+import shutil
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,8 +12,12 @@ from typing import Any
 from PIL import Image
 
 from embedtool import compaction, layout, sync
-from embedtool.embed import MeanColourEmbedder, embed_golden
+from embedtool.backbones import load_backbone, reopen, resolve
+from embedtool.embed import MeanColourEmbedder, NetworkEmbedder, embed_golden
+from embedtool.errors import EmbedtoolError, ModelUnavailable
+from embedtool.inspection import index_info, index_rejects
 from embedtool.layout import exists, full_path, segment_file
+from embedtool.querying import search_photos
 from embedtool.store import Index
 from embedtool.writer import Writer, create
 
@@ -19,6 +26,9 @@ from embedtool.writer import Writer, create
 sync.COMMIT_ROWS = 3
 sync.COMMIT_SECONDS = 1e9
 compaction.SEGMENT_ROWS = 4
+BLOCK = 512
+Hurt = tuple[str, int]  # "flip", a bit; "cut", a length; "zero", where a block begins
+
 layout.LOCK_WAIT = 5.0  # a connection that was left open is told in seconds
 
 
@@ -32,6 +42,7 @@ def warm_up() -> None:
         bring(index, str(picture.parent))
         compact(index)
         look(index)
+        answers(index)
 
 
 def bring(index: str, *photos: str) -> dict[str, int]:
@@ -105,3 +116,84 @@ def look(index: str) -> dict[str, Any]:
         "dead": sum(s.rows for s in segments) - len(vectors),
         "stray": sorted(files - named),
     }
+
+
+def answers(index: str) -> list[Any]:
+    """What a user can learn from an index: rows, rejects, info, and a search from every row."""
+    with Index(index) as opened, opened.snapshot():
+        rows = [astuple(row) for row in opened.rows()]
+        refusals = [astuple(x) for x in opened.refusals()]
+    found = search_photos(index, rows=[row[0] for row in rows], k=4)
+    return [rows, refusals, index_info(index), index_rejects(index), found]
+
+
+def damage(file: str, hurts: list[Hurt], index: str, base: str, *photos: str) -> list[list[str]]:
+    """Hurt a file of a fresh copy of `base` in each of several ways, and say what a reader makes of
+    it, then a reader after a writer has been there: see `_told`."""
+    _restore(base, index)
+    whole = answers(index)
+    ends = []
+    for hurt in hurts:
+        _restore(base, index)
+        _hurt(Path(index, file), *hurt)
+        read = _told(lambda: answers(index), whole)
+
+        def written() -> list[Any]:
+            bring(index, *photos)
+            return answers(index)
+
+        ends.append([read, _told(written, whole)])
+    return ends
+
+
+def damage_model(file: str, hurts: list[Hurt], folder: str, spec: str) -> list[list[str]]:
+    """The same for a file of a model folder, or of the compiled one that stands for it: what the
+    golden pictures of an index made with it become."""
+    recipe = load_backbone(spec, precision="float32").recipe
+    good = {path: path.read_bytes() for path in Path(folder).iterdir()}
+
+    def rows() -> bytes:
+        backbone = reopen(spec, recipe)
+        backbone.folder.tensors()
+        return embed_golden(NetworkEmbedder(backbone)).tobytes()
+
+    def made_anew(*_: object, **__: object) -> None:
+        raise ModelUnavailable("found damaged, would be compiled again")
+
+    whole = rows()
+    resolve._build = made_anew
+    ends = []
+    for hurt in hurts:
+        _hurt(Path(folder, file), *hurt)
+        ends.append([_told(rows, whole)])
+        Path(folder).mkdir(exist_ok=True)
+        for path, content in good.items():
+            path.write_bytes(content)
+    return ends
+
+
+def _told(answer: Callable[[], object], whole: object) -> str:
+    """ "same", the name of an error of ours, or what must not be: "OTHER" without an error, or a
+    "RAISED ..." that is no error of ours."""
+    try:
+        return "same" if answer() == whole else "OTHER"
+    except EmbedtoolError as error:
+        return type(error).__name__
+    except Exception as error:
+        return f"RAISED {type(error).__name__}: {error}"
+
+
+def _restore(base: str, index: str) -> None:
+    shutil.rmtree(index, ignore_errors=True)
+    shutil.copytree(base, index)
+
+
+def _hurt(file: Path, how: str, place: int) -> None:
+    data = bytearray(file.read_bytes())
+    if how == "flip":
+        data[place // 8] ^= 1 << place % 8
+    elif how == "cut":
+        del data[place:]
+    elif how == "zero":  # a block that never reached the disk
+        data[place : place + BLOCK] = bytes(len(data[place : place + BLOCK]))
+    file.write_bytes(data)

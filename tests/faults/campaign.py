@@ -8,11 +8,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from pathlib import Path
 
-from faults.driver import FAULTS, KILLS, Result
+from faults.driver import FAULTS, KILLS, Call, Driver, Result
 from faults.scenarios import Scenario, State, value_of
 
 SHARE_AT_RANDOM = 4  # one kill in so many comes at a random time, not at an operation
+ONE_CHILD = 20  # times a file is damaged before a new process is forked
 DEPTH = 4  # kills of one index before it is left in peace
 
 
@@ -70,7 +72,7 @@ def kill(scenarios: Sequence[Scenario], count: int, *, seed: int = 0) -> Tally:
         scenario, kind, n = point
         scenario.begin()
         state = scenario.before
-        for _ in range(dice.randint(1, DEPTH)):
+        for _ in range(min(dice.randint(1, DEPTH), count - tally.total)):
             if dice.randrange(SHARE_AT_RANDOM):
                 call, moment = scenario.call(KILLS[kind], n), None
             else:
@@ -95,9 +97,7 @@ def kill(scenarios: Sequence[Scenario], count: int, *, seed: int = 0) -> Tally:
     return tally
 
 
-def fail(
-    scenario: Scenario, kinds: Sequence[str] = tuple(FAULTS), *, every: bool = True
-) -> Tally:
+def fail(scenario: Scenario, kinds: Sequence[str] = tuple(FAULTS), *, every: bool = True) -> Tally:
     """Let each operation of a scenario fail in each way: the run must end with a clean error and a
     whole index, or do all that it should; then, in the same process, a second run must."""
     tally = Tally()
@@ -129,6 +129,43 @@ def fail(
     return tally
 
 
+def hurt(
+    driver: Driver,
+    action: str,
+    folder: Path,
+    count: int,
+    arguments: Sequence[str],
+    *,
+    seed: int = 0,
+) -> Tally:
+    """Damage the files below `folder` `count` times, in turn and at random places. action: a
+    function of faults.actions that takes a file, ways to hurt it, and the arguments."""
+    tally = Tally()
+    dice = random.Random(seed)
+    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.stat().st_size)
+    turn = 0
+    while tally.total < count:
+        file = files[turn % len(files)]
+        turn += 1
+        name, size = str(file.relative_to(folder)), file.stat().st_size
+        hurts = []
+        for _ in range(min(ONE_CHILD, count - tally.total)):
+            how = dice.choice(["flip", "flip", "flip", "cut", "zero"])
+            hurts.append((how, dice.randrange(8 * size if how == "flip" else size)))
+            tally.injected[step_name(name), how] += 1
+        answer = driver.ask(Call(action, (name, hurts, *arguments)))
+        if answer.signal or answer.results[0].error:
+            tally.wrong.append(
+                f"{name}, one of {hurts}: {_failure(answer.results)}, {answer.signal}"
+            )
+            continue
+        for (how, place), ends in zip(hurts, answer.results[0].value, strict=True):
+            tally.ends[how, ", ".join(end.split(":")[0] for end in ends)] += 1
+            if any(end == "OTHER" or end.startswith("RAISED") for end in ends):
+                tally.wrong.append(f"{name}, {how} at {place}: {ends}")
+    return tally
+
+
 def _failure(results: Sequence[Result]) -> list[str]:
     return [f"{r.error}: {r.message}" for r in results if r.error]
 
@@ -147,5 +184,3 @@ def _seconds(scenario: Scenario) -> float:
     start = time.monotonic()
     value_of(scenario.driver.ask(scenario.call()).results[0], scenario.name)
     return time.monotonic() - start
-
-
