@@ -1,4 +1,4 @@
-"""The n-th file operation fails, for every n: a clean error, the old version whole, a retry succeeds.
+"""The n-th file operation fails, for every n: a clean error, the old version whole, a retry works.
 
 `pytest tests/test_faults.py --every -s` is the long mode.
 """

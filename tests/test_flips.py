@@ -13,9 +13,27 @@ from faults.scenarios import SCENARIOS
 
 from embedtool.backbones import load_backbone
 from embedtool.backbones.resolve import BUILTIN
+from embedtool.errors import IndexDamaged
+from embedtool.store import Index
 
 FLIPS = 2000  # in every run of the tests
 OF_INDEX = 0.75  # of them; the others are of the model cache
+
+
+def test_a_header_that_numpy_cannot_parse_is_damage(driver: Driver, quick: Path) -> None:
+    made = SCENARIOS["create"](driver, quick)
+    made.begin()
+    driver.value("bring", str(made.index), *made.arguments)
+    file = made.index / "vectors" / "000001.npy"
+    data = file.read_bytes()
+    with Index(made.index) as opened:
+        first = opened.image(1) or pytest.fail("no image 1")
+    file.write_bytes(data.replace(b"}", b"]", 1))  # numpy.load raises a TokenError
+    with Index(made.index) as opened:
+        again = opened.image(1)
+        assert again and again[0] == first[0] and (again[1] == first[1]).all()
+        with pytest.raises(IndexDamaged, match=r"000001\.npy"):
+            list(opened.blocks())
 
 
 def judge(tally: Tally, count: int) -> None:
@@ -45,9 +63,9 @@ def test_every_file_of_the_model_cache(
 ) -> None:
     count = int((pytestconfig.getoption("flips") or FLIPS) * (1 - OF_INDEX) / 2)
     if kind == "compiled":
-        folder, spec = load_backbone("builtin", precision="float32").compiled().parent, "builtin"
+        spec, precision = "builtin", "float32"
+        folder = load_backbone(spec, precision=precision).compiled().parent
     else:
-        folder = quick / "model"
-        shutil.copytree(BUILTIN, folder)
-        spec = str(folder)
-    judge(hurt(driver, "damage_model", folder, count, [str(folder), spec]), count)
+        folder = Path(shutil.copytree(BUILTIN, quick / "model"))
+        spec, precision = str(folder), "int8"
+    judge(hurt(driver, "damage_model", folder, count, [str(folder), spec, precision]), count)

@@ -69,9 +69,11 @@ class Scenario:
         faults = []
         for kind in ("images", "rejects"):
             old, now, new = before[kind], state[kind], self.after[kind]
-            for path in old.keys() | now.keys() | new.keys():
-                if now.get(path) not in (old.get(path), new.get(path)):
-                    faults.append(f"{kind} {path}: {old.get(path)} became {now.get(path)}")
+            faults += [
+                f"{kind} {path}: {old.get(path)} became {now.get(path)}"
+                for path in old.keys() | now.keys() | new.keys()
+                if now.get(path) not in (old.get(path), new.get(path))
+            ]
         for old_path, new_path in self.renames:
             if (old_path in state["images"]) == (new_path in state["images"]):
                 faults.append(f"{old_path} -> {new_path} is not one image")
