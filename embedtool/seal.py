@@ -8,12 +8,14 @@ says nothing about the present one; the next writer seals again.
 import hashlib
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from embedtool.files import write_whole
 from embedtool.layout import damaged
 
 COUNTER = slice(24, 28)  # of the first page: SQLite raises it with every change of the file
+COOKIE = slice(40, 44)  # of the first page: counts changes of the schema, and a copy starts anew
 
 
 def write_seal(index: Path, db: sqlite3.Connection) -> None:
@@ -51,7 +53,18 @@ def _read(index: Path) -> tuple[int, str] | None:
 
 
 def _state(db: sqlite3.Connection) -> tuple[int, str]:
+    """The change counter and the SHA-256 of the catalogue's pages."""
     # Through SQLite, never through a second file handle: closing one would drop, on POSIX, the
-    # locks that this process holds on the catalogue.
-    pages = db.serialize()
-    return int.from_bytes(pages[COUNTER], "big"), hashlib.sha256(pages).hexdigest()
+    # locks that this process holds on the catalogue. And through a copy: `serialize` of a file
+    # gives zeros for a page that cannot be read, without a word.
+    with closing(sqlite3.connect(":memory:")) as copy:
+        db.execute("BEGIN")
+        try:
+            db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # waits here, not in backup
+            db.backup(copy)
+        finally:
+            db.execute("ROLLBACK")
+        pages = memoryview(copy.serialize())
+    digest = hashlib.sha256(pages[: COOKIE.start])
+    digest.update(pages[COOKIE.stop :])
+    return int.from_bytes(pages[COUNTER], "big"), digest.hexdigest()
