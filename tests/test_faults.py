@@ -12,7 +12,7 @@ from faults.driver import FAULTS, KILLS, Driver
 from faults.scenarios import SCENARIOS
 
 QUICK = ["ENOSPC", "EIO", "EMFILE", "short"]
-EVERY_STEP = {"delete", "compact"}  # in every run; of the others the ends of runs of equal steps
+MOST = {"delete": None}  # every operation in every run of the tests; of the others fewer
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -20,8 +20,8 @@ def test_each_file_operation_fails(
     driver: Driver, quick: Path, pytestconfig: pytest.Config, name: str
 ) -> None:
     long = pytestconfig.getoption("every")
-    scenario = SCENARIOS[name](driver, quick)
-    tally = fail(scenario, list(FAULTS) if long else QUICK, every=long or name in EVERY_STEP)
+    kinds, most = (list(FAULTS), None) if long else (QUICK, MOST.get(name, 20))
+    tally = fail(SCENARIOS[name](driver, quick), kinds, most=most)
     print(tally)
     assert tally.wrong == []
     assert {kind for kind, _ in tally.ends} >= set(QUICK)

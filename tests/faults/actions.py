@@ -9,16 +9,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import safetensors.numpy
 from PIL import Image
 
 from embedtool import compaction, layout, sync
 from embedtool.backbones import litert, load_backbone, reopen, resolve
+from embedtool.derived import open_derived
 from embedtool.embed import MeanColourEmbedder, NetworkEmbedder, embed_golden
 from embedtool.errors import EmbedtoolError, ModelUnavailable
 from embedtool.inspection import index_info, index_rejects
 from embedtool.layout import exists, full_path, segment_file
 from embedtool.querying import search_photos
+from embedtool.search import building, nearest, open_searcher, searcher
 from embedtool.store import Index
 from embedtool.writer import Writer, create
 
@@ -32,6 +35,10 @@ assert safetensors.numpy and litert  # imported before the fork, not in each chi
 BLOCK = 512
 Hurt = tuple[str, int]  # "flip", a bit; "cut", a length; "zero", where a block begins
 
+searcher.EXACT_ROWS = 20  # above, the approximate index is used
+building.HELD_OUT = 6
+building.TIMED = 2
+building.PLANS = (building.Plan("HNSW16_SQ8", 8, ((64, 8),)),)
 layout.LOCK_WAIT = 5.0  # a connection that was left open is told in seconds
 
 
@@ -71,16 +78,22 @@ def compact(index: str) -> None:
     compaction.compact_index(index)
 
 
+def publish(index: str) -> None:
+    with Writer(index) as writer:
+        building.build_search(writer)
+
+
 def upgrade(index: str) -> None:
     Writer(index).close()
 
 
 def look(index: str) -> dict[str, Any]:
     """All an index holds: {"images": {path: [size, mtime, digest, vector]}, "rejects": {path:
-    [size, mtime, stage, reason]}, "vectors", "dead", "stray"}. Raises where a row is doubled or
-    disagrees with itself. Nothing where there is no index yet."""
+    [size, mtime, stage, reason]}, "vectors", "dead", "stray", "search"}; the last is up to which
+    vector the approximate index reaches. Raises where a row is doubled or disagrees with itself, or
+    where the approximate index finds other than exact search. Nothing where there is no index."""
     if not exists(index):
-        return {"images": {}, "rejects": {}, "vectors": 0, "dead": 0, "stray": []}
+        return dict(images={}, rejects={}, vectors=0, dead=0, stray=[], search=None)
     with Index(index) as opened, opened.snapshot():
         faults = opened.verify()
         assert not faults, faults
@@ -111,6 +124,14 @@ def look(index: str) -> dict[str, Any]:
         counts = opened.counts()
         named = {segment_file(Path(index), s.id).name for s in segments}
         named |= {"catalog.sqlite", "catalog.sha256", "writer.lock"}
+        derived = open_derived(opened.path, searcher.NAME)
+        if derived:
+            named |= {f"{searcher.NAME}.json", derived[1].name}
+        if vectors:
+            queries = np.concatenate([rows for _, rows in opened.blocks()])
+            found = open_searcher(opened).nearest(queries, 4)
+            exact = nearest(queries, opened.blocks(), 4)
+            assert np.allclose(found[0], exact[0], atol=1e-6), "search finds other images"
         files = {name for _, _, names in os.walk(index) for name in names}
     return {
         "images": images,
@@ -118,6 +139,7 @@ def look(index: str) -> dict[str, Any]:
         "vectors": counts["vectors"],
         "dead": sum(s.rows for s in segments) - len(vectors),
         "stray": sorted(files - named),
+        "search": derived and derived[0]["certificate"]["last_id"],
     }
 
 

@@ -38,8 +38,8 @@ class Tally:
 
 
 def step_name(step: str) -> str:
-    """A step without the number of its segment."""
-    return re.sub(r"\d{6}", "NNNNNN", step)
+    """A step without the number of its segment or the digest of its derived file."""
+    return re.sub(r"-[0-9a-f]{16}", "-DIGEST", re.sub(r"\d{6}\.npy", "NNNNNN.npy", step))
 
 
 def edges(steps: Sequence[str]) -> list[int]:
@@ -97,13 +97,16 @@ def kill(scenarios: Sequence[Scenario], count: int, *, seed: int = 0) -> Tally:
     return tally
 
 
-def fail(scenario: Scenario, kinds: Sequence[str] = tuple(FAULTS), *, every: bool = True) -> Tally:
+def fail(
+    scenario: Scenario, kinds: Sequence[str] = tuple(FAULTS), *, most: int | None = None
+) -> Tally:
     """Let each operation of a scenario fail in each way: the run must end with a clean error and a
-    whole index, or do all that it should; then, in the same process, a second run must."""
+    whole index, or do all that it should; then, in the same process, a second run must. most: of each kind at most so many, spread over the run."""
     tally = Tally()
     for kind in kinds:
         steps = scenario.steps(FAULTS[kind])
-        for n in range(1, len(steps) + 1) if every else edges(steps):
+        places = range(1, len(steps) + 1) if most is None else edges(steps)
+        for n in places[:: max(1, len(places) // (most or len(places)))]:
             scenario.begin()
             again = scenario.call(armed=False)
             calls = [scenario.call(FAULTS[kind], n), scenario.look(), again, scenario.look()]

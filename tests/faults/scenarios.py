@@ -74,6 +74,8 @@ class Scenario:
                 for path in old.keys() | now.keys() | new.keys()
                 if now.get(path) not in (old.get(path), new.get(path))
             ]
+        if state["search"] not in (before["search"], self.after["search"]):
+            faults.append(f"search {before['search']} became {state['search']}")
         for old_path, new_path in self.renames:
             if (old_path in state["images"]) == (new_path in state["images"]):
                 faults.append(f"{old_path} -> {new_path} is not one image")
@@ -83,7 +85,7 @@ class Scenario:
         """What is wrong with a state that a completed run left."""
         return [
             f"{part}: expected {self.after[part]}, found {state[part]}"
-            for part in ("images", "rejects", "vectors", "dead")
+            for part in ("images", "rejects", "vectors", "dead", "search")
             if state[part] != self.after[part]
         ] + settled(state)
 
@@ -183,6 +185,22 @@ def _compact(driver: Driver, place: Path) -> Scenario:
     return made
 
 
+def _publish(driver: Driver, place: Path) -> Scenario:
+    photos = _album(place)
+    for seed in range(30, 60):
+        photos.paint(f"c/{seed}.png", seed)
+    _index(driver, place, photos.folder)
+    driver.value("publish", str(place / "base"))
+    for name in ("a/1.png", "c/40.png"):
+        photos.remove(name)
+    photos.paint("c/60.png", 60)
+    _index(driver, place, photos.folder)
+    made = Scenario("publish", driver, place, "publish").ready()
+    assert (made.before["search"], made.after["search"]) == (38, 39)
+    agree(made.after, *photos.model())
+    return made
+
+
 def _upgrade(driver: Driver, place: Path) -> Scenario:
     place.mkdir(exist_ok=True)
     shutil.copytree(Path(__file__).parent.parent / "format-1", place / "base")
@@ -195,5 +213,6 @@ SCENARIOS: dict[str, Callable[[Driver, Path], Scenario]] = {
     "delete": _delete,
     "absorb": _absorb,
     "compact": _compact,
+    "publish": _publish,
     "upgrade": _upgrade,
 }
