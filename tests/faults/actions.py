@@ -93,7 +93,7 @@ def look(index: str) -> dict[str, Any]:
     vector the approximate index reaches. Raises where a row is doubled or disagrees with itself, or
     where the approximate index finds other than exact search. Nothing where there is no index."""
     if not exists(index):
-        return dict(images={}, rejects={}, vectors=0, dead=0, stray=[], search=None)
+        return {"images": {}, "rejects": {}, "vectors": 0, "dead": 0, "stray": [], "search": None}
     with Index(index) as opened, opened.snapshot():
         faults = opened.verify()
         assert not faults, faults

@@ -101,7 +101,10 @@ def fail(
     scenario: Scenario, kinds: Sequence[str] = tuple(FAULTS), *, most: int | None = None
 ) -> Tally:
     """Let each operation of a scenario fail in each way: the run must end with a clean error and a
-    whole index, or do all that it should; then, in the same process, a second run must. most: of each kind at most so many, spread over the run."""
+    whole index, or do all that it should; then, in the same process, a second run must.
+
+    most: at most so many of each kind, spread over the run.
+    """
     tally = Tally()
     for kind in kinds:
         steps = scenario.steps(FAULTS[kind])
