@@ -1,11 +1,13 @@
-"""Files that appear under their name whole and on disk, or not at all."""
+"""Files and folders that appear under their name whole and on disk, or not at all."""
 
 import errno
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 
 @contextmanager
@@ -24,6 +26,49 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+@contextmanager
+def publish_folder(
+    target: Path, *, existing: Literal["keep", "replace", "refuse"] = "keep"
+) -> Iterator[Path]:
+    """Yield an empty folder; on leaving without an error it is on disk as `target`, whole.
+
+    existing: what becomes of a `target` that is there by then. "keep": it stays and ours is
+    dropped, both hold the same. "replace": it goes; killed between its going and our coming, it
+    is found beside, hidden, as ours is. "refuse": FileExistsError, and ours is dropped.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = _beside(target)
+    draft.mkdir()  # not mkdtemp: others may use it, as far as the umask lets them
+    try:
+        yield draft
+        for path in [*draft.rglob("*"), draft]:
+            if path.is_dir():
+                sync_folder(path)
+            else:
+                with open(path, "rb") as opened:
+                    os.fsync(opened.fileno())
+        if not os.path.lexists(target):
+            draft.rename(target)
+        elif existing == "replace":
+            old = _beside(target)
+            target.rename(old)
+            try:
+                draft.rename(target)
+            except BaseException:
+                old.rename(target)
+                raise
+            shutil.rmtree(old)
+        elif existing == "refuse":
+            raise FileExistsError(errno.EEXIST, "there is something of this name", str(target))
+        sync_folder(target.parent)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _beside(target: Path) -> Path:
+    return target.parent / f".{target.name[:16]}-{uuid.uuid4().hex}"
 
 
 def sync_folder(path: Path) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from embedtool.backbones import calibration, golden, network
-from embedtool.backbones.cache import hub_folder, publish_folder
+from embedtool.backbones.cache import hub_folder
 from embedtool.backbones.folder import (
     SAVED_MODEL,
     ModelFolder,
@@ -28,6 +28,7 @@ from embedtool.backbones.folder import (
 )
 from embedtool.backbones.saved_model import saved_callable
 from embedtool.errors import EmbedtoolError, ModelOffline, ModelUnavailable
+from embedtool.files import publish_folder
 from embedtool.types import unit_rows
 
 NETWORK_TIMEOUT = 20.0  # seconds without an answer before a download is given up

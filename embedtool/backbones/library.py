@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from embedtool.backbones.cache import publish_folder
 from embedtool.backbones.folder import MOBILENET, ModelFolder, read_folder, write_folder
 from embedtool.backbones.resolve import (
     BUILTIN,
@@ -18,6 +17,7 @@ from embedtool.backbones.resolve import (
     saved_model_folder,
 )
 from embedtool.errors import UsageError
+from embedtool.files import publish_folder
 from embedtool.types import PathLike
 
 RESERVED = ("auto", "builtin")
