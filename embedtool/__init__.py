@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from embedtool.errors import PhotosMissing as PhotosMissing
     from embedtool.errors import TooManyRejects as TooManyRejects
     from embedtool.errors import UsageError as UsageError
+    from embedtool.export.exporting import ExportReport as ExportReport
+    from embedtool.export.exporting import export_index as export_index
+    from embedtool.importing.importing import ImportReport as ImportReport
+    from embedtool.importing.importing import import_vectors as import_vectors
     from embedtool.indexing import default_index as default_index
     from embedtool.indexing import index_photos as index_photos
     from embedtool.inspection import doctor_index as doctor_index
@@ -67,6 +71,8 @@ _ROOMS = {
     "pipeline": "embed_photos",
     "errors": "EmbedtoolError ImageRejected IndexDamaged IndexLocked IndexTooNew ModelMismatch "
     "ModelOffline ModelUnavailable NotAnIndex PhotosMissing TooManyRejects UsageError",
+    "export.exporting": "ExportReport export_index",
+    "importing.importing": "ImportReport import_vectors",
     "indexing": "default_index index_photos",
     "inspection": "doctor_index index_info index_rejects verify_index",
     "pictures": "draw_photos",

@@ -7,7 +7,8 @@ import numpy.typing as npt
 
 from embedtool.backbones import Backbone, golden, reopen
 from embedtool.decode import POLICY
-from embedtool.errors import UsageError
+from embedtool.errors import ModelUnavailable, UsageError
+from embedtool.interchange import IMPORTED
 from embedtool.types import Pixels, Recipe, Vectors, unit_rows
 
 
@@ -73,7 +74,13 @@ class MeanColourEmbedder:
 
 
 def embedder_of(model: str, recipe: Recipe, *, runtime: str = "litert") -> Embedder:
-    """The embedder an index was made with, or ModelMismatch."""
+    """The embedder an index was made with, or ModelMismatch; ModelUnavailable for vectors that
+    another program made."""
+    if recipe.architecture == IMPORTED:
+        raise ModelUnavailable(
+            f"the vectors of this index were made elsewhere ({model}), so that none can be made "
+            "for a new image here: query by the path of an image in it, or with --row N"
+        )
     return NetworkEmbedder(reopen(model, recipe), runtime=runtime)
 
 

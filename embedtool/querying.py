@@ -110,6 +110,7 @@ def _queries(
         if stored is not None:
             vectors.append(stored[1])
             continue
+        embedder = embedder or embedder_of(index.model, index.recipe)
         full = os.path.abspath(os.fsencode(image))
         try:
             _, data = read_source(Source(os.path.dirname(full), os.path.basename(full), 0, 0))
@@ -117,7 +118,6 @@ def _queries(
         except ImageRejected as reject:
             reason = f"cannot use the query image {names[-1]}: {reject.reason}"
             raise ImageRejected(reject.stage, reason) from reject
-        embedder = embedder or embedder_of(index.model, index.recipe)
         vectors.append(embedder.embed(pixels[None]))
     for row in rows:
         stored = index.image(row)

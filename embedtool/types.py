@@ -22,21 +22,24 @@ Pixels = npt.NDArray[np.uint8]  # (s, s, 3), or (n, s, s, 3) where a docstring s
 Vectors = npt.NDArray[np.float32]  # (n, d), C-contiguous, each row of length 1
 
 
-def unit_rows(raw: npt.NDArray[np.floating]) -> Vectors:
+def unit_rows(raw: npt.NDArray[np.floating], *, first: int = 0) -> Vectors:
     """Return (n, d) rows scaled to length 1, float32 and C-contiguous, as `normalise` does."""
-    return normalise(np.array(raw, dtype=np.float32, order="C"))
+    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and told below
+        rows = np.array(raw, dtype=np.float32, order="C")
+    return normalise(rows, first=first)
 
 
-def normalise(rows: Vectors) -> Vectors:
+def normalise(rows: Vectors, *, first: int = 0) -> Vectors:
     """Scale (n, d) rows to length 1 where they lie, and return them: the one normaliser.
 
-    Raises EmbedtoolError where a row is zero or not finite: it has no direction.
+    Raises EmbedtoolError where a row is zero or not finite: it has no direction. first: the number
+    the first row has in that message.
     """
     lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if bad.size:
         raise EmbedtoolError(
-            f"expected finite, non-zero vectors; row {bad[0]} has length {lengths[bad[0]]}"
+            f"expected finite, non-zero vectors; row {first + bad[0]} has length {lengths[bad[0]]}"
         )
     rows /= lengths[:, None]
     return rows

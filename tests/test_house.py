@@ -25,7 +25,7 @@ FLOORS = [
     {"__main__"},
     {"cli"},
     {"demo"},
-    {"indexing", "querying", "inspection", "bench", "searchbench"},
+    {"indexing", "querying", "inspection", "bench", "searchbench", "export", "importing"},
     {"sync", "report", "pictures", "compaction"},
     {"pipeline", "search"},
     {"embed", "writer"},
@@ -33,7 +33,8 @@ FLOORS = [
     {"catalogue"},
     {"seal", "segments", "lock", "derived", "filters"},
     {"decode", "layout"},
-    {"types", "files", "formats", "labels"},
+    {"interchange"},
+    {"types", "files", "formats", "labels", "extras"},
     {"errors"},
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

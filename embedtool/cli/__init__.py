@@ -17,6 +17,8 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "verify": ("inspect", "Re-hash everything and say what is wrong."),
     "doctor": ("inspect", "Check that this machine still makes the vectors the index holds."),
     "compact": ("inspect", "Give the room of removed images back to the disk."),
+    "export": ("exchange", "Write an index's images and vectors for other programs."),
+    "import": ("exchange", "Make an index of vectors that were made elsewhere, or exported."),
     "model": ("models", "List, explain, fetch and import networks."),
     "bench": ("measure", "Measure indexing and search on this machine."),
 }

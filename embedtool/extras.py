@@ -1,0 +1,15 @@
+"""Libraries that not every install has."""
+
+from importlib.util import find_spec
+
+from embedtool.errors import EmbedtoolError
+
+
+def require(*libraries: str) -> None:
+    """Raise EmbedtoolError, with the line that mends it, where one of these is not installed."""
+    missing = [library for library in libraries if find_spec(library) is None]
+    if missing:
+        raise EmbedtoolError(
+            f"this needs {' and '.join(missing)}, not installed here: "
+            "pip install 'embedtool[export]'"
+        )
