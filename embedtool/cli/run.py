@@ -59,7 +59,7 @@ def _guarded(command: Callable[..., Any], debug: bool) -> Callable[..., Any]:
                 say(f"error: {error}")
                 raise typer.Exit(error.exit_code) from None
             if isinstance(error, KeyboardInterrupt):
-                say("interrupted: what was done is stored; run the same command to go on")
+                say("interrupted: what was committed stays; run the same command to go on")
                 raise typer.Exit(INTERRUPTED) from None
             if isinstance(error, BrokenPipeError):  # `| head` has seen enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

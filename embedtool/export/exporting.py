@@ -20,6 +20,7 @@ class _Format(NamedTuple):
     is_folder: bool
     libraries: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()  # that stand for it where no format is named
+    ending: str = ""  # without which its reader does not know the file
     opened_by: str = ""  # the command that shows it
 
 
@@ -32,6 +33,7 @@ FORMATS = {
         "embedding_atlas",
         False,
         ("pyarrow",),
+        ending=".parquet",
         opened_by="embedding-atlas {} --vector vector --image image",
     ),
     "ann-benchmarks": _Format("ann_benchmarks", False, ("h5py",), (".hdf5", ".h5")),
@@ -101,6 +103,8 @@ def export_index(
 def _format(to: Path, format: str | None) -> tuple[str, _Format]:
     for name, known in FORMATS.items():
         if name == format or (format is None and to.suffix.lower() in known.suffixes):
+            if not to.name.endswith(known.ending):
+                raise UsageError(f"expected a name that ends in {known.ending}, received {to}")
             return name, known
     asked = f"received format {format!r}" if format else f"{to} does not tell which"
     raise UsageError(f"expected one of {', '.join(FORMATS)}; {asked}. Add --format NAME")

@@ -76,9 +76,13 @@ def list_paths(file: Path) -> Iterator[bytes]:
 
 def _open(path: Path) -> Raw:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OverflowError, SyntaxError, MemoryError, RecursionError) as error:
-        raise EmbedtoolError(f"{path} is no .npy file that can be read: {error}") from error
+        with np.errstate(over="raise"):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # numpy's reader of headers raises almost anything on hostile ones
+        text = " ".join(str(error).split())
+        raise EmbedtoolError(f"{path} is no .npy file that can be read: {text}") from error
     if not isinstance(array, np.memmap):
         raise EmbedtoolError(f"{path} is an archive of arrays: expected one .npy file")
     if array.dtype.type not in FLOATS or array.ndim != 2 or 0 in array.shape:
