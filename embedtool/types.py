@@ -24,7 +24,7 @@ Vectors = npt.NDArray[np.float32]  # (n, d), C-contiguous, each row of length 1
 
 def unit_rows(raw: npt.NDArray[np.floating], *, first: int = 0) -> Vectors:
     """Return (n, d) rows scaled to length 1, float32 and C-contiguous, as `normalise` does."""
-    with np.errstate(over="ignore"):  # what float32 cannot hold is infinite, and told below
+    with np.errstate(over="ignore", invalid="ignore"):  # not finite in float32: told below
         rows = np.array(raw, dtype=np.float32, order="C")
     return normalise(rows, first=first)
 

@@ -286,8 +286,10 @@ HOSTILE = {
     "zero": (bad_rows(0, 1400), MANY, "row 1400 has length 0"),
     "nan": (bad_rows(np.nan, 3), MANY, "row 3 has length nan"),
     "infinite": (bad_rows(np.inf, 1024), MANY, "row 1024 has length inf"),
+    "signalling nan": (bad_rows(np.array([0x7FF0000000000001]).view("<f8")[0], 3, "<f8"), MANY,
+                       "row 3 has length nan"),
     "beyond float32": (bad_rows(1e300, 1030, "<f8"), MANY, "row 1030 has length inf"),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", HOSTILE)

@@ -69,9 +69,11 @@ def export_index(
     path_bytes has the bytes of such a path (images.jsonl: surrogate escapes, as os.fsdecode
     makes them).
 
-    All rows are of one version of the index, and a block of them is held at a time. A writer of
-    the index waits for the reading, 60 seconds at most. What is written appears under `to` whole
-    or not at all; an earlier export of ours is replaced, anything else there is left alone.
+    All rows are of one version of the index, and a block of them is held at a time. A writer that
+    commits meanwhile waits for the reading, 5 to 10 seconds for 100,000 images; after 60 it stops
+    with IndexLocked, and goes on where it stopped when it is run again. What is written appears
+    under `to` whole or not at all; an earlier export of ours is replaced, anything else there is
+    left alone. Killed, it leaves a hidden file or folder beside `to`, named after it.
     Raises UsageError (no such format), EmbedtoolError (`to` is taken, a library is missing, the
     index has no image), NotAnIndex, IndexDamaged.
     """

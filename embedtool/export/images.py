@@ -37,8 +37,8 @@ def read_images(index: Index) -> Iterator[Images]:
     """Everything read inside is of one version of the index.
 
     A writer that commits meanwhile waits until this ends, 60 seconds at most, and then stops with
-    IndexLocked; what can be done after it is therefore done after it. Raises EmbedtoolError where
-    there is no image.
+    IndexLocked: what can be done afterwards is done afterwards. Raises EmbedtoolError where there
+    is no image.
     """
     with index.snapshot():
         count = index.counts()["images"]

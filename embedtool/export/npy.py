@@ -26,7 +26,9 @@ def write(index: Index, folder: Path, card: Card, *, seed: int) -> tuple[int, li
         open(folder / "paths.txt", "wb") as paths,
         open(folder / "images.jsonl", "w", encoding="ascii") as table,
     ):
-        broken = any(b"\n" in full(row) or b"\r" in full(row) for row in index.rows())
+        broken = any(
+            b"\n" in name or b"\r" in name for r in index.rows() for name in (r.root, r.path)
+        )
         end = b"\0" if broken else b"\n"
         write_header(vectors, "<f4", images.count, images.dim)
         for block in images.blocks:
