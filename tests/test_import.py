@@ -261,6 +261,25 @@ def test_blocks_are_bounded_and_an_interrupted_import_leaves_nothing(
     assert [row[1] for row in stored(tmp_path / "index")] == [b"%05d.jpg" % n for n in range(count)]
 
 
+def test_a_parquet_file_is_never_held_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 12 * BLOCK_ROWS
+    rows = np.random.default_rng(1).normal(size=(count, 256)).astype("f4")
+    table = pa.table({"path": [f"{n}.jpg" for n in range(count)], "vector": list(rows)})
+    pq.write_table(table, tmp_path / "x.parquet", row_group_size=BLOCK_ROWS)
+    before = pa.total_allocated_bytes()
+    real, held = Writer.commit, []
+
+    def commit(self: Writer, **batch: list) -> None:
+        held.append(pa.total_allocated_bytes() - before)
+        real(self, **batch)
+
+    monkeypatch.setattr(Writer, "commit", commit)
+    import_vectors(tmp_path / "x.parquet", index=tmp_path / "index")
+    assert len(held) == 12 and max(held) < rows.nbytes / 2
+
+
 def bad_rows(value: float, row: int, kind: str = "<f4") -> np.ndarray:
     rows = np.ones((1500, 2), kind)
     rows[row] = value

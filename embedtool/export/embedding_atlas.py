@@ -35,7 +35,7 @@ def write(index: Index, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, 
     ):
         rows, notes = parquet.write(index, scratch, card, seed=seed)
         with writer(file, columns) as table:  # the index is free again: pictures take a while
-            for batch in pq.ParquetFile(scratch).iter_batches(BLOCK_ROWS):
+            for batch in pq.ParquetFile(scratch, pre_buffer=False).iter_batches(BLOCK_ROWS):
                 pictures = list(threads.map(_thumbnail, _files(batch)))
                 missing += pictures.count(None)
                 names = batch["path"].to_pylist()

@@ -70,7 +70,7 @@ class _Table:
     def __init__(self, file: Path, path: str, others: list[str]) -> None:
         self.file, self.path = file, path
         with _broken(file):
-            self.table = pq.ParquetFile(file)
+            self.table = pq.ParquetFile(file, pre_buffer=False)  # it would hold the whole file
             columns = self.table.schema_arrow
         for name in (path, *others):
             if columns.names.count(name) != 1:
