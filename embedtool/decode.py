@@ -5,13 +5,14 @@ The policy is named in every fingerprint, so vectors of two policies never mix.
 """
 
 import io
+import logging
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,12 @@ if TYPE_CHECKING:
 POLICY = "centre-square box-down bilinear-up srgb v1"
 
 MAX_PIXELS = 100_000_000  # a 100-megapixel scan is 300 MB as RGB: what a laptop can spare
+# Small files that keep a decoder busy for hours; each limit is some 2 seconds of work.
+MAX_SCANNED = 20 * MAX_PIXELS  # pixels of a JPEG times its scans; encoders make 10 or 12
+MAX_READS = 1_000_000  # pieces that Pillow reads one by one: chunks, markers, odd PPM samples
+MAX_TEXT = 4 << 20  # bytes of a PPM in text, which Pillow reads in Python,
+MAX_COMMENTS = 10_000  # and its comments, each of which moves a megabyte
+STRIP = 1 << 20  # pixels converted at a time: their copies stay small beside the picture
 PLUGINS = {  # Pillow's module for each format, imported at its first picture
     "JPEG": "Jpeg",
     "PNG": "Png",
@@ -40,6 +47,7 @@ PLUGINS = {  # Pillow's module for each format, imported at its first picture
     "AVIF": "Avif",
     "PPM": "Ppm",
 }
+TEXT_PPM = (b"P1", b"P2", b"P3")
 EXIF_ORIENTATION = 0x0112
 UPRIGHT = {  # what undoes each orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -54,6 +62,9 @@ UPRIGHT = {  # what undoes each orientation
 # Pillow warns above its own limit and raises at twice that; here the one limit is an error.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 warnings.simplefilter("error", Image.DecompressionBombWarning)
+# What it says of odd tags in a picture it can read is not for the terminal.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 def decode_image(data: bytes, size: int) -> Pixels:
@@ -109,52 +120,107 @@ def _open(data: bytes, size: int) -> Image.Image:
         raise ImageRejected("decode", "HEIC is not supported: save it as JPEG or PNG")
     if kind is None:
         raise ImageRejected("decode", "not an image of a known format")
+    if data[:2] in TEXT_PPM and (len(data) > MAX_TEXT or data.count(b"#") > MAX_COMMENTS):
+        raise ImageRejected("decode", f"a PPM in text of over {MAX_TEXT:,} bytes: save it as PNG")
     import_module(f"PIL.{PLUGINS[kind]}ImagePlugin")
-    image = Image.open(io.BytesIO(data), formats=(kind,))
+    image: Image.Image = Image.open(_Reader(data), formats=(kind,))
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise ImageRejected("decode", f"{width}x{height} is over {MAX_PIXELS:,} pixels")
+    if kind == "JPEG" and width * height * (scans := _scans(image, data)) > MAX_SCANNED:
+        raise ImageRejected("decode", f"{scans:,} scans of {width}x{height} pixels: made to stall")
     image.draft(image.mode, (size, size))  # JPEG alone: decodes at 1/2, 1/4 or 1/8
     image.load()
     # Read after load: the TIFF plug-in turns the picture itself and then clears the tag.
     turn = UPRIGHT.get(image.getexif().get(EXIF_ORIENTATION, 1))
-    flat = _eight_bit(image)
+    image = _eight_bit(image)
     if turn is None:
-        return flat
+        return image
     # Before the resize: Pillow's box filter is not the same from the left and from the right.
-    upright = flat.transpose(turn)
-    upright.info["icc_profile"] = flat.info.get("icc_profile")
+    upright = image.transpose(turn)
+    upright.info["icc_profile"] = image.info.get("icc_profile")
     return upright
+
+
+class _Reader(io.BytesIO):
+    """The bytes of a file, read in so many pieces and no more."""
+
+    left = MAX_READS
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.left -= 1
+        if self.left < 0:
+            raise ImageRejected("decode", f"in over {MAX_READS:,} pieces: made to stall")
+        return super().read(size)
+
+
+def _scans(image: Image.Image, data: bytes) -> int:
+    """How many scans a JPEG has; 1 without a search where its first holds all there is."""
+    at = 2
+    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":  # start of scan
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    components = int.from_bytes(data[at + 4 : at + 5], "big")
+    if "progressive" not in image.info and components == len(image.getbands()):
+        return 1
+    return data.count(b"\xff\xda")
 
 
 def _eight_bit(image: Image.Image) -> Image.Image:
     if image.mode in ("RGB", "L", "CMYK") and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
-        samples = np.asarray(image).astype(np.uint32)
-        grey = ((samples + 128) // 257).astype(np.uint8)
-        if "transparency" in image.info:  # one sample value that stands for nothing
-            grey[samples == image.info["transparency"]] = 255
-        flat = Image.fromarray(grey)
+        flat = _grey(image, partial(_sixteen_bit, blank=image.info.get("transparency")))
     elif image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, "white")
-        white.alpha_composite(rgba)
-        flat = white.convert("RGB")
+        flat = Image.new("RGB", image.size)
+        for top, strip in _strips(image):
+            white = Image.new("RGBA", strip.size, "white")
+            white.alpha_composite(strip.convert("RGBA"))
+            flat.paste(white.convert("RGB"), (0, top))
     elif image.mode in ("I", "F"):
-        flat = Image.fromarray(_scaled(np.asarray(image, dtype=np.float64)))
+        flat = _grey(image, partial(_scaled, extremes=_extremes(image)))
     else:
         flat = image.convert("RGB")
     flat.info["icc_profile"] = image.info.get("icc_profile")
     return flat
 
 
-def _scaled(samples: npt.NDArray[np.float64]) -> Pixels:
-    finite = np.isfinite(samples)
-    if not finite.any():
+def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Pieces of some whole rows, each with the row it begins at."""
+    rows = max(1, STRIP // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _grey(image: Image.Image, eight_bit: Callable[[npt.NDArray[Any]], Pixels]) -> Image.Image:
+    flat = Image.new("L", image.size)
+    for top, strip in _strips(image):
+        flat.paste(Image.fromarray(eight_bit(np.asarray(strip))), (0, top))
+    return flat
+
+
+def _sixteen_bit(samples: npt.NDArray[Any], blank: int | None) -> Pixels:
+    wide = samples.astype(np.uint32)
+    grey = ((wide + 128) // 257).astype(np.uint8)
+    if blank is not None:  # one sample value that stands for nothing
+        grey[wide == blank] = 255
+    return grey
+
+
+def _extremes(image: Image.Image) -> tuple[float, float]:
+    """The least and the greatest finite sample."""
+    low, high = np.inf, -np.inf
+    for _, strip in _strips(image):
+        samples = np.asarray(strip, np.float64)
+        finite = samples[np.isfinite(samples)]
+        low, high = finite.min(initial=low), finite.max(initial=high)
+    if low > high:
         raise ImageRejected("decode", "no finite sample in the image")
-    low, high = samples[finite].min(), samples[finite].max()
-    clean = np.where(finite, samples, low)
+    return float(low), float(high)
+
+
+def _scaled(samples: npt.NDArray[Any], extremes: tuple[float, float]) -> Pixels:
+    low, high = extremes
+    clean = np.where(np.isfinite(samples), samples, low).astype(np.float64)
     scaled: Pixels = np.rint((clean - low) * (255 / max(high - low, 1e-300))).astype(np.uint8)
     return scaled
 

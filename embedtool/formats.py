@@ -12,6 +12,7 @@ _MAGIC = (
     *((b"P%d" % kind, "PPM") for kind in range(1, 7)),
 )
 WEAK = frozenset({"BMP", "PPM"})  # two letters that a text may begin with as well
+NOISY = frozenset({"TIFF"})  # libtiff writes on file descriptor 2; the other decoders are silent
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1"})
 
 

@@ -21,10 +21,10 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.backbones import load_backbone
-from embedtool.decode import decode_image
 from embedtool.embed import Embedder, NetworkEmbedder
 from embedtool.errors import EmbedtoolError, ImageRejected, UsageError
 from embedtool.layout import full_path
+from embedtool.quarantine import Quarantine
 from embedtool.sources import list_photos
 from embedtool.types import PathLike, Pixels, Reject, Source, Vectors, several
 
@@ -62,11 +62,13 @@ def embed_files(
     known: set[bytes],
     workers: int | None = None,
     batch_size: int | None = None,
+    record: Path | None = None,
 ) -> Iterator[Outcome]:
     """Yield one Outcome for each source, in order.
 
     known: digests that need no vector; contents embedded here are added as they are yielded, so
     that identical files are embedded once. Memory is bounded by workers, not by sources.
+    record: the index folder that keeps what is being decoded, for the run after a crash.
     """
     workers = cpu_count() if workers is None else workers
     batch_size = embedder.batch_size if batch_size is None else batch_size
@@ -74,10 +76,13 @@ def embed_files(
         raise UsageError(
             f"expected workers and batch size of at least 1, received {workers} and {batch_size}"
         )
-    pipeline = _Pipeline(embedder, known, batch_size)
     tasks = _chunks(sources, max(TASK, batch_size))
     window: deque[Future[list[_Read]]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="embed") as pool:
+    with (
+        Quarantine(record, workers=workers) as quarantine,
+        ThreadPoolExecutor(workers, thread_name_prefix="embed") as pool,
+    ):
+        pipeline = _Pipeline(embedder, quarantine, known, batch_size)
         try:
             for task in tasks:
                 window.append(pool.submit(pipeline.run, task))
@@ -120,8 +125,11 @@ def embed_photos(
 class _Pipeline:
     """The state that worker threads share: which contents are known or being embedded."""
 
-    def __init__(self, embedder: Embedder, known: set[bytes], batch_size: int) -> None:
+    def __init__(
+        self, embedder: Embedder, quarantine: Quarantine, known: set[bytes], batch_size: int
+    ) -> None:
         self.embedder = embedder
+        self.quarantine = quarantine
         self.known = known
         self.batch_size = batch_size
         self.lock = threading.Lock()
@@ -140,7 +148,8 @@ class _Pipeline:
                     continue
                 claims.append(read.result)
                 try:
-                    batch.append((read.result, decode_image(data, self.embedder.size)))
+                    pixels = self.quarantine.decode(read.digest, data, self.embedder.size)
+                    batch.append((read.result, pixels))
                 except ImageRejected as reject:
                     read.result.set_result(reject)
                 if len(batch) == self.batch_size:

@@ -68,6 +68,7 @@ def sync(
             known=index.digests(),
             workers=workers,
             batch_size=batch_size,
+            record=index.path,
         )
         embedding = time.monotonic()
         try:

@@ -17,6 +17,7 @@ from PIL import Image
 LONG = {  # option: what its number counts; without it a test does what fits into every run
     "--kills": "kill -9, at every step and at random times",
     "--flips": "bit flips and truncations",
+    "--mutations": "broken pictures that are decoded",
     "--minutes": "of one writer and four readers",
     "--machine": "examples of the state machine",
 }
