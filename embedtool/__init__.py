@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from embedtool.importing.importing import import_vectors as import_vectors
     from embedtool.indexing import default_index as default_index
     from embedtool.indexing import index_photos as index_photos
+    from embedtool.inspection import DeepCheck as DeepCheck
+    from embedtool.inspection import deep_verify_index as deep_verify_index
     from embedtool.inspection import doctor_index as doctor_index
     from embedtool.inspection import index_info as index_info
     from embedtool.inspection import index_rejects as index_rejects
@@ -74,7 +76,7 @@ _ROOMS = {
     "export.exporting": "ExportReport export_index",
     "importing.importing": "ImportReport import_vectors",
     "indexing": "default_index index_photos",
-    "inspection": "doctor_index index_info index_rejects verify_index",
+    "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
     "pictures": "draw_photos",
     "querying": "search_photos",
     "report.search_page": "write_search_page",

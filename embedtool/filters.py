@@ -13,7 +13,7 @@ class Filter:
     """An image passes that has one of the labels and stands in one of the folders; an empty
     condition lets all through."""
 
-    labels: frozenset[str] = frozenset()
+    labels: frozenset[bytes] = frozenset()
     folders: tuple[bytes, ...] = ()
 
     def holds(self, root: bytes, path: bytes) -> bool:
@@ -33,7 +33,7 @@ def parse_filter(conditions: Sequence[str]) -> Filter | None:
     for condition in conditions:
         key, equals, value = condition.partition("=")
         if key == "label" and equals:
-            labels.add(value)
+            labels.add(os.fsencode(value))
         elif key == "path" and value:
             folders.append(os.path.abspath(os.fsencode(value)))
         else:

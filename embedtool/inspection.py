@@ -2,13 +2,18 @@
 
 import json
 import os
+from dataclasses import dataclass
 from typing import Any
 
-from embedtool.derived import read_about
-from embedtool.errors import DerivedDamaged, ModelMismatch
-from embedtool.store import Index
-from embedtool.types import EXACT_ROWS, PathLike, Reject
+import numpy as np
 
+from embedtool.derived import open_derived, read_about
+from embedtool.errors import DerivedDamaged, ModelMismatch
+from embedtool.layout import full_path
+from embedtool.store import Index
+from embedtool.types import EXACT_ROWS, PathLike, Reject, Source
+
+SAMPLE = 100  # images that a deep look embeds again
 DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; another CPU's rounding moves int8 vectors by less
 
 
@@ -54,9 +59,66 @@ def index_rejects(index: PathLike) -> list[Reject]:
 
 
 def verify_index(index: PathLike) -> list[str]:
-    """Re-hash every vector file and check the catalogue; what is wrong, or [] if it is whole."""
+    """Re-hash every vector file and the search index, and check the catalogue; what is wrong, or []
+    if all is whole."""
     with Index(index) as opened, opened.snapshot():
-        return opened.verify()
+        faults = opened.verify()
+        try:
+            open_derived(opened.path, "search")
+        except DerivedDamaged as error:
+            faults.append(f"{error}; make it anew: embedtool compact {opened.path}")
+        return faults
+
+
+@dataclass(frozen=True)
+class DeepCheck:
+    """What came of embedding a sample of images again."""
+
+    compared: int
+    skipped: int  # their file is gone or has changed since, so `index` is what they need
+    lowest_cosine: float | None  # of a stored vector and the new one; None where none was compared
+    faults: tuple[str, ...]
+
+
+def deep_verify_index(index: PathLike, *, sample: int = SAMPLE, seed: int = 0) -> DeepCheck:
+    """Embed some images again, and compare the vectors with those that are stored.
+
+    A fault is a cosine under 1 - DOCTOR_TOLERANCE, or a file that can no longer be decoded.
+    Raises ModelMismatch where the index's model is not at hand as it was.
+    """
+    from embedtool.embed import embedder_of  # the others need no network
+    from embedtool.pipeline import embed_files
+
+    with Index(index) as opened:
+        with opened.snapshot():
+            count = opened.counts()["images"]
+            chosen = set(np.random.default_rng(seed).permutation(count)[:sample].tolist())
+            stored, sources = {}, []
+            for row in (row for number, row in enumerate(opened.rows()) if number in chosen):
+                image = opened.image_at(full_path(row.root, row.path))
+                if image and image[0].exists():
+                    stored[row.root, row.path] = image[1][0]
+                    sources.append(Source(row.root, row.path, row.size, row.mtime_ns))
+        faults, cosines = [], []
+        for outcome in (
+            embed_files(sources, embedder_of(opened.model, opened.recipe), known=set())
+            if sources
+            else ()
+        ):
+            path = full_path(outcome.source.root, outcome.source.path)
+            if outcome.reject:
+                faults.append(f"{path}: {outcome.reject.reason}")
+            elif outcome.vector is not None:  # of copies the first
+                row = stored[outcome.source.root, outcome.source.path]
+                cosines.append(float(outcome.vector @ row))
+                if cosines[-1] < 1 - DOCTOR_TOLERANCE:
+                    faults.append(f"{path}: its vector is another now (cosine {cosines[-1]:.4f})")
+    return DeepCheck(
+        compared=len(cosines),
+        skipped=len(chosen) - len(sources),
+        lowest_cosine=min(cosines, default=None),
+        faults=tuple(faults),
+    )
 
 
 def doctor_index(index: PathLike) -> list[float]:

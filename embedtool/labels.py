@@ -3,6 +3,6 @@
 import os
 
 
-def folder_label(root: bytes, path: bytes) -> str:
+def folder_label(root: bytes, path: bytes) -> bytes:
     """The name of the folder an image stands in."""
-    return os.fsdecode(os.path.basename(os.path.dirname(os.path.join(root, path))))
+    return os.path.basename(os.path.dirname(os.path.join(root, path)))

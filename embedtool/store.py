@@ -5,6 +5,7 @@
     <index>/vectors/000001.npy    float16 (n, d), rows of length 1, never changed once named
     <index>/derived/              made from the others, may be deleted at any time
     <index>/writer.lock           held by the one writer; dies with its process
+    <index>/decoding              while a writer decodes, see embedtool.quarantine
 
 `Index` here reads; `embedtool.writer` writes. A commit writes a segment under a temporary name,
 syncs it, renames it, syncs its folder, and only then makes its rows visible in one SQLite

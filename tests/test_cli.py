@@ -155,6 +155,60 @@ def test_info_rejects_verify_doctor(index: Path, drawn: Path) -> None:
     assert len(cosines) == 3 and min(cosines) > 0.9999
 
 
+def test_verify_embeds_a_sample_again(index: Path, drawn: Path, tmp_path: Path) -> None:
+    done = embedtool("verify", index, "--deep", "--json")
+    deep = json.loads(done.out)["deep"]
+    assert done.code == 0 and deep["faults"] == []
+    assert (deep["compared"], deep["skipped"]) == (36, 0), "of two copies one is compared"
+    assert deep["lowest_cosine"] > 0.9999
+    photos, other = tmp_path / "photos", tmp_path / "other"
+    shutil.copytree(drawn / "fish", photos)
+    assert embedtool("index", photos, "--index", other, "--model", "builtin").code == 0
+    one, two, _ = sorted(photos.iterdir())
+    status = one.stat()
+    data = bytearray(two.read_bytes()[: status.st_size].ljust(status.st_size, b"\0"))
+    one.write_bytes(data)  # another picture, with nothing to show it from outside
+    os.utime(one, ns=(status.st_atime_ns, status.st_mtime_ns))
+    two.unlink()
+    done = embedtool("verify", other, "--deep", "--json")
+    deep = json.loads(done.out)["deep"]
+    assert done.code == 3 and str(one) in deep["faults"][0]
+    assert deep["skipped"] == 1 and embedtool("verify", other).code == 0
+
+
+def test_compact_gives_room_back(drawn: Path, tmp_path: Path) -> None:
+    photos, index = tmp_path / "photos", tmp_path / "index"
+    shutil.copytree(drawn, photos)
+    assert embedtool("index", photos, "--index", index, "--model", "builtin").code == 0
+    shutil.rmtree(photos / "fish")
+    assert embedtool("index", photos, "--index", index).code == 0
+    info = json.loads(embedtool("info", index, "--json").out)
+    assert info["dead_rows"] == 3
+    report = json.loads(embedtool("compact", index, "--json").out)
+    assert report["bytes_before"] - report["bytes_after"] == 3 * 1280 * 2
+    info = json.loads(embedtool("info", index, "--json").out)
+    assert (info["dead_rows"], info["vectors"]) == (0, 33) and info["certificate"] is None
+    assert json.loads(embedtool("verify", index, "--json").out)["whole"] is True
+
+
+def test_search_takes_conditions_and_says_how_it_found(index: Path, drawn: Path) -> None:
+    query = drawn / "fish" / "fish-01.jpg"
+    done = embedtool("search", index, query, "--where", "label=city", "--json")
+    found = json.loads(done.out)
+    assert found["search"] == {"kind": "exact"}
+    assert {Path(m["path"]).parent.name for m in found["queries"][0]["matches"]} == {"city"}
+    [all_] = json.loads(embedtool("search", index, query, "-k", 37, "--json").out)["queries"]
+    line = ("search", index, query, "--min-similarity", all_["matches"][14]["similarity"] - 1e-4)
+    [ranged] = json.loads(embedtool(*line, "--json").out)["queries"]
+    paths = [m["path"] for m in all_["matches"]]
+    assert [m["path"] for m in ranged["matches"]] == paths[:15]
+    [few] = json.loads(embedtool(*line, "-k", 2, "--json").out)["queries"]
+    assert [m["path"] for m in few["matches"]] == paths[:2]
+    failing(2, "expected label=NAME", "search", index, query, "--where", "colour=red")
+    failing(2, "received '5X'", "search", index, query, "--max-memory", "5X")
+    failing(2, "expected a recall", "search", index, query, "--min-recall", "7")
+
+
 def test_model_commands() -> None:
     listed = json.loads(embedtool("model", "list", "--json").out)["models"]
     assert {"builtin"} <= {m["model"] for m in listed}

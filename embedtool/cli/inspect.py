@@ -49,19 +49,37 @@ def rejects(index: IndexPath, json: Json = False) -> None:
         emit_table(("path", "stage", "reason"), rows)
 
 
-def verify(index: IndexPath, json: Json = False) -> None:
+def verify(
+    index: IndexPath,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Embed 100 images again, and compare.")
+    ] = False,
+    json: Json = False,
+) -> None:
     """Re-hash everything and say what is wrong.
 
     Exit code 0 when all is whole, 3 when not.
     """
     faults = embedtool.verify_index(index)
+    again = embedtool.deep_verify_index(index) if deep and not faults else None
+    if again:
+        faults += again.faults
     if json:
-        emit_json({"index": str(index), "whole": not faults, "faults": faults})
+        deeply = {"deep": asdict(again)} if again else {}
+        emit_json({"index": str(index), "whole": not faults, "faults": faults, **deeply})
     else:
         for fault in faults:
             say(f"fault: {fault}")
         if not faults:
             emit_record({"index": index, "whole": "yes"})
+        if again:
+            lowest = (
+                "" if again.lowest_cosine is None else f", lowest cosine {again.lowest_cosine:.6f}"
+            )
+            say(
+                f"{again.compared} images embedded again{lowest}; {again.skipped} left out, their "
+                "files having changed or gone"
+            )
     if faults:
         raise IndexDamaged(f"{index} is damaged in {len(faults)} places")
 

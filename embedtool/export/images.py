@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from embedtool.errors import EmbedtoolError
+from embedtool.labels import folder_label
 from embedtool.layout import Row
 from embedtool.store import BLOCK_ROWS, Index
 from embedtool.types import Vectors
@@ -74,5 +75,4 @@ def full(row: Row) -> bytes:
 
 
 def labels(rows: Sequence[Row]) -> list[bytes]:
-    """The name of the folder each image is in."""
-    return [os.path.basename(os.path.dirname(full(row))) for row in rows]
+    return [folder_label(row.root, row.path) for row in rows]
