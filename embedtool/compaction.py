@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.layout import Segment
+from embedtool.renewal import renew_search
 from embedtool.segments import Stored
-from embedtool.types import EXACT_ROWS, PathLike, Progress
+from embedtool.types import PathLike, Progress
 from embedtool.writer import Writer
 
 SEGMENT_ROWS = 65_536  # of a rewritten segment: 168 MB at d = 1,280, the spare room this needs
@@ -51,10 +52,7 @@ def compact_index(index: PathLike, *, progress: Progress | None = None) -> Compa
             _merge(writer, group, np.concatenate(live))
         writer.vacuum()
         after = writer.segments()
-        if writer.counts()["vectors"] > EXACT_ROWS:
-            from embedtool.search import refresh_search  # a small collection needs no faiss
-
-            refresh_search(writer, progress=progress)
+        renew_search(writer, progress=progress)
     return CompactReport(
         len(before), len(after), sum(s.bytes for s in before), sum(s.bytes for s in after)
     )

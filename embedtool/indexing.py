@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 from embedtool.errors import ModelMismatch, ModelOffline, UsageError
 from embedtool.layout import exists
+from embedtool.renewal import renew_search
 from embedtool.sources import list_photos, require_images
 from embedtool.store import Index
 from embedtool.sync import sync
-from embedtool.types import EXACT_ROWS, IndexReport, PathLike, Progress, several
+from embedtool.types import IndexReport, PathLike, Progress, several
 from embedtool.writer import Writer, create
 
 if TYPE_CHECKING:
@@ -84,10 +85,7 @@ def index_photos(
             batch_size=batch_size,
             progress=progress,
         )
-        if target.counts()["vectors"] > EXACT_ROWS:
-            from embedtool.search import refresh_search  # a small collection needs no faiss
-
-            refresh_search(target, progress=progress)
+        renew_search(target, progress=progress)
     return replace(report, notes=note + report.notes)
 
 

@@ -27,6 +27,7 @@ FLOORS = [
     {"demo"},
     {"indexing", "querying", "inspection", "bench", "searchbench", "export", "importing"},
     {"sync", "report", "pictures", "compaction"},
+    {"renewal"},
     {"pipeline", "search"},
     {"embed", "writer", "quarantine"},
     {"store", "sources", "backbones", "apart"},

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sync import RECIPE
 
-from embedtool import indexing
+from embedtool import renewal
 from embedtool.compaction import compact_index
 from embedtool.errors import IndexLocked, ModelMismatch, UsageError
 from embedtool.inspection import index_info
@@ -117,10 +117,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def large(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, in a house where 500 vectors are many."""
-    for room in (building, searcher, indexing):
+    for room in (building, searcher, renewal):
         monkeypatch.setattr(room, "EXACT_ROWS", 500)
     monkeypatch.setattr("embedtool.inspection.EXACT_ROWS", 500)
-    monkeypatch.setattr("embedtool.compaction.EXACT_ROWS", 500)
     return Path(shutil.copytree(built, tmp_path / "index"))
 
 

@@ -14,6 +14,7 @@ from embedtool.files import publish_folder
 from embedtool.importing.arrays import read_arrays, read_our_folder
 from embedtool.importing.shipment import Arrival, Shipment
 from embedtool.interchange import CARD_FILE, IMPORTED, imported_recipe, read_card
+from embedtool.renewal import renew_search
 from embedtool.types import PathLike, Recipe, Source, Vectors, unit_rows
 from embedtool.writer import Writer, create
 
@@ -82,6 +83,7 @@ def import_vectors(
         )
         with writer:
             _fill(writer, shipment, base)
+            renew_search(writer)
             counts = writer.counts()
     notes = () if shipment.card else ("made elsewhere: query by a path in the index, or by --row",)
     return ImportReport(target, name, counts["images"], counts["vectors"], shipment.dim, notes)
