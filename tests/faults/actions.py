@@ -124,6 +124,7 @@ def look(index: str) -> dict[str, Any]:
         counts = opened.counts()
         named = {segment_file(Path(index), s.id).name for s in segments}
         named |= {"catalog.sqlite", "catalog.sha256", "writer.lock"}
+        named.add("catalog.sqlite-journal")  # one that was never synced means nothing to SQLite
         derived = open_derived(opened.path, searcher.NAME)
         if derived:
             named |= {f"{searcher.NAME}.json", derived[1].name}

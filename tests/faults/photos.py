@@ -19,10 +19,13 @@ Held = dict[str, list[Any]]  # path -> size, mtime_ns, then digest and vector, o
 
 
 class Photos:
-    """Files below `folder`; every write gets a modification time of its own."""
+    """Files below `folder`, and in `held` what each is: name -> content, modification time. Every
+    write gets a time of its own, and a folder that falls empty goes: an empty one is taken for a
+    disk that is not mounted, and keeps its images."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.held: dict[str, tuple[bytes, int]] = {}
         self._clock = 0
         folder.mkdir(parents=True)
 
@@ -30,36 +33,49 @@ class Photos:
         self.write(name, painted(seed))
 
     def write(self, name: str, content: bytes) -> None:
+        self._clock += 10**9
         file = self.folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(content)
-        self._clock += 1
-        os.utime(file, ns=(self._clock * 10**9, self._clock * 10**9))
+        os.utime(file, ns=(self._clock, self._clock))
+        self.held[name] = content, self._clock
 
     def move(self, old: str, new: str) -> None:
+        """A file, or a folder with all in it."""
         (self.folder / new).parent.mkdir(parents=True, exist_ok=True)
         (self.folder / old).rename(self.folder / new)
+        for name in self._at(old):
+            self.held[new + name[len(old) :]] = self.held.pop(name)
+        self._prune(old)
 
     def remove(self, name: str) -> None:
         file = self.folder / name
         shutil.rmtree(file) if file.is_dir() else file.unlink()
-
-    def files(self) -> list[Path]:
-        return sorted(file for file in self.folder.rglob("*") if file.is_file())
+        for gone in self._at(name):
+            del self.held[gone]
+        self._prune(name)
 
     def model(self) -> tuple[Held, Held]:
         """Images and rejects that an index of this folder holds, computed without the store."""
         images: Held = {}
         rejects: Held = {}
-        for file in self.files():
-            content, status = file.read_bytes(), file.stat()
+        for name, (content, time) in self.held.items():
             vector, reason = vector_of(content)
-            place = [status.st_size, status.st_mtime_ns]
+            path, place = str(self.folder / name), [len(content), time]
             if reason:
-                rejects[str(file)] = [*place, *reason]
+                rejects[path] = [*place, *reason]
             else:
-                images[str(file)] = [*place, hashlib.sha256(content).hexdigest(), vector]
+                images[path] = [*place, hashlib.sha256(content).hexdigest(), vector]
         return images, rejects
+
+    def _at(self, name: str) -> list[str]:
+        return [held for held in self.held if held == name or held.startswith(name + "/")]
+
+    def _prune(self, name: str) -> None:
+        for folder in (self.folder / name).parents:
+            if folder == self.folder or any(folder.iterdir()):
+                return
+            folder.rmdir()
 
 
 @cache
