@@ -38,7 +38,7 @@ Hurt = tuple[str, int]  # "flip", a bit; "cut", a length; "zero", where a block 
 searcher.EXACT_ROWS = 20  # above, the approximate index is used
 building.HELD_OUT = 6
 building.TIMED = 2
-building.PLANS = (building.Plan("HNSW16_SQ8", 8, ((64, 8),)),)
+building.PLANS = (building.Plan("HNSW16_SQ8", 8, 420, ((64, 8),)),)
 layout.LOCK_WAIT = 5.0  # a connection that was left open is told in seconds
 
 
