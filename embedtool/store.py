@@ -169,7 +169,7 @@ class Index(Catalogue):
             f"WHERE EXISTS (SELECT 1 FROM images WHERE vector = v.id) AND {where}",
             (value,),
         )
-        return np.array(found.fetchall(), PLACE)
+        return np.fromiter(found, PLACE)
 
     def _take(self, number: int, rows: npt.NDArray[np.int64]) -> Stored:
         """Rows (n, d) of a segment, copied."""

@@ -12,11 +12,9 @@ from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 
+from embedtool.search.exact import Ids, threads_for
 from embedtool.types import Vectors
-
-Ids = npt.NDArray[np.int64]
 
 
 class Approximate:
@@ -67,7 +65,8 @@ class Approximate:
         breadth: how much of the index is looked at, efSearch of a graph or nprobe of lists.
         """
         faiss.ParameterSpace().set_index_parameter(self._index, self._breadth, breadth)
-        found: Ids = self._index.search(queries, min(count, self.count))[1]
+        with threads_for(queries):
+            found: Ids = self._index.search(queries, min(count, self.count))[1]
         return found
 
 

@@ -1,6 +1,7 @@
 """Exact search: every vector is compared."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import faiss
 import numpy as np
@@ -26,9 +27,23 @@ def nearest(queries: Vectors, blocks: Iterable[Block], k: int) -> tuple[Similari
     for ids, rows in blocks:
         _same_width(queries, rows)
         top = min(k, len(rows))
-        similarities, places = faiss.knn(queries, rows, top, metric=faiss.METRIC_INNER_PRODUCT)
+        with threads_for(queries):
+            similarities, places = faiss.knn(queries, rows, top, metric=faiss.METRIC_INNER_PRODUCT)
         best, found = merge(best, found, similarities.clip(-1, 1), ids[places])
     return best, found
+
+
+@contextmanager
+def threads_for(queries: Vectors) -> Iterator[None]:
+    """One thread for one query: faiss shares queries out, and a second thread with nothing to do
+    is waited for, tens of milliseconds where the cores are busy."""
+    most = faiss.omp_get_max_threads()
+    if len(queries) == 1:
+        faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(most)
 
 
 def merge(
