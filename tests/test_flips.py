@@ -45,15 +45,16 @@ def judge(tally: Tally, count: int) -> None:
 
 def test_every_file_of_an_index(driver: Driver, quick: Path, pytestconfig: pytest.Config) -> None:
     count = int((pytestconfig.getoption("flips") or FLIPS) * OF_INDEX)
-    made = SCENARIOS["create"](driver, quick)
-    made.begin()
-    driver.value("bring", str(made.index), *made.arguments)
-    shutil.copytree(made.index, made.base)
-    arguments = [str(made.index), str(made.base), *made.arguments]
+    made = SCENARIOS["publish"](driver, quick)
+    arguments = [str(made.index), str(made.base), str(quick / "photos")]
     tally = hurt(driver, "damage", made.base, count, arguments)
     judge(tally, count)
-    assert {"catalog.sqlite", "catalog.sha256", "vectors/NNNNNN.npy"} == {
-        name for name, _ in tally.injected
+    assert {name for name, _ in tally.injected} == {
+        "catalog.sqlite",
+        "catalog.sha256",
+        "vectors/NNNNNN.npy",
+        "derived/search.json",
+        "derived/search-DIGEST.faiss",
     }
 
 

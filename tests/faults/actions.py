@@ -2,9 +2,10 @@
 
 import os
 import shutil
+import warnings
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import astuple
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,13 +13,17 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 from PIL import Image
+from pyarrow.parquet import ParquetFile
 
 from embedtool import compaction, layout, sync
 from embedtool.backbones import litert, load_backbone, reopen, resolve
 from embedtool.derived import open_derived
 from embedtool.embed import MeanColourEmbedder, NetworkEmbedder, embed_golden
 from embedtool.errors import EmbedtoolError, ModelUnavailable
+from embedtool.export import npy, parquet
+from embedtool.export.exporting import export_index
 from embedtool.inspection import index_info, index_rejects
+from embedtool.interchange import CARD_FILE
 from embedtool.layout import exists, full_path, segment_file
 from embedtool.querying import search_photos
 from embedtool.search import building, nearest, open_searcher, searcher
@@ -30,8 +35,11 @@ from embedtool.writer import Writer, create
 sync.COMMIT_ROWS = 3
 sync.COMMIT_SECONDS = 1e9
 compaction.SEGMENT_ROWS = 4
-assert safetensors.numpy and litert  # imported before the fork, not in each child
+assert (
+    safetensors.numpy and litert and npy and parquet
+)  # imported before the fork, not in each child
 
+OUT = "exports"  # a folder in that of an index
 BLOCK = 512
 Hurt = tuple[str, int]  # "flip", a bit; "cut", a length; "zero", where a block begins
 
@@ -83,17 +91,46 @@ def publish(index: str) -> None:
         building.build_search(writer)
 
 
+def export(index: str, name: str) -> None:
+    export_index(index, Path(index, OUT, name), format="npy" if name == "npy" else None)
+
+
+def exported(folder: Path) -> dict[str, str] | None:
+    """What an export holds, path -> vector in hexadecimal. Killed between the going of an earlier
+    one and the coming of its own, it is found beside, hidden."""
+    for found in sorted(folder.glob("[!.]*")) or sorted(folder.glob(".*")):
+        if found.suffix == ".parquet":
+            table = ParquetFile(found).read(use_threads=False)
+            vectors = np.array(table["vector"].to_pylist(), np.float32)
+            return {
+                path: row.tobytes().hex()
+                for path, row in zip(table["path"].to_pylist(), vectors, strict=True)
+            }
+        if (found / CARD_FILE).exists():
+            paths = (found / "paths.txt").read_bytes().splitlines()
+            rows = np.load(found / "vectors.npy")
+            return {
+                os.fsdecode(path): row.tobytes().hex()
+                for path, row in zip(paths, rows, strict=True)
+            }
+    return None
+
+
 def upgrade(index: str) -> None:
     Writer(index).close()
 
 
 def look(index: str) -> dict[str, Any]:
     """All an index holds: {"images": {path: [size, mtime, digest, vector]}, "rejects": {path:
-    [size, mtime, stage, reason]}, "vectors", "dead", "stray", "search"}; the last is up to which
-    vector the approximate index reaches. Raises where a row is doubled or disagrees with itself, or
-    where the approximate index finds other than exact search. Nothing where there is no index."""
+    [size, mtime, stage, reason]}, "vectors", "dead", "stray", "search", "export"}; "search" is up
+    to which vector the approximate index reaches. Nothing where there is no index.
+
+    Raises where a row is doubled or disagrees with itself, or where the approximate index finds
+    other than exact search.
+    """
     if not exists(index):
-        return {"images": {}, "rejects": {}, "vectors": 0, "dead": 0, "stray": [], "search": None}
+        nothing = {"vectors": 0, "dead": 0, "stray": [], "search": None, "export": None}
+        return {"images": {}, "rejects": {}, **nothing}
     with Index(index) as opened, opened.snapshot():
         faults = opened.verify()
         assert not faults, faults
@@ -133,7 +170,12 @@ def look(index: str) -> dict[str, Any]:
             found = open_searcher(opened).nearest(queries, 4)
             exact = nearest(queries, opened.blocks(), 4)
             assert np.allclose(found[0], exact[0], atol=1e-6), "search finds other images"
-        files = {name for _, _, names in os.walk(index) for name in names}
+        files = {
+            name
+            for folder, _, names in os.walk(index)
+            if OUT not in Path(folder).parts  # a killed export leaves its draft there
+            for name in names
+        }
     return {
         "images": images,
         "rejects": rejects,
@@ -141,16 +183,33 @@ def look(index: str) -> dict[str, Any]:
         "dead": sum(s.rows for s in segments) - len(vectors),
         "stray": sorted(files - named),
         "search": derived and derived[0]["certificate"]["last_id"],
+        "export": exported(Path(index, OUT)),
     }
 
 
-def answers(index: str) -> list[Any]:
-    """What a user can learn from an index: rows, rejects, info, and a search from every row."""
+@dataclass
+class Answers:
+    said: list[Any]
+    similarities: list[float]  # exact and approximate search round differently
+
+    def __eq__(self, other: object) -> bool:
+        assert isinstance(other, Answers)
+        return self.said == other.said and np.allclose(
+            self.similarities, other.similarities, atol=1e-6
+        )
+
+
+def answers(index: str) -> Answers:
+    """What a user can learn from an index: rows, rejects, info, and a search from some. What may
+    be lost without harm is left out: the certificate, and how large the derived files are."""
     with Index(index) as opened, opened.snapshot():
         rows = [astuple(row) for row in opened.rows()]
         refusals = [astuple(x) for x in opened.refusals()]
-    found = search_photos(index, rows=[row[0] for row in rows], k=4)
-    return [rows, refusals, index_info(index), index_rejects(index), found]
+    found = search_photos(index, rows=[row[0] for row in rows[::8]], k=4)
+    info = {k: v for k, v in index_info(index).items() if k not in ("certificate", "derived_bytes")}
+    paths = [(one.query, [match.path for match in one.matches]) for one in found]
+    similarities = [match.similarity for one in found for match in one.matches]
+    return Answers([rows, refusals, info, index_rejects(index), paths], similarities)
 
 
 def damage(file: str, hurts: list[Hurt], index: str, base: str, *photos: str) -> list[list[str]]:
@@ -161,7 +220,7 @@ def damage(file: str, hurts: list[Hurt], index: str, base: str, *photos: str) ->
     hurt_file = Path(index, file)
     good = hurt_file.read_bytes()
 
-    def after_a_writer() -> list[Any]:
+    def after_a_writer() -> Answers:
         bring(index, *photos)
         return answers(index)
 
@@ -206,14 +265,16 @@ def damage_model(
 
 
 def _told(answer: Callable[[], object], whole: object) -> str:
-    """ "same", the name of an error of ours, or what must not be: "OTHER" without an error, or a
-    "RAISED ..." that is no error of ours."""
-    try:
-        return "same" if answer() == whole else "OTHER"
-    except EmbedtoolError as error:
-        return type(error).__name__
-    except Exception as error:
-        return f"RAISED {type(error).__name__}: {error}"
+    """ "same", also with a warning, the name of an error of ours, or what must not be: "OTHER"
+    without an error, or a "RAISED ..." that is no error of ours."""
+    with warnings.catch_warnings(record=True) as told:
+        try:
+            same = answer() == whole
+        except EmbedtoolError as error:
+            return type(error).__name__
+        except Exception as error:
+            return f"RAISED {type(error).__name__}: {error}"
+    return ("told, same" if told else "same") if same else "OTHER"
 
 
 def _restore(base: str, index: str) -> None:

@@ -4,10 +4,10 @@ import random
 import re
 import signal
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 
 from faults.driver import FAULTS, KILLS, Call, Driver, Result
@@ -39,7 +39,7 @@ class Tally:
 
 def step_name(step: str) -> str:
     """A step without the number of its segment or the digest of its derived file."""
-    return re.sub(r"-[0-9a-f]{16}", "-DIGEST", re.sub(r"\d{6}\.npy", "NNNNNN.npy", step))
+    return re.sub(r"-[0-9a-f]{16,}", "-DIGEST", re.sub(r"\d{6}\.npy", "NNNNNN.npy", step))
 
 
 def edges(steps: Sequence[str]) -> list[int]:
@@ -148,17 +148,20 @@ def hurt(
     function of faults.actions that takes a file, ways to hurt it, and the arguments."""
     tally = Tally()
     dice = random.Random(seed)
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and file.stat().st_size)
-    turn = 0
-    while tally.total < count:
-        file = files[turn % len(files)]
-        turn += 1
+    kinds = defaultdict(list)
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file.stat().st_size:
+            kinds[step_name(str(file.relative_to(folder)))].append(file)
+    for kind in cycle(kinds):
+        if tally.total == count:
+            break
+        file = dice.choice(kinds[kind])
         name, size = str(file.relative_to(folder)), file.stat().st_size
         hurts = []
         for _ in range(min(ONE_CHILD, count - tally.total)):
             how = dice.choice(["flip", "flip", "flip", "cut", "zero"])
             hurts.append((how, dice.randrange(8 * size if how == "flip" else size)))
-            tally.injected[step_name(name), how] += 1
+            tally.injected[kind, how] += 1
         answer = driver.ask(Call(action, (name, hurts, *arguments)))
         if answer.signal or answer.results[0].error:
             tally.wrong.append(

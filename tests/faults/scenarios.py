@@ -74,8 +74,11 @@ class Scenario:
                 for path in old.keys() | now.keys() | new.keys()
                 if now.get(path) not in (old.get(path), new.get(path))
             ]
-        if state["search"] not in (before["search"], self.after["search"]):
-            faults.append(f"search {before['search']} became {state['search']}")
+        faults += [
+            f"{part}: {before[part]} became {state[part]}"
+            for part in ("search", "export")
+            if state[part] not in (before[part], self.after[part])
+        ]
         for old_path, new_path in self.renames:
             if (old_path in state["images"]) == (new_path in state["images"]):
                 faults.append(f"{old_path} -> {new_path} is not one image")
@@ -85,7 +88,7 @@ class Scenario:
         """What is wrong with a state that a completed run left."""
         return [
             f"{part}: expected {self.after[part]}, found {state[part]}"
-            for part in ("images", "rejects", "vectors", "dead", "search")
+            for part in ("images", "rejects", "vectors", "dead", "search", "export")
             if state[part] != self.after[part]
         ] + settled(state)
 
@@ -201,6 +204,24 @@ def _publish(driver: Driver, place: Path) -> Scenario:
     return made
 
 
+def _export(name: str) -> Callable[[Driver, Path], Scenario]:
+    def make(driver: Driver, place: Path) -> Scenario:
+        """An earlier export is replaced."""
+        photos = _album(place)
+        _index(driver, place, photos.folder)
+        driver.value("export", str(place / "base"), name)
+        photos.paint("c/9.png", 9)
+        photos.remove("a/1.png")
+        _index(driver, place, photos.folder)
+        made = Scenario(f"export {name}", driver, place, "export", (name,)).ready()
+        images = made.after["images"]
+        assert made.after["export"] == {path: held[3] for path, held in images.items()}
+        assert made.before["export"] != made.after["export"]
+        return made
+
+    return make
+
+
 def _upgrade(driver: Driver, place: Path) -> Scenario:
     place.mkdir(exist_ok=True)
     shutil.copytree(Path(__file__).parent.parent / "format-1", place / "base")
@@ -214,5 +235,7 @@ SCENARIOS: dict[str, Callable[[Driver, Path], Scenario]] = {
     "absorb": _absorb,
     "compact": _compact,
     "publish": _publish,
+    "export folder": _export("npy"),
+    "export file": _export("images.parquet"),
     "upgrade": _upgrade,
 }
