@@ -1,4 +1,4 @@
-"""Do two pictures show the same thing, pixel for pixel, up to a re-encoding, a resize, a light crop?
+"""Are two pictures one, up to a re-encoding, a resize, a light crop?
 
 A network's cosine cannot tell: two shirts on one red cloth are nearer to each other than a photo
 is to its own small copy. So the two are laid over each other and their fine detail is compared.
@@ -47,10 +47,9 @@ class Portrait:
 
 def portrait(pixels: Pixels) -> Portrait:
     """Make a portrait from the pixels (256, 256, 3) that `decode_image` gives."""
-    image = pixels.astype(np.float32)
-    grey = _reduced(image @ np.full(3, 1 / 3, np.float32), FINE)
-    rows = (_reducer(DECODED, TINT) @ image.reshape(DECODED, -1)).reshape(TINT, DECODED, 3)
-    return Portrait(_bytes(grey), _bytes(_reducer(DECODED, TINT) @ rows))
+    channels = np.moveaxis(pixels, 2, 0).astype(np.float32)
+    fine = _reduced(channels, FINE)
+    return Portrait(_bytes(fine.mean(0)), _bytes(np.moveaxis(_reduced(fine, TINT), 0, 2)))
 
 
 def small(one: Portrait) -> npt.NDArray[np.uint8]:
@@ -75,9 +74,7 @@ def patches(smalls: npt.NDArray[np.uint8]) -> Grey:
     return found
 
 
-def place(
-    first: npt.NDArray[np.uint8], others: Grey
-) -> tuple[npt.NDArray[np.float32], Placements]:
+def place(first: npt.NDArray[np.uint8], others: Grey) -> tuple[npt.NDArray[np.float32], Placements]:
     """Seek others, the `patches` (n, 5, 400) of n pictures, in the picture first (32, 32).
 
     Returns the best correlations (n,) and where they were found, placements (n, 3, 3).
@@ -205,7 +202,7 @@ def _warp(images: Grey, placements: Placements) -> tuple[Grey, npt.NDArray[np.bo
 
 
 def _standard(values: Grey, mask: npt.NDArray[np.floating] | npt.NDArray[np.bool_]) -> Grey:
-    """Values (n, p) shifted and scaled to mean 0 and spread 1 where mask (n, p) is set, 0 where not.
+    """Values (n, p) shifted and scaled to mean 0 and spread 1 where mask (n, p) is set, else 0.
 
     A picture that varies less than FLAT becomes near 0, and so correlates with nothing.
     """
@@ -231,11 +228,11 @@ def _detail(images: Grey) -> Grey:
 
 
 def _reduced(images: Grey, side: int) -> Grey:
-    """Images (..., s, s) averaged down to (..., side, side)."""
-    if images.shape[-1] == side:
-        return images
-    reducer = _reducer(images.shape[-1], side)
-    return reducer @ images @ reducer.T
+    """Images (..., s, s) halved, by averages of 2 x 2, down to (..., side, side)."""
+    while images.shape[-1] > side:
+        rows = images[..., ::2, :] + images[..., 1::2, :]
+        images = (rows[..., ::2] + rows[..., 1::2]) / 4
+    return images
 
 
 @cache

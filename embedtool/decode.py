@@ -94,6 +94,12 @@ def thumbnail(data: bytes, side: int) -> bytes:
         return out.getvalue()
 
 
+def image_size(data: bytes) -> tuple[int, int]:
+    """Width and height as the header has them, before any EXIF turn; no pixel is decoded."""
+    with _refusals():
+        return _identify(data).size
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Turn whatever Pillow raises on odd bytes into one ImageRejected of stage "decode"."""
@@ -113,6 +119,22 @@ def _refusals() -> Iterator[None]:
 def _open(data: bytes, size: int) -> Image.Image:
     """Return an upright 8-bit L, RGB or CMYK image; JPEG at the smallest scale that still covers
     (size, size)."""
+    image = _identify(data)
+    image.draft(image.mode, (size, size))  # JPEG alone: decodes at 1/2, 1/4 or 1/8
+    image.load()
+    # Read after load: the TIFF plug-in turns the picture itself and then clears the tag.
+    turn = UPRIGHT.get(image.getexif().get(EXIF_ORIENTATION, 1))
+    image = _eight_bit(image)
+    if turn is None:
+        return image
+    # Before the resize: Pillow's box filter is not the same from the left and from the right.
+    upright = image.transpose(turn)
+    upright.info["icc_profile"] = image.info.get("icc_profile")
+    return upright
+
+
+def _identify(data: bytes) -> Image.Image:
+    """Return an image of which only the header was read, within limits."""
     if not data:
         raise ImageRejected("decode", "empty file")
     kind = sniff(data[:HEAD])
@@ -129,17 +151,7 @@ def _open(data: bytes, size: int) -> Image.Image:
         raise ImageRejected("decode", f"{width}x{height} is over {MAX_PIXELS:,} pixels")
     if kind == "JPEG" and width * height * (scans := _scans(image, data)) > MAX_SCANNED:
         raise ImageRejected("decode", f"{scans:,} scans of {width}x{height} pixels: made to stall")
-    image.draft(image.mode, (size, size))  # JPEG alone: decodes at 1/2, 1/4 or 1/8
-    image.load()
-    # Read after load: the TIFF plug-in turns the picture itself and then clears the tag.
-    turn = UPRIGHT.get(image.getexif().get(EXIF_ORIENTATION, 1))
-    image = _eight_bit(image)
-    if turn is None:
-        return image
-    # Before the resize: Pillow's box filter is not the same from the left and from the right.
-    upright = image.transpose(turn)
-    upright.info["icc_profile"] = image.info.get("icc_profile")
-    return upright
+    return image
 
 
 class _Reader(io.BytesIO):
