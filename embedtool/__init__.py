@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from embedtool.compaction import CompactReport as CompactReport
     from embedtool.compaction import compact_index as compact_index
     from embedtool.decode import decode_image as decode_image
+    from embedtool.deduplicate import find_duplicates as find_duplicates
     from embedtool.demo import DemoResult as DemoResult
     from embedtool.demo import run_demo as run_demo
     from embedtool.embed import Embedder as Embedder
@@ -50,12 +51,19 @@ if TYPE_CHECKING:
     from embedtool.pictures import draw_photos as draw_photos
     from embedtool.pipeline import embed_photos as embed_photos
     from embedtool.querying import search_photos as search_photos
+    from embedtool.relocate import gather_duplicates as gather_duplicates
+    from embedtool.relocate import move_duplicates as move_duplicates
+    from embedtool.relocate import plan_moves as plan_moves
+    from embedtool.relocate import undo_moves as undo_moves
+    from embedtool.report.duplicates_page import write_duplicates_page as write_duplicates_page
     from embedtool.report.search_page import write_search_page as write_search_page
     from embedtool.searchbench import SearchBenchReport as SearchBenchReport
     from embedtool.searchbench import SearchBenchRow as SearchBenchRow
     from embedtool.searchbench import run_search_bench as run_search_bench
     from embedtool.store import Index as Index
     from embedtool.types import Certificate as Certificate
+    from embedtool.types import DuplicateGroup as DuplicateGroup
+    from embedtool.types import Duplicates as Duplicates
     from embedtool.types import IndexReport as IndexReport
     from embedtool.types import Match as Match
     from embedtool.types import QueryMatches as QueryMatches
@@ -68,6 +76,7 @@ _ROOMS = {
     "bench": "BenchReport BenchRow run_bench",
     "compaction": "CompactReport compact_index",
     "decode": "decode_image",
+    "deduplicate": "find_duplicates",
     "demo": "DemoResult run_demo",
     "embed": "Embedder MeanColourEmbedder NetworkEmbedder",
     "pipeline": "embed_photos",
@@ -79,10 +88,12 @@ _ROOMS = {
     "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
     "pictures": "draw_photos",
     "querying": "search_photos",
+    "relocate": "gather_duplicates move_duplicates plan_moves undo_moves",
+    "report.duplicates_page": "write_duplicates_page",
     "report.search_page": "write_search_page",
     "searchbench": "SearchBenchReport SearchBenchRow run_search_bench",
     "store": "Index",
-    "types": "Certificate IndexReport Match QueryMatches Recipe Reject",
+    "types": "DuplicateGroup Duplicates Certificate IndexReport Match QueryMatches Recipe Reject",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = sorted(_ROOM_OF)

@@ -20,15 +20,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from embedtool.types import Pixels
 
-Grey = npt.NDArray[np.float32]
-Placements = npt.NDArray[np.float32]
+Grey = npt.NDArray[np.floating]  # (n, s, s) or (n, p), float32
+Placements = npt.NDArray[np.floating]  # (n, 3, 3), float32
 
 DECODED = 256  # asked of decode_image: averaged down from here, all formats look alike
 FINE, SMALL, TINT = 128, 32, 16  # sides of the pictures compared: detail, placement, colour
 SCALES = (1, 0.95, 0.9, 0.85, 0.8)  # a crop of 10 % a side leaves 0.8
 PATCH = 20  # the middle of the small picture: it lies inside the other whatever was cropped
 STEPS = ((32, 8), (64, 6), (128, 6))  # (side, refinements): each side starts within a pixel
-PLACED = 0.6  # correlation of the patch: one in a thousand lightly cropped copies has less
+PLACED = 0.65  # correlation of the patch: two in a thousand lightly cropped copies have less
 PROMISING = 0.5  # correlation at one side below which the next one is not tried
 SAME = 0.82  # of fine detail at the last side; README tells what was measured on either side of it
 SAME_TINT = 0.9  # of colour: the same shirt in red and in blue is not the same picture
@@ -74,7 +74,7 @@ def patches(smalls: npt.NDArray[np.uint8]) -> Grey:
     return found
 
 
-def place(first: npt.NDArray[np.uint8], others: Grey) -> tuple[npt.NDArray[np.float32], Placements]:
+def place(first: npt.NDArray[np.uint8], others: Grey) -> tuple[Grey, Placements]:
     """Seek others, the `patches` (n, 5, 400) of n pictures, in the picture first (32, 32).
 
     Returns the best correlations (n,) and where they were found, placements (n, 3, 3).
@@ -150,38 +150,32 @@ def _refined(first: Grey, second: Grey, placements: Placements, times: int) -> P
     down, right = (
         (slope / spread).reshape(n, -1) for slope in np.gradient(second, 2 / side, axis=(1, 2))
     )
-    slopes = np.stack([right * x, right * y, right, down * x, down * y, down], 2)
-    whole = np.ones((n, side * side), np.float32)
+    slopes = np.stack([right * x, right * y, right, down * x, down * y, down], 1)
+    curvature = slopes @ slopes.transpose(0, 2, 1)
+    damping = 1e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
+    curvature += damping[:, None, None] * np.eye(6, dtype=np.float32)
     flat = second.reshape(n, -1)
     for _ in range(times):
         warped, inside = _warp(first, placements)
-        mask = whole * inside
-        error = _standard(warped, mask) - _standard(flat, mask)
-        weighted = slopes * mask[..., None]
-        curvature = np.matmul(weighted.transpose(0, 2, 1), slopes)
-        damping = 1e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
-        curvature += damping[:, None, None] * np.eye(6, dtype=np.float32)
-        downhill = np.matmul(weighted.transpose(0, 2, 1), error[..., None])
+        error = _standard(warped, inside) - _standard(flat, inside)
+        step = np.linalg.solve(curvature, slopes @ error[..., None])
         change = np.zeros((n, 3, 3), np.float32)
-        change[:, :2] = np.linalg.solve(curvature, downhill).reshape(n, 2, 3)
+        change[:, :2] = step.reshape(n, 2, 3)
         change += np.eye(3, dtype=np.float32)
-        sound = np.abs(np.linalg.det(change)) > 0.1  # a step that folds the picture is not taken
-        placements = placements.copy()
-        placements[sound] = placements[sound] @ np.linalg.inv(change[sound])
+        # A step that folds the picture is not taken.
+        change[np.abs(np.linalg.det(change)) < 0.1] = np.eye(3)
+        placements = placements @ np.linalg.inv(change)
     return placements
 
 
-def _correlation(
-    first: Grey, second: Grey, placements: Placements
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+def _correlation(first: Grey, second: Grey, placements: Placements) -> tuple[Grey, Grey]:
     """The correlation (n,) where the pictures overlap, and the lesser share (n,) that does."""
     n = len(first)
     warped, inside = _warp(first, placements)
-    mask = inside.astype(np.float32)
-    ours, theirs = _standard(warped, mask), _standard(second.reshape(n, -1), mask)
-    share = mask.mean(1)
+    ours, theirs = _standard(warped, inside), _standard(second.reshape(n, -1), inside)
+    share = inside.mean(1)
     of_first = share * np.abs(np.linalg.det(placements[:, :2, :2]))
-    correlation = (ours * theirs).sum(1) / np.maximum(mask.sum(1), 1)
+    correlation = (ours * theirs).sum(1) / np.maximum(inside.sum(1), 1)
     return correlation, np.minimum(share, of_first)
 
 
@@ -201,7 +195,7 @@ def _warp(images: Grey, placements: Placements) -> tuple[Grey, npt.NDArray[np.bo
     return above * (1 - v) + below * v, inside
 
 
-def _standard(values: Grey, mask: npt.NDArray[np.floating] | npt.NDArray[np.bool_]) -> Grey:
+def _standard(values: Grey, mask: npt.NDArray[np.bool_]) -> Grey:
     """Values (n, p) shifted and scaled to mean 0 and spread 1 where mask (n, p) is set, else 0.
 
     A picture that varies less than FLAT becomes near 0, and so correlates with nothing.
@@ -240,7 +234,8 @@ def _blur(side: int, times: int) -> Grey:
     """The matrix (side, side) that smooths by (1, 2, 1) / 4, edges repeated, `times` times."""
     once = (2 * np.eye(side) + np.eye(side, k=1) + np.eye(side, k=-1)) / 4
     once[0, 0] = once[-1, -1] = 0.75
-    return np.linalg.matrix_power(once, times).astype(np.float32)
+    smooth: Grey = np.linalg.matrix_power(once, times).astype(np.float32)
+    return smooth
 
 
 @cache
@@ -249,7 +244,8 @@ def _reducer(old: int, new: int) -> Grey:
     edges = np.arange(new + 1) * (old / new)
     pixels = np.arange(old)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    return (overlap.clip(0) * (new / old)).astype(np.float32)
+    weights: Grey = (overlap.clip(0) * (new / old)).astype(np.float32)
+    return weights
 
 
 def _bytes(values: Grey) -> npt.NDArray[np.uint8]:

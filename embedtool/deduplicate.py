@@ -21,7 +21,7 @@ from embedtool.search import nearest, open_searcher
 from embedtool.store import Index
 from embedtool.types import DuplicateGroup, Duplicates, PathLike, Progress, Source
 
-NEIGHBOURS = 16  # pairs proposed for each image: a copy is among the first few
+NEIGHBOURS = 8  # pairs proposed for each image: a copy is among the first few
 LEAST = 0.5  # cosine below which no re-encoding, resize or crop was measured, with either network
 
 Test = Callable[[Pairs], npt.NDArray[np.bool_]]

@@ -72,7 +72,9 @@ class Likeness:
             if not readable.all():
                 answers[~readable] = self._cosines(new[~readable]) >= ALONE
             answers[readable] = self._compare(new[readable], progress)
-            self._known.update(zip(map(tuple, new.tolist()), answers.tolist(), strict=True))
+            self._known.update(
+                zip(((a, b) for a, b in new.tolist()), answers.tolist(), strict=True)
+            )
         return np.array([self._known[code] for code in codes], np.bool_)
 
     def untested(self, pairs: Pairs) -> Pairs:

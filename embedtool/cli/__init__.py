@@ -12,6 +12,7 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "demo": ("measure", "Draw a small picture set, index it, search it, and say where to look."),
     "index": ("photos", "Bring an index up to date with photos; make it where there is none."),
     "search": ("photos", "Find the images most similar to each query image."),
+    "duplicates": ("duplicates", "Find images that show the same picture, and say which to keep."),
     "info": ("inspect", "Show what an index holds."),
     "rejects": ("inspect", "List the files an index refused, and why."),
     "verify": ("inspect", "Re-hash everything and say what is wrong."),

@@ -1,0 +1,137 @@
+"""`duplicates`."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import embedtool
+from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+from embedtool.errors import UsageError
+from embedtool.types import DuplicateGroup
+
+Moves = list[tuple[Path, Path]]
+
+
+def duplicates(
+    index: Annotated[
+        Path | None, typer.Argument(help="The index's folder; not needed with --undo.")
+    ] = None,
+    min_similarity: Annotated[
+        float | None,
+        typer.Option(help="Also group images this similar: 0.9 for mobilenet_v2, 0.97 builtin."),
+    ] = None,
+    reference: Annotated[
+        Path | None, typer.Option(help="Keep all in this folder; find its duplicates elsewhere.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with thumbnails here.")
+    ] = None,
+    link: Annotated[
+        Path | None, typer.Option(help="Make a folder of links for each group in this one.")
+    ] = None,
+    copy: Annotated[
+        Path | None, typer.Option(help="Make a folder of copies for each group in this one.")
+    ] = None,
+    move: Annotated[
+        Path | None, typer.Option(help="Move what is not kept into this folder; see --undo.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --move: print what would be moved.")
+    ] = False,
+    undo: Annotated[
+        Path | None, typer.Option(help="Bring back what the log of a --move says was moved.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find images that show the same picture, and say which to keep.
+
+    Identical files have the same bytes. Near-identical ones are one picture re-encoded, resized or
+    lightly cropped: the network proposes them, their pixels decide. Similar ones, with
+    --min-similarity, are only alike, and --move leaves them alone. Kept is the one of more pixels,
+    then the larger file, the older, the first by path. Nothing is ever deleted.
+    """
+    asked = [value for value in (link, copy, move, undo) if value]
+    if len(asked) > 1 or (dry_run and not move):
+        raise UsageError(
+            "expected one of --link, --copy, --move, --undo; --dry-run goes with --move"
+        )
+    if undo:
+        back, left = embedtool.undo_moves(undo)
+        _tell_moves(back, json)
+        for reason in left:
+            say(f"note: {reason}")
+        return
+    if index is None:
+        raise UsageError("expected the folder of an index: embedtool duplicates INDEX")
+    with progress_bar("comparing vectors", quiet=quiet) as progress:
+        found = embedtool.find_duplicates(
+            index, min_similarity=min_similarity, reference=reference, progress=progress
+        )
+    if html:
+        embedtool.write_duplicates_page(found, html)
+    if link or copy:
+        embedtool.gather_duplicates(found, link or copy or "", copy=bool(copy))
+    if move and dry_run:
+        _tell_moves(embedtool.plan_moves(found, move), json)
+    elif move:
+        _tell_moves(embedtool.move_duplicates(found, move), json)
+    elif json:
+        emit_json({"groups": [_group(group) for group in found.groups]})
+    else:
+        _print(found.groups)
+    if quiet:
+        return
+    for note in found.notes:
+        say(f"note: {note}")
+    spare = sum(len(group.spare) for group in found.groups)
+    say(f"note: {len(found.groups)} groups; {spare} of {found.images} images could go")
+    if html:
+        say(f"page: {html}")
+    if move and not dry_run and spare:
+        say(
+            f"note: to bring all back: embedtool duplicates --undo {move / 'embedtool-moves.jsonl'}"
+        )
+
+
+def _print(groups: tuple[DuplicateGroup, ...]) -> None:
+    """A group a paragraph on a terminal; a line for each image in a pipe."""
+    if sys.stdout.isatty():
+        for group in groups:
+            doubt = "" if group.verified else " (by its vector alone)"
+            print(f"{group.kind}{doubt}, keep the first: {group.reason}")
+            rows = zip(group.similarities, group.paths, strict=True)
+            emit_table(("similarity", "path"), list(rows))
+            print()
+        return
+    emit_table(
+        ("group", "kind", "keep", "similarity", "path"),
+        [
+            (number, group.kind, "keep" if path == group.keep else "", similarity, path)
+            for number, group in enumerate(groups, 1)
+            for path, similarity in zip(group.paths, group.similarities, strict=True)
+        ],
+    )
+
+
+def _group(group: DuplicateGroup) -> dict[str, object]:
+    return {
+        "kind": group.kind,
+        "similarity": group.similarity,
+        "keep": str(group.keep),
+        "reason": group.reason,
+        "paths": [str(path) for path in group.paths],
+        "similarities": list(group.similarities),
+        "spare": [str(path) for path in group.spare],
+        "verified": group.verified,
+    }
+
+
+def _tell_moves(moves: Moves, json: bool) -> None:
+    rows = [(str(source), str(place)) for source, place in moves]
+    if json:
+        emit_json({"moves": [{"from": source, "to": place} for source, place in rows]})
+    else:
+        emit_table(("from", "to"), rows)
