@@ -1,0 +1,93 @@
+"""What `find_duplicates` finds of copies made of your own photos, kind by kind, and what is wrong.
+
+python examples/duplicates_table.py PHOTOS [--each 30] [--model mobilenet_v2]
+
+Copies of --each random photos are made in every way of COPIES, in a temporary folder, and indexed
+beside the photos. found: the share of copies in a near-identical group with their original.
+precision: of all near-identical pairs, kept and spare, those of one original. Pairs of two
+originals are printed: look at them, they may be duplicates that your photos hold already.
+"""
+
+import argparse
+import random
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageEnhance, ImageOps
+
+import embedtool
+
+
+def resized(image, ratio):
+    return image.resize((round(image.width * ratio), round(image.height * ratio)))
+
+
+def cropped(image, share):  # off every side
+    return ImageOps.crop(image, (*2 * (round(image.width * share), round(image.height * share)),))
+
+
+def corner(image, share):  # the same area, off two sides only
+    width, height = image.width * (1 - 2 * share), image.height * (1 - 2 * share)
+    return image.crop((0, 0, round(width), round(height)))
+
+
+COPIES = {  # name -> (what is done, format, quality)
+    **{f"JPEG quality {q}": (lambda i: i, "jpg", q) for q in (40, 60, 75, 90)},
+    "PNG": (lambda i: i, "png", None),
+    "WebP quality 50": (lambda i: i, "webp", 50),
+    **{f"resized {r}x": (lambda i, r=r: resized(i, r), "jpg", 85) for r in (0.3, 0.5, 0.75, 1.5, 2)},
+    **{f"cropped {s:.0%} a side": (lambda i, s=s: cropped(i, s), "jpg", 88) for s in (0.02, 0.05)},
+    "cropped 4% off two sides": (lambda i: corner(i, 0.02), "jpg", 88),
+    "half size, cropped 3% a side, quality 60": (
+        lambda i: cropped(resized(i, 0.5), 0.03), "jpg", 60
+    ),
+    "cropped 10% a side": (lambda i: cropped(i, 0.1), "jpg", 88),
+    "cropped 20% off two sides": (lambda i: corner(i, 0.1), "jpg", 88),
+    **{f"brightness {b}": (lambda i, b=b: ImageEnhance.Brightness(i).enhance(b), "jpg", 88)
+       for b in (0.8, 1.2)},
+    "contrast 1.25": (lambda i: ImageEnhance.Contrast(i).enhance(1.25), "jpg", 88),
+    **{f"turned {d} degrees": (lambda i, d=d: i.rotate(d, Image.Resampling.BICUBIC), "jpg", 88)
+       for d in (1, 2, 5)},
+    "grey": (lambda i: i.convert("L"), "jpg", 88),
+    "mirrored": (ImageOps.mirror, "jpg", 88),
+    "turned 90 degrees": (lambda i: i.transpose(Image.Transpose.ROTATE_90), "jpg", 88),
+}  # fmt: skip
+RE_ENCODED = list(COPIES)[:15]  # re-encoded, resized, lightly cropped: what "near-identical" means
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--each", type=int, default=30)
+    parser.add_argument("--model", default="mobilenet_v2")
+    options = parser.parse_args()
+    dice = random.Random(0)
+    folder = Path(tempfile.mkdtemp())
+    report = embedtool.index_photos(options.photos, index=folder / "index", model=options.model)
+    with embedtool.Index(report.index) as index:
+        photos = [path for ids, _ in index.blocks() for i in ids for path in index.paths_of(i)[:1]]
+    origin = {path: path for path in photos}
+    made: dict[str, list[Path]] = {}
+    for name, (change, kind, quality) in COPIES.items():
+        for number, photo in enumerate(dice.sample(photos, min(options.each, len(photos)))):
+            copy = folder / "copies" / name.replace("%", "") / f"{number:03}.{kind}"
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
+            change(image).save(copy, **({"quality": quality} if quality else {}))
+            made.setdefault(name, []).append(copy)
+            origin[copy] = photo
+    embedtool.index_photos([options.photos, folder / "copies"], index=report.index)
+    found = embedtool.find_duplicates(report.index)
+    groups = [group for group in found.groups if group.kind == "near-identical"]
+    together = {path: set(group.paths) for group in groups for path in group.paths}
+    pairs = [(group.keep, path) for group in groups for path in group.paths[1:]]
+    wrong = [pair for pair in pairs if origin[pair[0]] != origin[pair[1]]]
+    print(f"{'copies':42}  found of {options.each}")
+    for name, copies in made.items():
+        share = sum(origin[c] in together.get(c, ()) for c in copies) / len(copies)
+        print(f"{name:42}  {share:.3f}{'' if name in RE_ENCODED else '  (beyond a re-encoding)'}")
+    light = [copy for name in RE_ENCODED for copy in made[name]]
+    share = sum(origin[c] in together.get(c, ()) for c in light) / len(light)
+    print(f"re-encoded, resized, lightly cropped: {share:.4f} of {len(light)}")
+    print(f"precision: {1 - len(wrong) / max(len(pairs), 1):.4f} of {len(pairs)} pairs")
+    for keep, path in wrong:
+        print(f"two originals: {keep} {path}")
