@@ -31,11 +31,12 @@ def corner(image, share):  # the same area, off two sides only
     return image.crop((0, 0, round(width), round(height)))
 
 
+SCALES = (0.3, 0.5, 0.75, 1.5, 2)
 COPIES = {  # name -> (what is done, format, quality)
     **{f"JPEG quality {q}": (lambda i: i, "jpg", q) for q in (40, 60, 75, 90)},
     "PNG": (lambda i: i, "png", None),
     "WebP quality 50": (lambda i: i, "webp", 50),
-    **{f"resized {r}x": (lambda i, r=r: resized(i, r), "jpg", 85) for r in (0.3, 0.5, 0.75, 1.5, 2)},
+    **{f"resized {r}x": (lambda i, r=r: resized(i, r), "jpg", 85) for r in SCALES},
     **{f"cropped {s:.0%} a side": (lambda i, s=s: cropped(i, s), "jpg", 88) for s in (0.02, 0.05)},
     "cropped 4% off two sides": (lambda i: corner(i, 0.02), "jpg", 88),
     "half size, cropped 3% a side, quality 60": (
