@@ -25,7 +25,7 @@ SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("embedtool", "long modes (README of tests/faults)")
+    group = parser.getgroup("embedtool", "long modes, beside what every run does")
     for name, counted in LONG.items():
         group.addoption(name, type=int, help=counted)
     group.addoption("--every", action="store_true", help="fail every operation in every way")
