@@ -145,7 +145,7 @@ def hurt(
     seed: int = 0,
 ) -> Tally:
     """Damage the files below `folder` `count` times, in turn and at random places. action: a
-    function of faults.actions that takes a file, ways to hurt it, and the arguments."""
+    function of faults.damages that takes a file, ways to hurt it, and the arguments."""
     tally = Tally()
     dice = random.Random(seed)
     kinds = defaultdict(list)

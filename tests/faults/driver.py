@@ -1,8 +1,8 @@
 """A process under the shim that forks a child for each request, so that thousands of injected
 faults take minutes. `Driver` is the side the tests hold; `serve` is the process itself.
 
-A request is a list of calls of functions in `faults.actions`, done one after another in one child,
-each with a fault or none. JSON goes over the pipes, one line each way.
+A request is a list of calls of functions in `faults.actions` or `faults.damages`, done one after
+another in one child, each with a fault or none. JSON goes over the pipes, one line each way.
 """
 
 import ctypes
@@ -56,7 +56,7 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a function in `faults.actions`, with the n-th operation below `folder` failing;
+    """One call of a function in those rooms, with the n-th operation below `folder` failing;
     n = 0 only counts and names them."""
 
     name: str
@@ -157,8 +157,9 @@ class Shim:
 
 
 def serve() -> None:
-    from faults import actions
+    from faults import actions, damages
 
+    known = {**vars(actions), **vars(damages)}
     actions.warm_up()
     gc.freeze()  # a child that collects would copy every page
     shim = Shim()
@@ -168,7 +169,7 @@ def serve() -> None:
         child = os.fork()
         if not child:
             os.close(come)
-            _work(shim, actions, request["calls"], go)
+            _work(shim, known, request["calls"], go)
         os.close(go)
         limit = request["kill_after"]
         with open(come, "rb") as pipe:
@@ -184,7 +185,7 @@ def serve() -> None:
         print(json.dumps(answer), flush=True)
 
 
-def _work(shim: Shim, actions: Any, calls: Sequence[dict[str, Any]], go: int) -> None:
+def _work(shim: Shim, known: dict[str, Any], calls: Sequence[dict[str, Any]], go: int) -> None:
     """In the child: do the calls, write a line for each, leave."""
     from embedtool.errors import EmbedtoolError
 
@@ -195,7 +196,7 @@ def _work(shim: Shim, actions: Any, calls: Sequence[dict[str, Any]], go: int) ->
             if call["folder"]:
                 shim.arm(call)
             try:
-                result["value"] = getattr(actions, call["name"])(*call["arguments"])
+                result["value"] = known[call["name"]](*call["arguments"])
             finally:
                 shim.disarm()
         except BaseException as error:
