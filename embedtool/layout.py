@@ -11,6 +11,9 @@ FORMAT = 2  # read back to 1; a writer turns 1 into 2, see embedtool.writer
 APPLICATION_ID = 0x656D6264  # "embd": tells our catalogue from any other SQLite file
 LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
 
+RECORD = "decoding"  # see embedtool.quarantine
+RECORD_HEAD = b"embedtool: decoding these\n".ljust(32)
+
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL);
 CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
@@ -71,6 +74,11 @@ def full_path(root: bytes, path: bytes) -> Path:
 
 def segment_file(index: Path, number: int) -> Path:
     return index / "vectors" / f"{number:06d}.npy"
+
+
+def is_record(content: bytes) -> bool:
+    """Whether a file is a record of what is decoded, or the beginning of one."""
+    return RECORD_HEAD.startswith(content[: len(RECORD_HEAD)])
 
 
 def damaged(index: Path, what: str) -> IndexDamaged:

@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Self
 from embedtool.decode import decode_image
 from embedtool.errors import EmbedtoolError
 from embedtool.formats import HEAD, NOISY, sniff
+from embedtool.layout import RECORD, RECORD_HEAD, is_record
 from embedtool.types import Pixels
 
 if TYPE_CHECKING:
     from embedtool.apart import Workers
 
-RECORD = "decoding"
-SLOT = 32  # bytes of a SHA-256
-MAGIC = b"embedtool: decoding these\n".ljust(SLOT)
+SLOT = 32  # bytes of a SHA-256, and of the record's head
 EMPTY = bytes(SLOT)
 
 
@@ -83,7 +82,7 @@ class Quarantine:
     def _open(self, file: Path, workers: int) -> tuple[mmap.mmap, list[int]]:
         """The record, mapped, and where in it this run's slots begin."""
         old = file.read_bytes() if file.exists() else b""
-        if not MAGIC.startswith(old[:SLOT]):
+        if not is_record(old):
             raise EmbedtoolError(
                 f"expected the record of an earlier run in {file}, found a file of another kind. "
                 "Move it elsewhere, then run this again"
@@ -94,7 +93,7 @@ class Quarantine:
         with open(file, "a+b") as opened:
             if len(old) < SLOT:  # new, or killed at this very place
                 opened.truncate(0)
-                opened.write(MAGIC)
+                opened.write(RECORD_HEAD)
             else:
                 opened.truncate(first)
             opened.write(EMPTY * workers)  # written, so that the mapping never lacks a block

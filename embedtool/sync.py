@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.errors import ModelMismatch, PhotosMissing
-from embedtool.layout import Refusal, Row
+from embedtool.layout import RECORD, Refusal, Row, is_record
 from embedtool.sources import Listing, list_photos, require_images
 from embedtool.types import IndexReport, Progress, Source
 from embedtool.writer import Writer
@@ -80,6 +80,8 @@ def sync(
         except KeyboardInterrupt:
             run.commit()
             raise
+    else:
+        _forget_record(index)
     gone = [row.id for rows in plan.gone.values() for row in rows]
     if plan.todo or gone or plan.forgotten or index.has_orphans():
         index.drop(gone, plan.forgotten)
@@ -214,6 +216,13 @@ def _refuse_empty(index: Writer, listing: Listing) -> None:
                 f"images are gone for good, delete {index.path} and index what there is"
             )
     require_images(listing)
+
+
+def _forget_record(index: Writer) -> None:
+    """Remove what a killed run noted of its decoding: nothing is left to decode."""
+    record = index.path / RECORD
+    if record.exists() and is_record(record.read_bytes()):
+        record.unlink()
 
 
 def _notes(index: Writer, listing: Listing, plan: _Plan) -> list[str]:

@@ -29,7 +29,8 @@ from embedtool.decode import decode_image
 from embedtool.embed import MeanColourEmbedder
 from embedtool.errors import EmbedtoolError, ImageRejected
 from embedtool.formats import NOISY
-from embedtool.quarantine import EMPTY, MAGIC, SLOT
+from embedtool.layout import RECORD_HEAD
+from embedtool.quarantine import EMPTY, SLOT
 from embedtool.store import Index
 from embedtool.sync import sync
 from embedtool.types import unit_rows
@@ -393,7 +394,7 @@ def index(tmp_path: Path) -> Path:
 
 
 def named_by(*files: Path) -> bytes:
-    return MAGIC + EMPTY + b"".join(hashlib.sha256(f.read_bytes()).digest() for f in files)
+    return RECORD_HEAD + EMPTY + b"".join(hashlib.sha256(f.read_bytes()).digest() for f in files)
 
 
 def test_an_innocent_suspect_is_embedded(index: Path, photos: Path, tmp_path: Path) -> None:
@@ -405,7 +406,9 @@ def test_an_innocent_suspect_is_embedded(index: Path, photos: Path, tmp_path: Pa
     assert not (index / "decoding").exists()
 
 
-@pytest.mark.parametrize("left", [b"", MAGIC[:7], MAGIC, MAGIC + EMPTY * 2 + b"torn"])
+@pytest.mark.parametrize(
+    "left", [b"", RECORD_HEAD[:7], RECORD_HEAD, RECORD_HEAD + EMPTY * 2 + b"torn"]
+)
 def test_a_record_cut_short_is_one_of_ours(left: bytes, index: Path, photos: Path) -> None:
     (index / "decoding").write_bytes(left)
     assert counts(run(index, photos)) == {"added": 40}
