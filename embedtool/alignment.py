@@ -34,6 +34,8 @@ SAME = 0.84  # of fine detail at the last side: README has what lies on either s
 SAME_TINT = 0.9  # of colour: the same shirt in red and in blue is not the same picture
 OVERLAP = 0.5  # the least share of either picture that the other one shows
 DETAIL = 5  # smoothings that leave the shading only
+PANEL = 16  # columns: OpenBLAS shares products over 2**18 among threads, which for ones so small
+# is a loss, and on a machine that has other work a wait of seconds
 FLAT = 0.5  # grey levels; a picture that varies less has no detail to compare
 
 
@@ -80,12 +82,14 @@ def place(first: npt.NDArray[np.uint8], others: Grey) -> tuple[Grey, Placements]
     Returns the best correlations (n,) and where they were found, placements (n, 3, 3).
     """
     n = len(others)
-    detail = _detail(first.astype(np.float32))
+    detail = _detail(first[None].astype(np.float32))[0]
     windows = sliding_window_view(detail, (PATCH, PATCH)).reshape(-1, PATCH * PATCH)
     # The patches have mean 0, so only the spread of a window needs its mean.
     squares = np.einsum("wp,wp->w", windows, windows) - PATCH * PATCH * windows.mean(1) ** 2
     spread = np.sqrt(np.maximum(squares, (PATCH * FLAT) ** 2))
-    found = (others.reshape(-1, PATCH * PATCH) @ windows.T / spread).reshape(n, -1)
+    halves = np.array_split(windows, 2)  # see PANEL
+    found = np.concatenate([others @ half.T for half in halves], 2) / spread
+    found = found.reshape(n, -1)
     where = found.argmax(1)
     number, window = np.divmod(where, len(windows))
     sides = np.array([round(SMALL * scale) for scale in SCALES])[number]
@@ -143,22 +147,21 @@ def _tint_agrees(
 def _refined(first: Grey, second: Grey, placements: Placements, times: int) -> Placements:
     """Gauss-Newton steps that lay second (n, s, s) over first better and better."""
     n, side, _ = first.shape
-    blur = _blur(side, 1)
-    first, second = blur @ first @ blur.T, blur @ second @ blur.T
+    first, second = _blurred(first, 1), _blurred(second, 1)
     x, y = _grid(side)
     spread = np.maximum(second.reshape(n, -1).std(1), FLAT)[:, None, None]
     down, right = (
         (slope / spread).reshape(n, -1) for slope in np.gradient(second, 2 / side, axis=(1, 2))
     )
     slopes = np.stack([right * x, right * y, right, down * x, down * y, down], 1)
-    curvature = slopes @ slopes.transpose(0, 2, 1)
+    curvature = np.einsum("nip,njp->nij", slopes, slopes)
     damping = 1e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
     curvature += damping[:, None, None] * np.eye(6, dtype=np.float32)
     flat = second.reshape(n, -1)
     for _ in range(times):
         warped, inside = _warp(first, placements)
         error = _standard(warped, inside) - _standard(flat, inside)
-        step = np.linalg.solve(curvature, slopes @ error[..., None])
+        step = np.linalg.solve(curvature, np.einsum("nip,np->ni", slopes, error)[..., None])
         change = np.zeros((n, 3, 3), np.float32)
         change[:, :2] = step.reshape(n, 2, 3)
         change += np.eye(3, dtype=np.float32)
@@ -214,11 +217,22 @@ def _grid(side: int) -> tuple[Grey, Grey]:
 
 
 def _detail(images: Grey) -> Grey:
-    """What lies between noise and shading: a difference of two blurs, (..., s, s)."""
-    side = images.shape[-1]
-    sharp, soft = _blur(side, 1), _blur(side, DETAIL)
-    fine = sharp @ images @ sharp.T
-    return fine - soft @ fine @ soft.T
+    """What lies between noise and shading: a difference of two blurs, (n, s, s)."""
+    fine = _blurred(images, 1)
+    return fine - _blurred(fine, DETAIL)
+
+
+def _blurred(images: Grey, times: int) -> Grey:
+    """Images (n, s, s) smoothed along both axes."""
+    blur = _blur(images.shape[-1], times)
+    return _columns(blur, _columns(blur, images).transpose(0, 2, 1)).transpose(0, 2, 1)
+
+
+def _columns(matrix: Grey, images: Grey) -> Grey:
+    """matrix (s, s) @ images (n, s, s), a panel of columns at a time."""
+    n, side, _ = images.shape
+    panels = images.reshape(n, side, -1, PANEL).transpose(0, 2, 1, 3)
+    return (matrix @ panels).transpose(0, 2, 1, 3).reshape(n, side, side)
 
 
 def _reduced(images: Grey, side: int) -> Grey:
