@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from faults.driver import Driver
-from PIL import Image
+from PIL import Image, ImageOps
 
 LONG = {  # option: what its number counts; without it a test does what fits into every run
     "--kills": "kill -9, at every step and at random times",
@@ -97,11 +98,36 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def album(tmp_path: Path) -> Path:
+    """Ten scenes; of the first a copy, a small one and a crop, of the second a later copy."""
+    photos = tmp_path / "photos"
+    for number in range(10):
+        save(photos / "a" / f"{number}.jpg", scene(number), quality=92)
+    copied(photos / "a" / "0.jpg", photos / "b" / "copy of 0.jpg")
+    save(photos / "b" / "small 0.jpg", scene(0).resize((240, 180)), quality=80)
+    save(photos / "b" / "crop of 0.png", crop(scene(0), 0.04))
+    later = copied(photos / "a" / "1.jpg", photos / "b" / "1.jpg")
+    os.utime(later, (1_700_000_000, 1_700_000_000))
+    return photos
+
+
 def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Image.Image:
     """A smooth picture that no other seed gives."""
     random = np.random.default_rng(seed)
     small = Image.fromarray(random.integers(0, 256, (4, 5, 3), dtype=np.uint8))
     return small.resize(size, Image.Resampling.BICUBIC)
+
+
+def scene(seed: int, size: tuple[int, int] = (480, 360)) -> Image.Image:
+    """A picture with detail at many scales, as photos have, that no other seed gives."""
+    random = np.random.default_rng(seed)
+    total = np.zeros((size[1], size[0], 3), np.float32)
+    for side, weight in ((4, 1.0), (9, 0.7), (20, 0.5), (45, 0.3)):
+        noise = random.integers(0, 256, (side * 3 // 4 + 1, side, 3), dtype=np.uint8)
+        layer = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
+        total += weight * np.asarray(layer, np.float32)
+    return Image.fromarray((total / 2.5).astype(np.uint8))
 
 
 def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
@@ -128,3 +154,20 @@ class Done:
         self.code = process.returncode
         self.out = process.stdout.decode(errors="surrogateescape")
         self.err = process.stderr.decode(errors="surrogateescape")
+
+
+def save(path: Path, image: Image.Image, *, date: int = 1_600_000_000, **options: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+    os.utime(path, (date, date))
+    return path
+
+
+def copied(source: Path, target: Path) -> Path:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target)
+    return target
+
+
+def crop(image: Image.Image, share: float) -> Image.Image:
+    return ImageOps.crop(image, (*2 * (round(image.width * share), round(image.height * share)),))

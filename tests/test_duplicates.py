@@ -2,27 +2,32 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import embedtool
+from conftest import embedtool, save, scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from test_sync import make_index, run
 
+from embedtool import deduplicate
 from embedtool.deduplicate import find_duplicates
-from embedtool.duplicates import star_groups
+from embedtool.duplicates import Items, star_groups
 from embedtool.errors import UsageError
+from embedtool.indexing import index_photos
 from embedtool.relocate import LOG, gather_duplicates, move_duplicates, plan_moves, undo_moves
-from embedtool.report.duplicates_page import write_duplicates_page
-from embedtool.types import Duplicates
+from embedtool.report.duplicates_page import duplicates_page, write_duplicates_page
+from embedtool.types import DuplicateGroup, Duplicates
 
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "duplicates_table.py"
 ORIGINALS = ("city/city-01", "fish/fish-01", "flower/flower-01")
 
 
@@ -183,3 +188,175 @@ def test_an_empty_index_is_one_sentence(tmp_path: Path) -> None:
     make_index(tmp_path / "index")
     with pytest.raises(UsageError, match="holds no image"):
         find_duplicates(tmp_path / "index")
+
+
+def near_on_a_line(reach: int) -> Callable[[int, Items], np.ndarray]:
+    return lambda hub, others: np.abs(others - hub) <= reach
+
+
+def test_a_chain_does_not_become_one_group() -> None:
+    links = np.stack([np.arange(99), np.arange(1, 100)], 1)
+    groups = star_groups(links, np.arange(100), near_on_a_line(2))
+    assert [g.tolist() for g in groups[:2]] == [[0, 1, 2], [3, 4, 5]]
+    assert [len(g) for g in groups] == [3] * 33  # 99 is left by itself
+
+
+def test_the_best_is_the_hub() -> None:
+    groups = star_groups(np.array([[0, 1], [1, 2]]), np.array([2, 0, 1]), near_on_a_line(1))
+    assert [g.tolist() for g in groups] == [[1, 2, 0]]
+
+
+def test_anchors_alone_are_hubs_and_never_members() -> None:
+    links = np.array([[0, 1], [1, 2], [2, 3], [3, 4], [6, 7]])
+    rank = np.array([2, 0, 1, 3, 4, 5, 6, 7])
+    groups = star_groups(links, rank, near_on_a_line(1), anchors=np.array([1, 2]))
+    assert [g.tolist() for g in groups] == [[1, 0], [2, 3]]
+
+
+@pytest.fixture
+def album_index(album: Path) -> Path:
+    return index_photos(album, index=album.parent / "index", model="builtin").index
+
+
+def told(found: Duplicates, root: Path) -> list[tuple[str, str, list[str], list[str]]]:
+    def names(paths: tuple[Path, ...]) -> list[str]:
+        return sorted(str(path.relative_to(root)) for path in paths)
+
+    return [
+        (g.kind, str(g.keep.relative_to(root)), names(g.paths), names(g.spare))
+        for g in found.groups
+    ]
+
+
+def test_kinds_are_kept_apart_and_the_best_is_kept(album: Path, album_index: Path) -> None:
+    found = find_duplicates(album_index)
+    assert told(found, album) == [
+        ("identical", "a/0.jpg", ["a/0.jpg", "b/copy of 0.jpg"], ["b/copy of 0.jpg"]),
+        ("identical", "a/1.jpg", ["a/1.jpg", "b/1.jpg"], ["b/1.jpg"]),
+        (
+            "near-identical",
+            "a/0.jpg",
+            ["a/0.jpg", "b/crop of 0.png", "b/small 0.jpg"],
+            ["b/crop of 0.png", "b/small 0.jpg"],
+        ),
+    ]
+    reasons = [group.reason for group in found.groups]
+    assert reasons[0] == "first by path"
+    assert reasons[1].startswith("older, 2020-09-13 ")
+    assert reasons[2] == "more pixels, 480x360 over 442x332"
+    assert all(group.verified for group in found.groups)
+    assert found.images == 14 and found.notes == ()
+    near = found.groups[2]
+    assert near.similarities[0] == 1 and near.similarity == near.similarities[-1] > 0.8
+
+
+def test_a_larger_file_of_equal_size_is_kept(tmp_path: Path) -> None:
+    save(tmp_path / "photos" / "a.jpg", scene(1), quality=50)
+    save(tmp_path / "photos" / "b.jpg", scene(1), quality=95)
+    index = index_photos(tmp_path / "photos", index=tmp_path / "index", model="builtin").index
+    [group] = find_duplicates(index).groups
+    assert group.keep.name == "b.jpg"
+    assert re.fullmatch(r"larger file, [\d,]+ over [\d,]+ bytes", group.reason)
+
+
+def test_hundreds_of_equal_looking_frames_come_out_whole(tmp_path: Path) -> None:
+    frame = scene(5)
+    for number in range(120):
+        save(tmp_path / "photos" / f"{number:03}.jpg", frame, quality=95 - number // 2,
+             comment=str(number).encode())  # fmt: skip
+    for number in range(10):
+        save(tmp_path / "photos" / f"other {number}.jpg", scene(50 + number))
+    index = index_photos(tmp_path / "photos", index=tmp_path / "index", model="builtin").index
+    assert deduplicate.NEIGHBOURS < 20
+    [group] = find_duplicates(index).groups
+    assert len(group.paths) == 120 and group.keep.name == "000.jpg"
+
+
+def test_gone_and_changed_files(album: Path, album_index: Path) -> None:
+    (album / "b" / "small 0.jpg").unlink()
+    save(album / "b" / "crop of 0.png", scene(77))
+    (album / "a" / "1.jpg").unlink()
+    found = find_duplicates(album_index)
+    assert told(found, album)[:2] == [
+        ("identical", "a/0.jpg", ["a/0.jpg", "b/copy of 0.jpg"], ["b/copy of 0.jpg"]),
+        ("identical", "b/1.jpg", ["a/1.jpg", "b/1.jpg"], []),
+    ]
+    assert found.groups[1].reason == "the other file is gone"
+    for group in found.groups[2:]:  # by its vector alone, where that is near enough
+        assert not group.verified and group.spare == ()
+    assert found.notes == (
+        "1 files changed since they were indexed and were left out: index them again",
+        "2 files are gone: their vectors alone decided",
+    )
+
+
+def test_a_link_to_a_file_is_no_duplicate_of_it(tmp_path: Path) -> None:
+    photo = save(tmp_path / "photos" / "a.jpg", scene(1))
+    (tmp_path / "photos" / "0 link.jpg").symlink_to(photo)
+    os.link(photo, tmp_path / "photos" / "z hard.jpg")
+    index = index_photos(tmp_path / "photos", index=tmp_path / "index", model="builtin").index
+    found = find_duplicates(index)
+    assert found.groups == ()
+    assert found.notes == ("2 names are links to a file that has another name: not counted",)
+
+
+def test_one_image_and_none(tmp_path: Path) -> None:
+    photo = save(tmp_path / "photos" / "a.jpg", scene(1))
+    index = index_photos(tmp_path / "photos", index=tmp_path / "index", model="builtin").index
+    assert find_duplicates(index).groups == ()
+    with pytest.raises(UsageError, match="from -1 to 1, received 2"):
+        find_duplicates(index, min_similarity=2)
+    from embedtool.writer import Writer
+
+    with Writer(index) as writer:
+        writer.drop([row.id for row in writer.rows()], [])
+    with pytest.raises(UsageError, match=r"holds no image\. Fill it: embedtool index"):
+        find_duplicates(index)
+    assert photo.exists()
+
+
+def test_the_page_is_one_file_and_escapes_names(tmp_path: Path) -> None:
+    one = save(tmp_path / "<b>&.jpg", scene(1))
+    gone = tmp_path / "gone.jpg"
+    group = DuplicateGroup("near-identical", one, "a > b", (one, gone), (1.0, 0.9), (), False)
+    page = duplicates_page(Duplicates(tmp_path / "i", (tmp_path,), 2, (group,), ("a note",)))
+    assert "<title>1 near-identical group among 2 images</title>" in page
+    assert page.count("data:image/jpeg;base64,") == 1 and "FileNotFoundError" in page
+    assert "&lt;b&gt;&amp;.jpg" in page and "<b>&.jpg" not in page
+    assert "<b>keep</b>: a &gt; b" in page and "<b>0.900</b>" in page
+    assert "a file is gone" in page and "a note" in page
+    assert not re.search(r'(src|href)="http', page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "expected the folder of an index"),
+        (("INDEX", "--dry-run"), "--dry-run goes with --move"),
+        (("INDEX", "--link", "a", "--copy", "b"), "expected one of --link, --copy"),
+        (("INDEX", "--reference", "/nowhere"), "holds none of them"),
+        (("INDEX", "--min-similarity", "1.5"), "from -1 to 1"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(
+    arguments: tuple[str, ...], said: str, album_index: Path
+) -> None:
+    done = embedtool("duplicates", *(album_index if a == "INDEX" else a for a in arguments))
+    assert done.code == 2 and said in done.err and done.err.count("\n") == 1
+
+
+def test_re_encodings_of_the_clothing_photos(clothing: Path) -> None:
+    """300 copies beside the photos: 99 % found at a precision of 0.99, by pairs of one origin.
+
+    The two pairs of two origins are duplicates the photos hold: one re-encoded, one cropped.
+    """
+    done = subprocess.run(
+        [sys.executable, EXAMPLE, clothing, "--each", "20", "--model", "builtin"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    print(done.stdout)
+    share, copies = re.search(r"lightly cropped: ([\d.]+) of (\d+)", done.stdout).groups()
+    precision = re.search(r"precision: ([\d.]+) of", done.stdout).group(1)
+    assert int(copies) == 300 and float(share) >= 0.99 and float(precision) >= 0.99
