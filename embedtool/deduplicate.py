@@ -339,4 +339,5 @@ def _reason(keep: _File, other: _File, size: tuple[int, ...], other_size: tuple[
 
 
 def _date(file: _File) -> str:
-    return f"{datetime.fromtimestamp(file.row.mtime_ns / 1e9):%Y-%m-%d %H:%M:%S}"
+    time = datetime.fromtimestamp(file.row.mtime_ns / 1e9)
+    return time.isoformat(" ", "milliseconds" if time.microsecond else "seconds")

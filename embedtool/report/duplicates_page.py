@@ -24,12 +24,13 @@ h2 { font-size: 1.1rem; font-weight: 600; margin: 2.5rem 0 .5rem }
 .note, h2 + p { opacity: .75; margin: .2rem 0 1rem; max-width: 50rem }
 section { border-top: 1px solid var(--line); padding: 1rem 0 1.25rem }
 section > p { margin: 0 0 .6rem }
-.group { display: grid; gap: 1rem; align-items: end;
+.group { display: grid; gap: 1rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(10rem, 12rem)) }
 figure { margin: 0; min-width: 0 }
-img, .none { width: 100%; max-height: 15rem; object-fit: contain; object-position: left bottom;
-  border-radius: .3rem; display: block; box-sizing: border-box }
-.none { aspect-ratio: 1; border: 1px dashed var(--line); display: grid; place-content: center;
+img, .none { width: 100%; aspect-ratio: 1; object-fit: contain; border-radius: .3rem;
+  background: color-mix(in srgb, currentColor 6%, transparent); display: block;
+  box-sizing: border-box }
+.none { border: 1px dashed var(--line); display: grid; place-content: center;
   opacity: .6 }
 figcaption { font-size: .8rem; overflow-wrap: anywhere; margin-top: .35rem }
 .folder { opacity: .65 }
@@ -81,10 +82,12 @@ def _section(group: DuplicateGroup) -> str:
     ]
     more = len(group.paths) - SHOWN
     tail = f"<p>and {more:,} more</p>" if more > 0 else ""
+    alike = "" if group.kind == "identical" else f", similarity {group.similarity:.3f} or more"
     doubt = "" if group.verified else "; a file is gone, its vector decided"
     return (
-        f"<section><p>{len(group.paths)} images, similarity {group.similarity:.3f} or more{doubt}"
-        f'</p><div class="group">\n' + "\n".join(figures) + f"</div>{tail}</section>"
+        f'<section><p>{len(group.paths)} images{alike}{doubt}</p><div class="group">\n'
+        + "\n".join(figures)
+        + f"</div>{tail}</section>"
     )
 
 
