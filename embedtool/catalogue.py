@@ -150,6 +150,11 @@ class Catalogue:
                 found.setdefault(vector, []).append(Row(*values))
         return found
 
+    def vectors(self) -> Iterator[int]:
+        """The vector of every image, in the order of `rows`."""
+        with self._faults():
+            yield from (v for (v,) in self._db.execute("SELECT vector FROM images ORDER BY id"))
+
     def vectors_where(self, holds: Callable[[bytes, bytes], bool]) -> list[int]:
         """The vectors of the images whose root and path pass, by id."""
         with self._faults():
@@ -165,7 +170,7 @@ class Catalogue:
     def _read_meta(self) -> None:
         with self._faults():
             self._check_format()
-            check_seal(self.path, self._db)
+            self._sealed = check_seal(self.path, self._db)
             self.meta: dict[str, Any] = dict(self._db.execute("SELECT key, value FROM meta"))
         try:
             self.fingerprint = str(self.meta["fingerprint"])

@@ -4,7 +4,8 @@
     <index>/derived/<name>-<digest>.<kind>   its content
 
 The content gets a name of its own and is on disk before the one rename that makes the .json speak
-of it, so a crash leaves the old pair or the new one. Only a writer publishes.
+of it, so a crash leaves the old pair or the new one. Only a writer publishes. One that was made for
+another fingerprint is as if it were not there.
 """
 
 import hashlib
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from embedtool.errors import DerivedDamaged
-from embedtool.files import write_whole
+from embedtool.files import Digesting, write_whole
+
+SEARCH = "search"  # the approximate search index; what is said of it is its certificate
 
 
 def publish(
@@ -24,6 +27,8 @@ def publish(
     kind: str,
     about: dict[str, Any],
     write: Callable[[Callable[[bytes], object]], None],
+    *,
+    fingerprint: str,
 ) -> None:
     """Write a derived file and what there is to say about it, and remove what it replaces.
 
@@ -32,11 +37,18 @@ def publish(
     folder = index / "derived"
     folder.mkdir(exist_ok=True)
     draft = folder / f"{name}.{kind}"
-    with write_whole(draft) as file:
-        write(file.write)
-    size, sha256 = _digest(draft)
+    with write_whole(draft) as opened:
+        made = Digesting(opened)
+        write(made.write)
+    sha256 = made.digest.hexdigest()
     content = draft.replace(folder / f"{name}-{sha256[:16]}.{kind}")
-    manifest = {"about": about, "file": content.name, "bytes": size, "sha256": sha256}
+    manifest = {
+        "fingerprint": fingerprint,
+        "about": about,
+        "file": content.name,
+        "bytes": made.size,
+        "sha256": sha256,
+    }
     with write_whole(folder / f"{name}.json") as file:
         file.write(json.dumps({**manifest, "check": _check(manifest)}, indent=1).encode())
     for old in folder.glob(f"{name}-*.{kind}"):
@@ -44,21 +56,21 @@ def publish(
             old.unlink()
 
 
-def read_about(index: Path, name: str) -> dict[str, Any] | None:
+def read_about(index: Path, name: str, fingerprint: str) -> dict[str, Any] | None:
     """What was said about a derived file when it was published; None where there is none.
 
     Raises DerivedDamaged.
     """
-    manifest = _manifest(index, name)
+    manifest = _manifest(index, name, fingerprint)
     return None if manifest is None else manifest["about"]
 
 
-def open_derived(index: Path, name: str) -> tuple[dict[str, Any], Path] | None:
+def open_derived(index: Path, name: str, fingerprint: str) -> tuple[dict[str, Any], Path] | None:
     """The same, and its content file, whose every byte has been checked.
 
     Raises DerivedDamaged.
     """
-    manifest = _manifest(index, name)
+    manifest = _manifest(index, name, fingerprint)
     if manifest is None:
         return None
     file = index / "derived" / manifest["file"]
@@ -71,7 +83,7 @@ def open_derived(index: Path, name: str) -> tuple[dict[str, Any], Path] | None:
     return manifest["about"], file
 
 
-def _manifest(index: Path, name: str) -> dict[str, Any] | None:
+def _manifest(index: Path, name: str, fingerprint: str) -> dict[str, Any] | None:
     file = index / "derived" / f"{name}.json"
     try:
         manifest = dict(json.loads(file.read_bytes()))
@@ -82,7 +94,7 @@ def _manifest(index: Path, name: str) -> dict[str, Any] | None:
         raise DerivedDamaged(f"cannot read {file}: {error}") from error
     if check != _check(manifest):
         raise DerivedDamaged(f"{file} is not what was published")
-    return manifest
+    return manifest if manifest.get("fingerprint") == fingerprint else None
 
 
 def _check(manifest: dict[str, Any]) -> str:

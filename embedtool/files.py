@@ -1,6 +1,7 @@
 """Files and folders that appear under their name whole and on disk, or not at all."""
 
 import errno
+import hashlib
 import os
 import shutil
 import uuid
@@ -78,3 +79,17 @@ def sync_folder(path: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+class Digesting:
+    """A file that knows the SHA-256 and the size of what was written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.digest = hashlib.sha256()
+        self.size = 0
+
+    def write(self, content: bytes | memoryview) -> None:
+        self.file.write(content)
+        self.digest.update(content)
+        self.size += len(content)

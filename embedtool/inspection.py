@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from embedtool.derived import open_derived, read_about
+from embedtool.derived import SEARCH, open_derived, read_about
 from embedtool.errors import DerivedDamaged, ModelMismatch
 from embedtool.layout import full_path
 from embedtool.store import Index
@@ -37,19 +37,16 @@ def index_info(index: PathLike) -> dict[str, Any]:
             "derived_bytes": sum(
                 file.stat().st_size for file in (opened.path / "derived").glob("*")
             ),
-            "certificate": _certificate(opened),
+            "certificate": _certificate(opened) if counts["vectors"] > EXACT_ROWS else None,
         }
 
 
 def _certificate(index: Index) -> dict[str, Any] | None:
     """What approximate search promises; None where search is exact."""
-    if index.counts()["vectors"] <= EXACT_ROWS:
-        return None
     try:
-        about = read_about(index.path, "search")
+        return read_about(index.path, SEARCH, index.fingerprint)
     except DerivedDamaged:
         return None
-    return about and about["certificate"]
 
 
 def index_rejects(index: PathLike) -> list[Reject]:
@@ -64,7 +61,7 @@ def verify_index(index: PathLike) -> list[str]:
     with Index(index) as opened, opened.snapshot():
         faults = opened.verify()
         try:
-            open_derived(opened.path, "search")
+            open_derived(opened.path, SEARCH, opened.fingerprint)
         except DerivedDamaged as error:
             faults.append(f"{error}; make it anew: embedtool compact {opened.path}")
         return faults
@@ -100,11 +97,8 @@ def deep_verify_index(index: PathLike, *, sample: int = SAMPLE, seed: int = 0) -
                     stored[row.root, row.path] = image[1][0]
                     sources.append(Source(row.root, row.path, row.size, row.mtime_ns))
         faults, cosines = [], []
-        for outcome in (
-            embed_files(sources, embedder_of(opened.model, opened.recipe), known=set())
-            if sources
-            else ()
-        ):
+        embedder = embedder_of(opened.model, opened.recipe) if sources else None
+        for outcome in embed_files(sources, embedder, known=set()) if embedder else ():
             path = full_path(outcome.source.root, outcome.source.path)
             if outcome.reject:
                 faults.append(f"{path}: {outcome.reject.reason}")

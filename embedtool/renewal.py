@@ -1,12 +1,30 @@
 """What a writer sees to before it ends: a large collection has an approximate search index."""
 
-from embedtool.types import EXACT_ROWS, Progress
+from embedtool.derived import SEARCH, open_derived
+from embedtool.errors import DerivedDamaged
+from embedtool.types import EXACT_ROWS, MIN_RECALL, Certificate, Progress
 from embedtool.writer import Writer
+
+REBUILD_SHARE = 20  # one vector in this many may have come or gone since it was made
 
 
 def renew_search(index: Writer, *, progress: Progress | None = None) -> None:
-    """Make the approximate index where the collection is large and it is missing or of long ago."""
-    if index.counts()["vectors"] > EXACT_ROWS:
-        from embedtool.search import refresh_search  # a small collection needs no faiss
+    """Make the approximate index of a large collection where it is missing, damaged, or of too long
+    ago. It is asked to hold what the last one was asked for."""
+    count = index.counts()["vectors"]
+    if count <= EXACT_ROWS:
+        return
+    min_recall, max_memory = MIN_RECALL, None
+    try:
+        opened = open_derived(index.path, SEARCH, index.fingerprint)
+    except DerivedDamaged:
+        opened = None
+    if opened:
+        old = Certificate(**opened[0])
+        kept = index.count_until(old.last_id)
+        if (old.vectors - kept) + (count - kept) <= old.vectors // REBUILD_SHARE:
+            return
+        min_recall, max_memory = old.min_recall, old.max_memory
+    from embedtool.search import build_search  # what stands needs no faiss
 
-        refresh_search(index, progress=progress)
+    build_search(index, min_recall=min_recall, max_memory=max_memory, progress=progress)

@@ -19,24 +19,26 @@ COOKIE = slice(40, 44)  # of the first page: counts changes of the schema, and a
 
 
 def write_seal(index: Path, db: sqlite3.Connection) -> None:
-    """Seal the catalogue as it stands, unless this very state is sealed already."""
+    """Seal the catalogue as it stands."""
     counter, digest = _state(db)
-    if _read(index) == (counter, digest):
-        return
     with write_whole(_file(index)) as file:
         file.write(json.dumps({"change_counter": counter, "sha256": digest}).encode())
 
 
-def check_seal(index: Path, db: sqlite3.Connection) -> None:
-    """Raise IndexDamaged where the catalogue is not what was sealed at its change counter."""
+def check_seal(index: Path, db: sqlite3.Connection) -> bool:
+    """Whether the catalogue is sealed as it stands; False where its seal is of another count.
+
+    Raises IndexDamaged where it is not what was sealed at this one.
+    """
     sealed = _read(index)
     if sealed is None:
-        return
+        return False
     counter, digest = _state(db)
     if counter == sealed[0] and digest != sealed[1]:
         raise damaged(
             index, "catalog.sqlite is not what was committed (it differs from catalog.sha256)"
         )
+    return counter == sealed[0]
 
 
 def _file(index: Path) -> Path:

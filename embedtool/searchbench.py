@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from embedtool.errors import UsageError
 from embedtool.search import (
-    MIN_RECALL,
     Exact,
     Searcher,
     build_search,
@@ -22,7 +21,16 @@ from embedtool.search import (
     share_found,
 )
 from embedtool.store import Index
-from embedtool.types import RECALL_AT, Certificate, PathLike, Progress, Source, Vectors, normalise
+from embedtool.types import (
+    MIN_RECALL,
+    RECALL_AT,
+    Certificate,
+    PathLike,
+    Progress,
+    Source,
+    Vectors,
+    normalise,
+)
 from embedtool.writer import Writer, create
 
 QUERIES = 1000  # held back from the index: what recall and speed are measured with
@@ -131,7 +139,9 @@ def _write(
         for start in range(0, min(len(real), wanted), COMMIT_ROWS):
             places = real[start : min(start + COMMIT_ROWS, wanted)]
             _commit(writer, start, source.rows_at(places))
-        near = _neighbours(source, real) if wanted > len(real) else real
+        if wanted <= len(real):
+            return
+        near = _neighbours(source, real)
         random = np.random.default_rng(seed)
         for start in range(len(real), wanted, COMMIT_ROWS):
             count = min(COMMIT_ROWS, wanted - start)
@@ -155,7 +165,7 @@ def _neighbours(source: Index, real: npt.NDArray[np.void]) -> npt.NDArray[np.voi
     """The places (n, 8) of the nearest to each, itself first left out."""
     searcher = open_searcher(source)
     near = [searcher.nearest(rows, NEIGHBOURS + 1)[1][:, 1:] for _, rows in source.blocks_at(real)]
-    by_id = np.sort(source.places_after(0), order="id")
+    by_id = source.places_after(0)
     return by_id[np.searchsorted(by_id["id"], np.concatenate(near))]
 
 

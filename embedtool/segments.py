@@ -8,12 +8,11 @@ import hashlib
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.files import write_whole
+from embedtool.files import Digesting, write_whole
 from embedtool.layout import Segment, damaged, segment_file
 from embedtool.types import Vectors
 
@@ -29,7 +28,7 @@ def write_segment(
     found out at the first read.
     """
     with write_whole(segment_file(index, number)) as opened:
-        file = _Digesting(opened)
+        file = Digesting(opened)
         header = {"descr": "<f2", "fortran_order": False, "shape": (rows, dim)}
         np.lib.format.write_array_header_1_0(file, header)
         for block in blocks:  # np.save would hide why a write fell short
@@ -84,17 +83,3 @@ def check_segment(index: Path, segment: Segment) -> None:
         raise damaged(index, f"cannot read {file}: {error.strerror}") from error
     if found != segment.sha256:
         raise damaged(index, f"{file} is not what was committed (SHA-256 differs)")
-
-
-class _Digesting:
-    """A file that knows the SHA-256 and the size of what was written to it."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file = file
-        self.digest = hashlib.sha256()
-        self.size = 0
-
-    def write(self, content: bytes | memoryview) -> None:
-        self.file.write(content)
-        self.digest.update(content)
-        self.size += len(content)

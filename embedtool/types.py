@@ -119,6 +119,7 @@ class IndexReport:
 
 RECALL_AT = (1, 10, 100)
 EXACT_ROWS = 30_000  # up to here every vector is compared
+MIN_RECALL = 0.99  # of the 10 nearest, what approximate search must find unless told otherwise
 
 
 @dataclass(frozen=True)

@@ -49,14 +49,16 @@ class Writer(Index):
 
     def close(self) -> None:
         try:
-            with self._faults():
-                write_seal(self.path, self._db)
+            if not self._sealed:
+                with self._faults():
+                    write_seal(self.path, self._db)
         finally:
             super().close()
             os.close(self._lock)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        self._sealed = False
         with self._faults():
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -189,6 +191,7 @@ class Writer(Index):
 
     def vacuum(self) -> None:
         """Give the room of removed rows of the catalogue back to the disk."""
+        self._sealed = False
         with self._faults():
             self._db.execute("VACUUM")
 

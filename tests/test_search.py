@@ -178,10 +178,10 @@ def test_an_index_run_makes_it_anew_when_much_has_changed(large: Path) -> None:
     before = index_info(large)["certificate"]
     with Writer(large) as writer:
         commit(writer, cloud(100, 2), COUNT)
-        building.refresh_search(writer)
+        renewal.renew_search(writer)
         assert index_info(large)["certificate"] == before
         commit(writer, cloud(300, 4), COUNT + 100)
-        building.refresh_search(writer)
+        renewal.renew_search(writer)
     assert index_info(large)["certificate"]["vectors"] == COUNT + 400
     assert sum(file.suffix == ".faiss" for file in (large / "derived").iterdir()) == 1
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, emit_json, emit_record, say
+from embedtool.cli.output import Json, Quiet, emit_report
 
 
 def export(
@@ -33,7 +33,7 @@ def export(
     record = asdict(report)
     notes = record.pop("notes")
     record["path"] = str(report.path)
-    _tell(record, notes, json=json, quiet=quiet)
+    emit_report(record, notes, json=json, quiet=quiet)
 
 
 def import_vectors(
@@ -64,17 +64,7 @@ def import_vectors(
     record = asdict(report)
     notes = record.pop("notes")
     record["index"] = str(report.index)
-    _tell(record, notes, json=json, quiet=quiet)
+    emit_report(record, notes, json=json, quiet=quiet)
 
 
 globals()["import"] = import_vectors  # the command's name is a word of Python's own
-
-
-def _tell(record: dict[str, object], notes: tuple[str, ...], *, json: bool, quiet: bool) -> None:
-    if json:
-        emit_json(record)
-    else:
-        emit_record(record)
-    if not quiet:
-        for note in notes:
-            say(f"note: {note}")

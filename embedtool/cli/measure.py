@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+from embedtool.types import MIN_RECALL
 
 
 def demo(
@@ -137,7 +138,9 @@ def bench_search(
         int | None,
         typer.Option(min=4000, help="How many; missing ones are grown.  [default: all it has]"),
     ] = None,
-    min_recall: Annotated[float, typer.Option(help="What approximate search must find.")] = 0.99,
+    min_recall: Annotated[
+        float, typer.Option(help="What approximate search must find.")
+    ] = MIN_RECALL,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

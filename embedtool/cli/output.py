@@ -53,6 +53,17 @@ def emit_record(record: dict[str, Any]) -> None:
         print(f"{name.ljust(width)}  {text}" if width else f"{name}\t{text}")
 
 
+def emit_report(record: dict[str, Any], notes: Sequence[str], *, json: bool, quiet: bool) -> None:
+    """What a command did, and what there is to note about it."""
+    if json:
+        emit_json(record)
+    else:
+        emit_record(record)
+    if not quiet:
+        for note in notes:
+            say(f"note: {note}")
+
+
 def describe_search(certificate: "Certificate | None") -> str:
     """How a search finds, and how much of it."""
     if certificate is None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, emit_json, emit_record, emit_table, progress_bar, say
+from embedtool.cli.output import Json, Quiet, emit_json, emit_report, emit_table, progress_bar, say
 from embedtool.errors import TooManyRejects, UsageError
 from embedtool.types import QueryMatches
 
@@ -79,15 +79,9 @@ def index(
     record["index"] = str(report.index)
     record["seconds"] = round(report.seconds, 3)
     record["images_per_second"] = round(report.images_per_second, 1)
-    if json:
-        emit_json(record)
-    else:
-        emit_record(record)
-    if not quiet:
-        for note in notes:
-            say(f"note: {note}")
-        if report.rejected:
-            say(f"note: {report.rejected} rejected; why: embedtool rejects {report.index}")
+    if report.rejected:
+        notes += (f"{report.rejected} rejected; why: embedtool rejects {report.index}",)
+    emit_report(record, notes, json=json, quiet=quiet)
     if verbose:
         for reject in embedtool.index_rejects(report.index):
             say(f"rejected: {reject.path}: {reject.stage}: {reject.reason}")

@@ -1,11 +1,9 @@
 """Nearest images by inner product: exact, or approximate with a certificate. The one owner of
 faiss."""
 
-from embedtool.search.building import MIN_RECALL as MIN_RECALL
 from embedtool.search.building import build_search as build_search
 from embedtool.search.building import have_certified as have_certified
 from embedtool.search.building import milliseconds as milliseconds
-from embedtool.search.building import refresh_search as refresh_search
 from embedtool.search.building import share_found as share_found
 from embedtool.search.exact import Ids as Ids
 from embedtool.search.exact import Similarities as Similarities

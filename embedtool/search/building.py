@@ -10,16 +10,22 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from embedtool.derived import open_derived, publish, read_about
+from embedtool.derived import SEARCH, publish, read_about
 from embedtool.errors import DerivedDamaged, UsageError
 from embedtool.search.approximate import Approximate
 from embedtool.search.exact import Similarities, merge, nearest
-from embedtool.search.searcher import NAME, Certified, Exact, Searcher
+from embedtool.search.searcher import Certified, Exact, Searcher
 from embedtool.store import Index
-from embedtool.types import EXACT_ROWS, RECALL_AT, Certificate, Progress, Vectors
+from embedtool.types import (
+    EXACT_ROWS,
+    MIN_RECALL,
+    RECALL_AT,
+    Certificate,
+    Progress,
+    Vectors,
+)
 from embedtool.writer import Writer
 
-MIN_RECALL = 0.99
 HELD_OUT = 1000  # queries that recall is measured with: it is known to about 0.001
 SAMPLE = 20_480  # vectors that axes and codes are fitted to
 SAMPLE_OF_A_LIST = 40  # the fewest that faiss fits a list to without complaint
@@ -27,7 +33,6 @@ TIMED = 200  # queries that latency is measured with
 TIMED_EXACT = 5
 SAME = 1e-6  # of two similarities: equal rows may stand for one another
 ADD_ROWS = 16_384  # at a time: 84 MB at d = 1,280; faiss prepares anew for every call
-REBUILD_SHARE = 20  # one vector in this many may have come or gone since it was made
 
 
 @dataclass(frozen=True)
@@ -44,24 +49,6 @@ PLANS = (
         "IVF{lists},PQ{pairs}x4fs", 127, 45, ((16, 20), (32, 40), (64, 40), (128, 80), (256, 160))
     ),
 )
-
-
-def refresh_search(index: Writer, *, progress: Progress | None = None) -> None:
-    """Make the approximate index anew where it is missing, damaged, or of too long ago. It is asked
-    to hold what the last one was asked for."""
-    count = index.counts()["vectors"]
-    wanted: tuple[float, int | None] = (MIN_RECALL, None)
-    try:
-        opened = open_derived(index.path, NAME)
-    except DerivedDamaged:
-        opened = None
-    if opened and opened[0]["fingerprint"] == index.fingerprint:
-        old = Certificate(**opened[0]["certificate"])
-        kept = index.count_until(old.last_id)
-        if (old.vectors - kept) + (count - kept) <= old.vectors // REBUILD_SHARE:
-            return
-        wanted = (old.min_recall, old.max_memory)
-    build_search(index, min_recall=wanted[0], max_memory=wanted[1], progress=progress)
 
 
 def have_certified(
@@ -81,10 +68,10 @@ def have_certified(
     if index.counts()["vectors"] <= EXACT_ROWS:
         return False
     try:
-        about = read_about(index.path, NAME)
+        about = read_about(index.path, SEARCH, index.fingerprint)
     except DerivedDamaged:
         about = None
-    if about and Certificate(**about["certificate"]).holds(recall, max_memory):
+    if about and Certificate(**about).holds(recall, max_memory):
         return True
     with Writer(index.path) as writer:
         made = build_search(writer, min_recall=recall, max_memory=max_memory, progress=progress)
@@ -111,8 +98,14 @@ def build_search(
     for plan in fitting or PLANS[-1:]:
         certificate, approximate = trial.run(plan, min_recall, max_memory)
         if certificate.holds(min_recall, max_memory):
-            about = {"fingerprint": index.fingerprint, "certificate": asdict(certificate)}
-            publish(index.path, NAME, "faiss", about, approximate.write)
+            publish(
+                index.path,
+                SEARCH,
+                "faiss",
+                asdict(certificate),
+                approximate.write,
+                fingerprint=index.fingerprint,
+            )
             return certificate
     limit = "" if max_memory is None else f" within {max_memory / 1e6:,.0f} MB"
     warnings.warn(
@@ -150,9 +143,7 @@ class _Trial:
         """Build a plan's index, and measure its settings until one holds."""
         start = time.perf_counter()
         dimensions = min(plan.dimensions, self.index.dim - 1)
-        dimensions -= (
-            1 - dimensions % 2
-        )  # with the one that is added an even number: pairs of codes
+        dimensions -= 1 - dimensions % 2  # one more is added, and codes come in pairs
         method = plan.method.format(
             pairs=(dimensions + 1) // 2, lists=len(self.sample) // SAMPLE_OF_A_LIST
         )

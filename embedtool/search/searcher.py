@@ -11,14 +11,13 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.derived import open_derived
+from embedtool.derived import SEARCH, open_derived
 from embedtool.errors import DerivedDamaged
 from embedtool.search.approximate import Approximate
 from embedtool.search.exact import Ids, Similarities, merge, nearest
 from embedtool.store import Index
 from embedtool.types import EXACT_ROWS, RECALL_AT, Certificate, Vectors
 
-NAME = "search"  # of the derived file
 CHUNK = 32  # queries compared at a time: the rows of their candidates stay near the cores
 SPARE = 1.3  # candidates fetched for each that is wanted, where some images are gone
 TABLE_SHARE = 8  # after one row in this many was looked up, places are read all at once
@@ -39,18 +38,17 @@ def open_searcher(index: Index) -> Searcher:
     warning."""
     if index.counts()["vectors"] > EXACT_ROWS:
         try:
-            opened = open_derived(index.path, NAME)
+            opened = open_derived(index.path, SEARCH, index.fingerprint)
         except DerivedDamaged as error:
             warnings.warn(
                 f"{error}; searched exactly. Make it anew: embedtool compact {index.path}",
                 stacklevel=2,
             )
         else:
-            if opened and opened[0]["fingerprint"] == index.fingerprint:
-                certificate = Certificate(**opened[0]["certificate"])
-                return Certified(
-                    index, Approximate.open(opened[1], certificate.method), certificate
-                )
+            if opened:
+                certificate = Certificate(**opened[0])
+                approximate = Approximate.open(opened[1], certificate.method)
+                return Certified(index, approximate, certificate)
     return Exact(index)
 
 

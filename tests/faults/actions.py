@@ -11,7 +11,7 @@ from PIL import Image
 from pyarrow.parquet import ParquetFile
 
 from embedtool import compaction, layout, sync
-from embedtool.derived import open_derived
+from embedtool.derived import SEARCH, open_derived
 from embedtool.embed import MeanColourEmbedder, embed_golden
 from embedtool.export import npy, parquet
 from embedtool.export.exporting import export_index
@@ -147,9 +147,9 @@ def look(index: str) -> dict[str, Any]:
         named = {segment_file(Path(index), s.id).name for s in segments}
         named |= {"catalog.sqlite", "catalog.sha256", "writer.lock"}
         named.add("catalog.sqlite-journal")  # one that was never synced means nothing to SQLite
-        derived = open_derived(opened.path, searcher.NAME)
+        derived = open_derived(opened.path, SEARCH, opened.fingerprint)
         if derived:
-            named |= {f"{searcher.NAME}.json", derived[1].name}
+            named |= {f"{SEARCH}.json", derived[1].name}
         if vectors:
             queries = np.concatenate([rows for _, rows in opened.blocks()])
             found = open_searcher(opened).nearest(queries, 4)
@@ -167,6 +167,6 @@ def look(index: str) -> dict[str, Any]:
         "vectors": counts["vectors"],
         "dead": sum(s.rows for s in segments) - len(vectors),
         "stray": sorted(files - named),
-        "search": derived and derived[0]["certificate"]["last_id"],
+        "search": derived and derived[0]["last_id"],
         "export": exported(Path(index, OUT)),
     }
