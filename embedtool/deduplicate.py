@@ -6,48 +6,24 @@ been compared with the one that is kept, so no chain of small changes grows into
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.contents import Content, File, read_contents
 from embedtool.duplicates import Items, Near, star_groups
 from embedtool.errors import UsageError
-from embedtool.layout import Row, full_path
 from embedtool.likeness import Likeness, Pairs
 from embedtool.search import nearest, open_searcher
 from embedtool.store import Index
-from embedtool.types import DuplicateGroup, Duplicates, PathLike, Progress, Source
+from embedtool.types import DuplicateGroup, Duplicates, PathLike, Progress
 
 NEIGHBOURS = 8  # pairs proposed for each image: a copy is among the first few
 LEAST = 0.5  # cosine below which no re-encoding, resize or crop was measured, with either network
 
 Test = Callable[[Pairs], npt.NDArray[np.bool_]]
-
-
-@dataclass(frozen=True)
-class _File:
-    """One image file, as the catalogue and the disk know it."""
-
-    row: Row
-    path: Path
-    inside: bool  # stands in the reference folder
-    there: bool
-    linked: bool  # reached by a symbolic link
-
-
-@dataclass
-class _Item:
-    """One content: its files, the best first."""
-
-    vector: int
-    files: list[_File]
-
-    @property
-    def best(self) -> _File:
-        return self.files[0]
 
 
 def find_duplicates(
@@ -74,7 +50,7 @@ def find_duplicates(
     if min_similarity is not None and not -1 <= min_similarity <= 1:
         raise UsageError(f"expected a similarity from -1 to 1, received {min_similarity}")
     with Index(index) as opened, opened.snapshot():
-        items, notes = _items(opened, reference)
+        items, notes = read_contents(opened, reference)
         search = _Search(opened, items, reference is not None, progress)
         found = [*map(search.identical, items)]
         near = search.near_identical()
@@ -95,67 +71,11 @@ def find_duplicates(
         )
 
 
-def _items(index: Index, reference: PathLike | None) -> tuple[list[_Item], list[str]]:
-    """Every content in the order of its vector, less files that are not what was indexed."""
-    folder = None
-    if reference is not None:
-        folder = os.path.join(os.path.abspath(os.fsencode(reference)), b"")
-    items, changed, gone, doubled, held = [], 0, 0, 0, 0
-    images = index.images_of(index.places_after(0)["id"].tolist())
-    for vector in sorted(images):
-        files: dict[object, _File] = {}
-        for row in images[vector]:
-            full = os.path.join(row.root, row.path)
-            inside = folder is not None and full.startswith(folder)
-            held += inside
-            linked = os.path.realpath(full) != full
-            try:
-                status = os.stat(full)
-            except OSError:
-                gone += 1
-                file = _File(row, full_path(row.root, row.path), False, False, linked)
-                files[full] = file
-                continue
-            if (status.st_size, status.st_mtime_ns) != (row.size, row.mtime_ns):
-                changed += 1
-                continue
-            file = _File(row, full_path(row.root, row.path), inside, True, linked)
-            same = (status.st_dev, status.st_ino)
-            doubled += same in files
-            files[same] = min(files.get(same, file), file, key=_file_order)
-        if files:
-            items.append(_Item(vector, sorted(files.values(), key=_file_order)))
-    if not images:
-        raise UsageError(
-            f"{index.path} holds no image. Fill it: embedtool index PHOTOS --index {index.path}"
-        )
-    if reference is not None and not held:
-        raise UsageError(
-            f"expected a folder that holds images of {index.path}, {os.fspath(reference)!r} holds "
-            f"none of them. Index it too: embedtool index {os.fspath(reference)} "
-            f"--index {index.path}"
-        )
-    notes = []
-    if changed:
-        notes.append(
-            f"{changed} files changed since they were indexed and were left out: index them again"
-        )
-    if gone:
-        notes.append(f"{gone} files are gone: their vectors alone decided")
-    if doubled:
-        notes.append(f"{doubled} names are links to a file that has another name: not counted")
-    return items, notes
-
-
-def _file_order(file: _File) -> tuple[object, ...]:
-    return (not file.inside, not file.there, file.linked, file.row.mtime_ns, os.fsencode(file.path))
-
-
 class _Search:
     """The state of one search for duplicates."""
 
     def __init__(
-        self, index: Index, items: Sequence[_Item], referenced: bool, progress: Progress | None
+        self, index: Index, items: Sequence[Content], referenced: bool, progress: Progress | None
     ) -> None:
         self.index = index
         self.items = items
@@ -164,10 +84,10 @@ class _Search:
         self.places = index.places(self.vectors.tolist())
         inside = np.flatnonzero([item.best.inside for item in items])
         self.anchors = inside if referenced else None
-        files = [_source(item.best) if item.best.there else None for item in items]
+        files = [item.best.source if item.best.there else None for item in items]
         self.likeness = Likeness(files, self.cosines)
 
-    def identical(self, item: _Item) -> DuplicateGroup | None:
+    def identical(self, item: Content) -> DuplicateGroup | None:
         """The group of one content that several files hold."""
         others = item.files[1:]
         if self.anchors is not None:
@@ -317,11 +237,7 @@ class _Search:
         )
 
 
-def _source(file: _File) -> Source:
-    return Source(file.row.root, file.row.path, file.row.size, file.row.mtime_ns)
-
-
-def _reason(keep: _File, other: _File, size: tuple[int, ...], other_size: tuple[int, ...]) -> str:
+def _reason(keep: File, other: File, size: tuple[int, ...], other_size: tuple[int, ...]) -> str:
     """What sets the kept file before the best of the others."""
     if keep.inside and not other.inside:
         return "in the reference folder"
@@ -338,6 +254,6 @@ def _reason(keep: _File, other: _File, size: tuple[int, ...], other_size: tuple[
     return "first by path"
 
 
-def _date(file: _File) -> str:
+def _date(file: File) -> str:
     time = datetime.fromtimestamp(file.row.mtime_ns / 1e9)
     return time.isoformat(" ", "milliseconds" if time.microsecond else "seconds")

@@ -37,7 +37,7 @@ FLOORS = [
     },
     {"sync", "report", "pictures", "compaction", "likeness", "relocate"},
     {"renewal"},
-    {"pipeline", "search"},
+    {"contents", "pipeline", "search"},
     {"embed", "writer", "quarantine"},
     {"store", "sources", "backbones", "apart"},
     {"catalogue"},

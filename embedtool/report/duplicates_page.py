@@ -1,15 +1,12 @@
 """Groups of duplicates as one self-contained page."""
 
-import base64
 import html
-import os
 from collections import Counter
 from pathlib import Path
-from urllib.parse import quote
 
-from embedtool.decode import thumbnail
 from embedtool.errors import ImageRejected
 from embedtool.files import write_whole
+from embedtool.report.page import document, link, picture, shown
 from embedtool.types import DuplicateGroup, Duplicates, PathLike
 
 THUMBNAIL = 240  # pixels on the longer side
@@ -65,14 +62,8 @@ def duplicates_page(duplicates: Duplicates) -> str:
         if kinds[kind]
     ]
     notes = "".join(f'<p class="note">{html.escape(note)}</p>\n' for note in duplicates.notes)
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{title}</title><style>{STYLE}</style></head>\n"
-        f"<body><h1>{title}</h1>\n"
-        f'<p class="note">{spare:,} images could go: every one has a kept image beside it.</p>\n'
-        f"{notes}" + "\n".join(parts) + "\n</body></html>\n"
-    )
+    lead = f'<p class="note">{spare:,} images could go: every one has a kept image beside it.</p>\n'
+    return document(title, STYLE, lead + notes + "\n".join(parts))
 
 
 def _section(group: DuplicateGroup) -> str:
@@ -92,15 +83,10 @@ def _section(group: DuplicateGroup) -> str:
 
 
 def _figure(group: DuplicateGroup, path: Path, similarity: float) -> str:
-    name, folder, full = (
-        html.escape(os.fsencode(text).decode("utf-8", "replace"))
-        for text in (path.name, path.parent.name, path)
-    )
-    link = "file://" + quote(os.fsencode(os.path.abspath(path)))
+    name, folder = shown(path.name), shown(path.parent.name)
     try:
         data = path.read_bytes()
-        picture = base64.b64encode(thumbnail(data, THUMBNAIL)).decode()
-        image = f'<img alt="{name}" loading="lazy" src="data:image/jpeg;base64,{picture}">'
+        image = f'<img alt="{name}" loading="lazy" src="{picture(data, THUMBNAIL)}">'
         size = f", {len(data) / 1000:,.0f} kB"
     except (OSError, ImageRejected) as error:
         image, size = f'<div class="none">{html.escape(type(error).__name__)}</div>', ""
@@ -110,6 +96,7 @@ def _figure(group: DuplicateGroup, path: Path, similarity: float) -> str:
         said = f"<b>{similarity:.3f}</b>"
     style = ' class="keep"' if path == group.keep else ""
     return (
-        f'<figure{style} title="{full}"><a href="{link}">{image}</a><figcaption>{said}{size}<br>'
+        f'<figure{style} title="{shown(path)}"><a href="{link(path)}">{image}</a>'
+        f"<figcaption>{said}{size}<br>"
         f'{name}<br><span class="folder">{folder}</span></figcaption></figure>'
     )

@@ -1,15 +1,12 @@
 """Search results as one self-contained page."""
 
-import base64
 import html
-import os
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
-from embedtool.decode import thumbnail
 from embedtool.errors import ImageRejected
 from embedtool.files import write_whole
+from embedtool.report.page import document, link, picture, shown
 from embedtool.types import PathLike, QueryMatches
 
 THUMBNAIL = 240  # pixels on the longer side
@@ -50,24 +47,16 @@ def search_page(results: Sequence[QueryMatches]) -> str:
     )
     count = len(results)
     title = f"{count} {'query' if count == 1 else 'queries'} and what is nearest"
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{title}</title><style>{STYLE}</style></head>\n"
-        f"<body><h1>{title}</h1>\n{sections}\n</body></html>\n"
-    )
+    return document(title, STYLE, sections)
 
 
 def _figure(path: Path, caption: str) -> str:
-    name = html.escape(os.fsencode(path.name).decode("utf-8", "replace"))
-    full = html.escape(os.fsencode(path).decode("utf-8", "replace"))
-    link = "file://" + quote(os.fsencode(os.path.abspath(path)))
+    name = shown(path.name)
     try:
-        picture = base64.b64encode(thumbnail(path.read_bytes(), THUMBNAIL)).decode()
-        image = f'<img alt="{name}" src="data:image/jpeg;base64,{picture}">'
+        image = f'<img alt="{name}" src="{picture(path.read_bytes(), THUMBNAIL)}">'
     except (OSError, ImageRejected) as error:
         image = f'<div class="none">{html.escape(type(error).__name__)}</div>'
     return (
-        f'<figure title="{full}"><a href="{link}">{image}</a>'
+        f'<figure title="{shown(path)}"><a href="{link(path)}">{image}</a>'
         f"<figcaption>{caption} {name}</figcaption></figure>"
     )
