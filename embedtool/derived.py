@@ -26,7 +26,7 @@ def publish(
     name: str,
     kind: str,
     about: dict[str, Any],
-    write: Callable[[Callable[[bytes], object]], None],
+    write: Callable[[Callable[[bytes], object]], object],
     *,
     fingerprint: str,
 ) -> None:

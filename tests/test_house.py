@@ -36,7 +36,7 @@ FLOORS = [
         "deduplicate",
     },
     {"sync", "report", "pictures", "compaction", "likeness", "relocate"},
-    {"renewal"},
+    {"renewal", "neighbours"},
     {"contents", "pipeline", "search"},
     {"embed", "writer", "quarantine"},
     {"store", "sources", "backbones", "apart"},

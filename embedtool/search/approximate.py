@@ -39,9 +39,12 @@ class Approximate:
         return cls(faiss.IndexPreTransform(rotation, faiss.IndexIDMap(inner)), method)
 
     @classmethod
-    def open(cls, file: Path, method: str) -> "Approximate":
-        """Memory-mapped. The file must have been checked: faiss reads most damage as if whole."""
-        return cls(faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC), method)
+    def open(cls, file: Path, method: str, *, grow: bool = False) -> "Approximate":
+        """Memory-mapped, or with `grow` in memory, so that vectors can be added.
+
+        The file must have been checked: faiss reads most damage as if whole.
+        """
+        return cls(faiss.read_index(str(file), 0 if grow else faiss.IO_FLAG_MMAP_IFC), method)
 
     def write(self, write: Callable[[bytes], object]) -> None:
         """Hand the file's content to `write`, piece by piece."""
@@ -55,7 +58,7 @@ class Approximate:
 
     def add(self, ids: Ids, rows: Vectors) -> None:
         lifted = _lift(faiss.downcast_VectorTransform(self._index.chain.at(0)), rows)
-        faiss.downcast_index(self._index.index).add_with_ids(lifted, ids)
+        self._mapped().add_with_ids(lifted, ids)
         self.count += len(ids)
         self._index.ntotal = self.count  # faiss counts where it is called
 
@@ -68,6 +71,21 @@ class Approximate:
         with threads_for(queries):
             found: Ids = self._index.search(queries, min(count, self.count))[1]
         return found
+
+    def ids(self) -> Ids:
+        """The vector ids (n,) in the order they were added."""
+        return faiss.vector_to_array(self._mapped().id_map)
+
+    def refined(self, rows: faiss.Index, breadth: int) -> faiss.IndexRefine:
+        """A search whose proposals are compared with `rows`, which holds all vectors in the order
+        of `ids`; its labels are places in that order. It lives no longer than this object."""
+        faiss.ParameterSpace().set_index_parameter(self._index, self._breadth, breadth)
+        rotation = faiss.downcast_VectorTransform(self._index.chain.at(0))
+        self._plain = faiss.IndexPreTransform(rotation, self._mapped().index)
+        return faiss.IndexRefine(self._plain, rows)
+
+    def _mapped(self) -> Any:
+        return faiss.downcast_index(self._index.index)
 
 
 def _lift(rotation: faiss.VectorTransform, rows: Vectors) -> Vectors:

@@ -36,20 +36,25 @@ class Searcher(Protocol):
 def open_searcher(index: Index) -> Searcher:
     """The fastest searcher of an index; an approximate index that is damaged is not used, with a
     warning."""
-    if index.counts()["vectors"] > EXACT_ROWS:
-        try:
-            opened = open_derived(index.path, SEARCH, index.fingerprint)
-        except DerivedDamaged as error:
-            warnings.warn(
-                f"{error}; searched exactly. Make it anew: embedtool compact {index.path}",
-                stacklevel=2,
-            )
-        else:
-            if opened:
-                certificate = Certificate(**opened[0])
-                approximate = Approximate.open(opened[1], certificate.method)
-                return Certified(index, approximate, certificate)
-    return Exact(index)
+    opened = open_approximate(index) if index.counts()["vectors"] > EXACT_ROWS else None
+    return Certified(index, *opened) if opened else Exact(index)
+
+
+def open_approximate(index: Index, *, grow: bool = False) -> tuple[Approximate, Certificate] | None:
+    """The approximate index that was published, None where there is none or it is damaged, which a
+    warning says. grow: read into memory, so that vectors can be added to this copy."""
+    try:
+        opened = open_derived(index.path, SEARCH, index.fingerprint)
+    except DerivedDamaged as error:
+        warnings.warn(
+            f"{error}; searched exactly. Make it anew: embedtool compact {index.path}",
+            stacklevel=2,
+        )
+        return None
+    if opened is None:
+        return None
+    certificate = Certificate(**opened[0])
+    return Approximate.open(opened[1], certificate.method, grow=grow), certificate
 
 
 class Exact:

@@ -1,0 +1,134 @@
+"""One graph of nearest neighbours: built once, kept, extended when images come or go.
+
+Clusters, the map and outliers stand on it.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.derived import open_derived, publish
+from embedtool.errors import DerivedDamaged
+from embedtool.search import Similarities, merge, nearest, nearest_others
+from embedtool.types import EXACT_ROWS, Progress
+from embedtool.writer import Writer
+
+NAME = "neighbours"
+NEIGHBOURS = 40  # of each vector, up to EXACT_ROWS: a small set is clustered better with more
+NEIGHBOURS_OF_MANY = 16  # above
+REBUILD_SHARE = 10  # one vector in this many may come or go before all are asked again
+MEASURED = 500  # vectors whose neighbours are compared with what exact search finds
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The k nearest others of each of n vectors, k at most n - 1.
+
+    `recall` is the share of them that exact search would name too, measured on MEASURED vectors; 1
+    where the search was exact.
+    """
+
+    ids: npt.NDArray[np.int64]  # (n,), of vectors, ascending
+    indices: npt.NDArray[np.int32]  # (n, k), places in ids, none its own; -1 where one is missing
+    similarities: Similarities  # (n, k), cosine, descending; -inf where one is missing
+    recall: float
+
+
+def neighbour_graph(index: Writer, *, progress: Progress | None = None) -> Graph:
+    """The graph of an index as it is now: the one that is kept, brought up to date, or a new one.
+
+    A kept one that is damaged is as if it were not there.
+    """
+    places = index.places_after(0)
+    old = _kept(index)
+    if old is not None and np.array_equal(old.ids, places["id"]):
+        return old
+    k = NEIGHBOURS if len(places) <= EXACT_ROWS else NEIGHBOURS_OF_MANY
+    k = max(0, min(k, len(places) - 1))
+    best = np.full((len(places), k), -np.inf, np.float32)
+    found = np.full((len(places), k), -1, np.int64)
+    asked = np.ones(len(places), np.bool_)
+    if old is not None and _extends(old, places, k):
+        asked = _extend(index, old, places, best, found, progress)
+    best[asked], found[asked] = nearest_others(index, places[asked], k, progress=progress)
+    where = np.searchsorted(places["id"], found).astype(np.int32)
+    graph = Graph(
+        ids=places["id"].copy(),
+        indices=np.where(found < 0, np.int32(-1), where),
+        similarities=best,
+        recall=_recall(index, places, found),
+    )
+    _keep(index, graph)
+    return graph
+
+
+def _extends(old: Graph, places: npt.NDArray[np.void], k: int) -> bool:
+    """Whether few vectors came or went since it was made."""
+    changes = len(np.setxor1d(old.ids, places["id"], assume_unique=True))
+    return old.indices.shape[1] == k and changes * REBUILD_SHARE <= len(places)
+
+
+def _extend(
+    index: Writer,
+    old: Graph,
+    places: npt.NDArray[np.void],
+    best: Similarities,
+    found: npt.NDArray[np.int64],
+    progress: Progress | None,
+) -> npt.NDArray[np.bool_]:
+    """Fill in the rows (n, k) that the old graph knows, compared with what is new; return which
+    (n,) must be asked for: what is new, and what has lost a neighbour."""
+    ids = places["id"]
+    kept = np.isin(old.ids, ids, assume_unique=True)
+    whole = kept & (kept[old.indices] | (old.indices < 0)).all(1)
+    known = np.isin(ids, old.ids[whole], assume_unique=True)
+    best[known] = old.similarities[whole]
+    found[known] = np.where(old.indices[whole] < 0, -1, old.ids[old.indices[whole]])
+    new = places[~np.isin(ids, old.ids, assume_unique=True)]
+    if new.size:
+        block = (new["id"], index.rows_at(new))
+        done = 0
+        for rows in np.array_split(np.flatnonzero(known), -(-known.sum() // 4096)):
+            near = nearest(index.rows_at(places[rows]), [block], best.shape[1])
+            best[rows], found[rows] = merge(best[rows], found[rows], *near)
+            done += len(rows)
+            if progress:
+                progress(done, int(known.sum()), 0, "comparing with what is new")
+    return ~known
+
+
+def _recall(index: Writer, places: npt.NDArray[np.void], found: npt.NDArray[np.int64]) -> float:
+    if len(places) <= EXACT_ROWS:
+        return 1.0
+    random = np.random.default_rng(0)
+    sample = np.sort(random.choice(len(places), MEASURED, replace=False))
+    _, truth = nearest_others(index, places[sample], found.shape[1], exact=True)
+    return float((truth[:, :, None] == found[sample][:, None, :]).any(2).mean())
+
+
+def _kept(index: Writer) -> Graph | None:
+    try:
+        opened = open_derived(index.path, NAME, index.fingerprint)
+    except DerivedDamaged:
+        return None
+    if opened is None:
+        return None
+    about, file = opened
+    with np.load(file, allow_pickle=False) as arrays:
+        return Graph(**arrays, recall=about["recall"])
+
+
+def _keep(index: Writer, graph: Graph) -> None:
+    content = io.BytesIO()
+    np.savez(content, ids=graph.ids, indices=graph.indices, similarities=graph.similarities)
+    about = {"vectors": len(graph.ids), "k": graph.indices.shape[1], "recall": graph.recall}
+    publish(
+        index.path,
+        NAME,
+        "npz",
+        about,
+        lambda write: write(content.getvalue()),
+        fingerprint=index.fingerprint,
+    )

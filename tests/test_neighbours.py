@@ -1,0 +1,135 @@
+"""The graph of neighbours against plain numpy, made, kept, extended and made again."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_search import COUNT, cloud, commit
+from test_search import built as built
+from test_search import large as large
+from test_sync import RECIPE
+
+from embedtool import neighbours
+from embedtool.neighbours import Graph, neighbour_graph
+from embedtool.search import everyone
+from embedtool.types import Vectors, unit_rows
+from embedtool.writer import Writer, create
+
+
+def collection(path: Path, rows: Vectors) -> Path:
+    with create(
+        path, model="fake", recipe=RECIPE, dim=rows.shape[1], golden=rows[:3], created_by="test"
+    ) as writer:
+        commit(writer, rows, 0)
+    return path
+
+
+def expected(writer: Writer, k: int) -> Graph:
+    """The graph as a full sort gives it."""
+    rows = writer.rows_at(writer.places_after(0))
+    similarities = rows @ rows.T
+    np.fill_diagonal(similarities, -np.inf)
+    order = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
+    best = np.take_along_axis(similarities, order, 1)
+    return Graph(writer.places_after(0)["id"], order.astype(np.int32), best, 1.0)
+
+
+def check(found: Graph, true: Graph) -> None:
+    assert found.ids.tolist() == true.ids.tolist()
+    assert found.indices.dtype == np.int32 and found.similarities.dtype == np.float32
+    assert np.allclose(found.similarities, true.similarities, atol=1e-6)
+    assert (found.indices != true.indices).sum() <= true.indices.size // 1000  # ties
+
+
+def drop_every(writer: Writer, step: int) -> None:
+    writer.drop([row.id for row in writer.rows()][::step], [])
+
+
+def test_a_graph_is_what_a_full_sort_gives(tmp_path: Path) -> None:
+    with Writer(collection(tmp_path / "index", cloud(700, 0))) as writer:
+        graph = neighbour_graph(writer)
+        assert graph.recall == 1
+        check(graph, expected(writer, 40))
+
+
+def test_it_is_kept_and_extended_by_what_came_and_went(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Writer(collection(tmp_path / "index", cloud(700, 0))) as writer:
+        neighbour_graph(writer)
+        asked = []
+        search = neighbours.nearest_others
+
+        def counted(index, places, k, **options):  # type: ignore[no-untyped-def]
+            asked.append(len(places))
+            return search(index, places, k, **options)
+
+        monkeypatch.setattr(neighbours, "nearest_others", counted)
+        neighbour_graph(writer)
+        assert asked == []
+        commit(writer, cloud(30, 2), 700)
+        check(neighbour_graph(writer), expected(writer, 40))
+        assert asked == [30]
+        drop_every(writer, 200)
+        check(neighbour_graph(writer), expected(writer, 40))
+        assert asked[1] < 726, "only those that lost a neighbour are asked again"
+        drop_every(writer, 3)
+        check(neighbour_graph(writer), expected(writer, 40))
+        assert asked[2] == writer.counts()["vectors"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_small_ones_have_as_many_as_there_are(tmp_path: Path, count: int) -> None:
+    with Writer(collection(tmp_path / "index", cloud(count, 0))) as writer:
+        graph = neighbour_graph(writer)
+        assert graph.indices.shape == (count, count - 1)
+        check(graph, expected(writer, count - 1))
+        drop_every(writer, 1)
+        assert neighbour_graph(writer).indices.shape == (0, 0)
+
+
+def test_equal_vectors_are_not_their_own_neighbours(tmp_path: Path) -> None:
+    rows = unit_rows(np.ones((90, 8), np.float32))
+    with Writer(collection(tmp_path / "index", rows)) as writer:
+        graph = neighbour_graph(writer)
+        assert graph.indices.shape == (90, 40)
+        assert (graph.indices != np.arange(90)[:, None]).all()
+        assert np.allclose(graph.similarities, 1)
+
+
+@pytest.mark.parametrize("kind", ["npz", "json"])
+def test_a_damaged_one_is_made_anew(tmp_path: Path, kind: str) -> None:
+    path = collection(tmp_path / "index", cloud(200, 0))
+    with Writer(path) as writer:
+        good = neighbour_graph(writer)
+        [file] = (path / "derived").glob(f"*.{kind}")
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+        check(neighbour_graph(writer), good)
+        assert [f.suffix for f in sorted((path / "derived").iterdir())] == [".npz", ".json"]
+    shutil.rmtree(path / "derived")
+    with Writer(path) as writer:
+        check(neighbour_graph(writer), good)
+
+
+def test_of_many_it_is_approximate_and_says_how_well(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in (neighbours, everyone):
+        monkeypatch.setattr(room, "EXACT_ROWS", 500)
+    with Writer(large) as writer:
+        commit(writer, cloud(100, 2), COUNT)  # added to a copy of the approximate index
+        writer.drop([row.id for row in writer.rows()][::50], [])
+        graph = neighbour_graph(writer)
+        true = expected(writer, 16)
+        share = (graph.indices[:, :, None] == true.indices[:, None, :]).any(2).mean()
+        assert share > 0.95
+        assert abs(graph.recall - share) < 0.02
+        assert (graph.indices >= 0).all()
+        assert (graph.indices != np.arange(len(graph.ids))[:, None]).all()
+        assert (np.diff(graph.similarities) <= 1e-6).all()
+        rows = writer.rows_at(writer.places_after(0))
+        exact = np.einsum("nd,nkd->nk", rows, rows[graph.indices])
+        assert np.allclose(graph.similarities, exact, atol=1e-3)
