@@ -207,7 +207,7 @@ class Catalogue:
             if "malformed" in str(error):
                 raise damaged(self.path, str(error)) from error
             raise EmbedtoolError(f"cannot use {self.path / 'catalog.sqlite'}: {error}") from error
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # its schema is not text
             raise damaged(self.path, f"catalog.sqlite: {error}") from error
 
 

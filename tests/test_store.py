@@ -139,6 +139,17 @@ def test_a_damaged_catalogue_is_told(index: Path) -> None:
         list(opened.blocks())
 
 
+@pytest.mark.parametrize("opening", [Index, Writer])
+def test_a_schema_that_is_no_text_is_told(index: Path, opening: type[Index]) -> None:
+    """SQLite quotes it in its message, which Python then cannot decode."""
+    file = index / "catalog.sqlite"
+    data = file.read_bytes()
+    assert b"NOT NULL REFERENCES segments" in data
+    file.write_bytes(data.replace(b"NULL REFERENCES segments", b"NULL REF\xecRENCES segments"))
+    with pytest.raises(IndexDamaged, match="catalog.sqlite"):
+        opening(index)
+
+
 def test_one_flipped_bit_of_a_path_is_told(index: Path) -> None:
     fill(index, 3)
     data = bytearray((index / "catalog.sqlite").read_bytes())
