@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from embedtool.bench import BenchReport as BenchReport
     from embedtool.bench import BenchRow as BenchRow
     from embedtool.bench import run_bench as run_bench
+    from embedtool.clustering import cluster_index as cluster_index
+    from embedtool.clustering import write_members as write_members
     from embedtool.compaction import CompactReport as CompactReport
     from embedtool.compaction import compact_index as compact_index
     from embedtool.decode import decode_image as decode_image
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
     from embedtool.errors import UsageError as UsageError
     from embedtool.export.exporting import ExportReport as ExportReport
     from embedtool.export.exporting import export_index as export_index
+    from embedtool.gathering import gather_clusters as gather_clusters
+    from embedtool.gathering import gather_duplicates as gather_duplicates
     from embedtool.importing.importing import ImportReport as ImportReport
     from embedtool.importing.importing import import_vectors as import_vectors
     from embedtool.indexing import default_index as default_index
@@ -48,13 +52,15 @@ if TYPE_CHECKING:
     from embedtool.inspection import index_info as index_info
     from embedtool.inspection import index_rejects as index_rejects
     from embedtool.inspection import verify_index as verify_index
+    from embedtool.outliers import find_outliers as find_outliers
     from embedtool.pictures import draw_photos as draw_photos
     from embedtool.pipeline import embed_photos as embed_photos
     from embedtool.querying import search_photos as search_photos
-    from embedtool.relocate import gather_duplicates as gather_duplicates
     from embedtool.relocate import move_duplicates as move_duplicates
     from embedtool.relocate import plan_moves as plan_moves
     from embedtool.relocate import undo_moves as undo_moves
+    from embedtool.report.clusters_page import write_clusters_page as write_clusters_page
+    from embedtool.report.clusters_png import write_clusters_png as write_clusters_png
     from embedtool.report.duplicates_page import write_duplicates_page as write_duplicates_page
     from embedtool.report.search_page import write_search_page as write_search_page
     from embedtool.searchbench import SearchBenchReport as SearchBenchReport
@@ -62,10 +68,14 @@ if TYPE_CHECKING:
     from embedtool.searchbench import run_search_bench as run_search_bench
     from embedtool.store import Index as Index
     from embedtool.types import Certificate as Certificate
+    from embedtool.types import Cluster as Cluster
+    from embedtool.types import ClusterReport as ClusterReport
     from embedtool.types import DuplicateGroup as DuplicateGroup
     from embedtool.types import Duplicates as Duplicates
     from embedtool.types import IndexReport as IndexReport
     from embedtool.types import Match as Match
+    from embedtool.types import Member as Member
+    from embedtool.types import Outlier as Outlier
     from embedtool.types import QueryMatches as QueryMatches
     from embedtool.types import Recipe as Recipe
     from embedtool.types import Reject as Reject
@@ -74,6 +84,7 @@ _ROOMS = {
     "backbones.library": "import_model known_models model_info",
     "backbones.resolve": "Backbone load_backbone",
     "bench": "BenchReport BenchRow run_bench",
+    "clustering": "cluster_index write_members",
     "compaction": "CompactReport compact_index",
     "decode": "decode_image",
     "deduplicate": "find_duplicates",
@@ -83,17 +94,22 @@ _ROOMS = {
     "errors": "EmbedtoolError ImageRejected IndexDamaged IndexLocked IndexTooNew ModelMismatch "
     "ModelOffline ModelUnavailable NotAnIndex PhotosMissing TooManyRejects UsageError",
     "export.exporting": "ExportReport export_index",
+    "gathering": "gather_clusters gather_duplicates",
     "importing.importing": "ImportReport import_vectors",
     "indexing": "default_index index_photos",
     "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
     "pictures": "draw_photos",
     "querying": "search_photos",
-    "relocate": "gather_duplicates move_duplicates plan_moves undo_moves",
+    "outliers": "find_outliers",
+    "relocate": "move_duplicates plan_moves undo_moves",
+    "report.clusters_page": "write_clusters_page",
+    "report.clusters_png": "write_clusters_png",
     "report.duplicates_page": "write_duplicates_page",
     "report.search_page": "write_search_page",
     "searchbench": "SearchBenchReport SearchBenchRow run_search_bench",
     "store": "Index",
-    "types": "DuplicateGroup Duplicates Certificate IndexReport Match QueryMatches Recipe Reject",
+    "types": "Certificate Cluster ClusterReport DuplicateGroup Duplicates IndexReport Match Member "
+    "Outlier QueryMatches Recipe Reject",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = sorted(_ROOM_OF)

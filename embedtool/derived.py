@@ -9,11 +9,15 @@ another fingerprint is as if it were not there.
 """
 
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from embedtool.errors import DerivedDamaged
 from embedtool.files import Digesting, write_whole
@@ -54,6 +58,32 @@ def publish(
     for old in folder.glob(f"{name}-*.{kind}"):
         if old != content:
             old.unlink()
+
+
+def publish_arrays(
+    index: Path, name: str, about: dict[str, Any], *, fingerprint: str, **arrays: npt.NDArray[Any]
+) -> None:
+    """The same, of named arrays."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    data = content.getvalue()
+    publish(index, name, "npz", about, lambda write: write(data), fingerprint=fingerprint)
+
+
+def open_arrays(
+    index: Path, name: str, fingerprint: str
+) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]] | None:
+    """What was said about them, and the arrays; None where there are none, or they are damaged:
+    they are made anew."""
+    try:
+        opened = open_derived(index, name, fingerprint)
+    except DerivedDamaged:
+        return None
+    if opened is None:
+        return None
+    about, file = opened
+    with np.load(file, allow_pickle=False) as arrays:
+        return about, dict(arrays)
 
 
 def read_about(index: Path, name: str, fingerprint: str) -> dict[str, Any] | None:

@@ -3,15 +3,13 @@
 Clusters, the map and outliers stand on it.
 """
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.derived import open_derived, publish
-from embedtool.errors import DerivedDamaged
-from embedtool.search import Similarities, merge, nearest, nearest_others
+from embedtool.derived import open_arrays, publish_arrays
+from embedtool.search import Similarities, beyond, merge, nearest, nearest_others
 from embedtool.types import EXACT_ROWS, Progress
 from embedtool.writer import Writer
 
@@ -19,12 +17,14 @@ NAME = "neighbours"
 NEIGHBOURS = 40  # of each vector, up to EXACT_ROWS: a small set is clustered better with more
 NEIGHBOURS_OF_MANY = 16  # above
 REBUILD_SHARE = 10  # one vector in this many may come or go before all are asked again
+ALIKE = 1e-6  # of the squared length of vectors off their mean: nothing
 MEASURED = 500  # vectors whose neighbours are compared with what exact search finds
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The k nearest others of each of n vectors, k at most n - 1.
+    """The k nearest others of each of n vectors, k at most n - 1, as seen from a centre, the mean
+    of all when the graph was made: see embedtool.search.everyone.
 
     `recall` is the share of them that exact search would name too, measured on MEASURED vectors; 1
     where the search was exact.
@@ -32,7 +32,8 @@ class Graph:
 
     ids: npt.NDArray[np.int64]  # (n,), of vectors, ascending
     indices: npt.NDArray[np.int32]  # (n, k), places in ids, none its own; -1 where one is missing
-    similarities: Similarities  # (n, k), cosine, descending; -inf where one is missing
+    similarities: Similarities  # (n, k), cosine of what lies beyond the centre, descending; -inf
+    centre: npt.NDArray[np.float32]  # (d,)
     recall: float
 
 
@@ -49,19 +50,34 @@ def neighbour_graph(index: Writer, *, progress: Progress | None = None) -> Graph
     k = max(0, min(k, len(places) - 1))
     best = np.full((len(places), k), -np.inf, np.float32)
     found = np.full((len(places), k), -1, np.int64)
-    asked = np.ones(len(places), np.bool_)
     if old is not None and _extends(old, places, k):
+        centre = old.centre
         asked = _extend(index, old, places, best, found, progress)
-    best[asked], found[asked] = nearest_others(index, places[asked], k, progress=progress)
+    else:
+        centre = _centre(index, places)
+        asked = np.ones(len(places), np.bool_)
+    best[asked], found[asked] = nearest_others(
+        index, places[asked], k, centre=centre, progress=progress
+    )
     where = np.searchsorted(places["id"], found).astype(np.int32)
     graph = Graph(
         ids=places["id"].copy(),
         indices=np.where(found < 0, np.int32(-1), where),
         similarities=best,
-        recall=_recall(index, places, found),
+        centre=centre,
+        recall=_recall(index, places, found, centre),
     )
     _keep(index, graph)
     return graph
+
+
+def _centre(index: Writer, places: npt.NDArray[np.void]) -> npt.NDArray[np.float32]:
+    """The mean of all vectors; 0 where they are all one and the same, and lie nowhere beyond it."""
+    mean = np.zeros(index.dim)
+    for _, rows in index.blocks_at(places):
+        mean += rows.sum(0, dtype=np.float64)
+    mean /= max(len(places), 1)
+    return (mean if 1 - mean @ mean > ALIKE else 0 * mean).astype(np.float32)
 
 
 def _extends(old: Graph, places: npt.NDArray[np.void], k: int) -> bool:
@@ -88,10 +104,11 @@ def _extend(
     found[known] = np.where(old.indices[whole] < 0, -1, old.ids[old.indices[whole]])
     new = places[~np.isin(ids, old.ids, assume_unique=True)]
     if new.size:
-        block = (new["id"], index.rows_at(new))
+        block = (new["id"], beyond(index.rows_at(new), old.centre))
         done = 0
         for rows in np.array_split(np.flatnonzero(known), -(-known.sum() // 4096)):
-            near = nearest(index.rows_at(places[rows]), [block], best.shape[1])
+            own = beyond(index.rows_at(places[rows]), old.centre)
+            near = nearest(own, [block], best.shape[1])
             best[rows], found[rows] = merge(best[rows], found[rows], *near)
             done += len(rows)
             if progress:
@@ -99,36 +116,34 @@ def _extend(
     return ~known
 
 
-def _recall(index: Writer, places: npt.NDArray[np.void], found: npt.NDArray[np.int64]) -> float:
+def _recall(
+    index: Writer,
+    places: npt.NDArray[np.void],
+    found: npt.NDArray[np.int64],
+    centre: npt.NDArray[np.float32],
+) -> float:
     if len(places) <= EXACT_ROWS:
         return 1.0
     random = np.random.default_rng(0)
     sample = np.sort(random.choice(len(places), MEASURED, replace=False))
-    _, truth = nearest_others(index, places[sample], found.shape[1], exact=True)
+    k = found.shape[1]
+    _, truth = nearest_others(index, places[sample], k, centre=centre, exact=True)
     return float((truth[:, :, None] == found[sample][:, None, :]).any(2).mean())
 
 
 def _kept(index: Writer) -> Graph | None:
-    try:
-        opened = open_derived(index.path, NAME, index.fingerprint)
-    except DerivedDamaged:
-        return None
-    if opened is None:
-        return None
-    about, file = opened
-    with np.load(file, allow_pickle=False) as arrays:
-        return Graph(**arrays, recall=about["recall"])
+    opened = open_arrays(index.path, NAME, index.fingerprint)
+    return Graph(**opened[1], recall=opened[0]["recall"]) if opened else None
 
 
 def _keep(index: Writer, graph: Graph) -> None:
-    content = io.BytesIO()
-    np.savez(content, ids=graph.ids, indices=graph.indices, similarities=graph.similarities)
-    about = {"vectors": len(graph.ids), "k": graph.indices.shape[1], "recall": graph.recall}
-    publish(
+    publish_arrays(
         index.path,
         NAME,
-        "npz",
-        about,
-        lambda write: write(content.getvalue()),
+        {"vectors": len(graph.ids), "k": graph.indices.shape[1], "recall": graph.recall},
         fingerprint=index.fingerprint,
+        ids=graph.ids,
+        indices=graph.indices,
+        similarities=graph.similarities,
+        centre=graph.centre,
     )

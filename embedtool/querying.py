@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from embedtool.clusters import NONE, read_clusters
 from embedtool.decode import decode_image
 from embedtool.embed import embedder_of
 from embedtool.errors import ImageRejected, UsageError
@@ -83,11 +84,12 @@ def _search(
             searcher = open_searcher(index)
             certificate = searcher.certificate_for(k)
             found = zip(*searcher.nearest(queries, k), strict=True)
+    clusters = read_clusters(index) or NONE
     results = []
     for name, (similarities, ids) in zip(names, found, strict=True):
         images = index.images_of(ids.tolist())
         stands = [
-            (full_path(image.root, image.path), float(similarity))
+            (full_path(image.root, image.path), float(similarity), clusters.of(id))
             for similarity, id in zip(similarities, ids.tolist(), strict=True)
             if min_similarity is None or similarity >= min_similarity
             for image in images.get(id, ())

@@ -1,4 +1,4 @@
-"""Moves what is spare into a folder, or gathers groups there; every move can be undone.
+"""Moves what is spare into a folder; every move can be undone.
 
 A move is written to a log, and the log is on disk, before it is made. Nothing is overwritten and
 nothing is deleted but the second of two equal copies that a move across file systems leaves.
@@ -104,41 +104,6 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
     if not left:  # done with: what comes to stand at these names later is nobody's move
         os.rename(path, _free(path.with_name(path.name + ".undone"), set()))
     return back, left
-
-
-def gather_duplicates(
-    duplicates: Duplicates, folder: PathLike, *, copy: bool = False
-) -> list[Path]:
-    """Make a folder for each group, of links to its images, or with copy of copies.
-
-    folder/<kind>-0001/01 keep NAME is the kept one, the others follow by similarity. Returns the
-    groups' folders. Raises UsageError where folder exists and is not empty.
-    """
-    target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"expected a new or empty folder, {target} is not")
-    made = []
-    counts: dict[str, int] = {}
-    for group in duplicates.groups:
-        counts[group.kind] = counts.get(group.kind, 0) + 1
-        place = target / f"{group.kind}-{counts[group.kind]:04}"
-        place.mkdir(parents=True)
-        for number, path in enumerate(group.paths, 1):
-            if path.is_file():  # one that is gone has only its vector
-                name = f"{number:02} {'keep ' if path == group.keep else ''}{path.name}"
-                if copy:
-                    shutil.copy2(path, place / name)
-                else:
-                    _link(path, place / name)
-        made.append(place)
-    return made
-
-
-def _link(path: Path, name: Path) -> None:
-    try:
-        name.symlink_to(os.path.abspath(path))
-    except OSError:  # Windows gives symbolic links to administrators only
-        os.link(path, name)
 
 
 def _free(place: Path, taken: set[Path]) -> Path:

@@ -160,6 +160,7 @@ class Match:
     rank: int  # from 1
     path: Path
     similarity: float  # cosine, in [-1, 1]
+    cluster: int | None = None  # as `cluster_index` last found it, -1 for noise; None where not
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,57 @@ class Duplicates:
     images: int
     groups: tuple[DuplicateGroup, ...]
     notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Member:
+    """One image and its cluster."""
+
+    path: Path
+    cluster: int  # -1 where it is noise
+    nearest: (
+        int  # the same, or of noise the cluster that it lies nearest to; -1 where there is none
+    )
+    strength: float  # of its membership in `nearest`, 0 to 1
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Images that lie close together, and some to know it by, noise not among them."""
+
+    id: int  # from 0, the largest first
+    name: str
+    size: int  # images
+    stability: float  # HDBSCAN's: how long it holds together as the density rises
+    representatives: tuple[Path, ...]  # nearest to its centre, the medoid first
+    borderline: tuple[Path, ...]  # least nearer to its centre than to another
+    outliers: tuple[Path, ...]  # least similar to its centre
+
+
+@dataclass(frozen=True)
+class ClusterReport:
+    """What `cluster_index` found. min_cluster_size is what its criterion, and detail, came to;
+    embedtool.density says what that is."""
+
+    index: Path
+    clusters: tuple[Cluster, ...]
+    members: tuple[Member, ...]  # one for each image, first indexed first
+    noise: int  # images
+    min_cluster_size: int
+    modularity: float
+    seed: int
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outlier:
+    """An image unlike the rest."""
+
+    rank: int  # from 1
+    path: Path
+    score: float  # 1 - its mean similarity to its nearest others
+    nearest: Path  # the most similar other
+    similarity: float  # to that
 
 
 def several(names: PathLike | Sequence[PathLike]) -> list[PathLike]:

@@ -7,6 +7,7 @@ The commit protocol is told in `embedtool.store`. Ids of vectors and segments ar
 import json
 import os
 import re
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, astuple
@@ -279,6 +280,7 @@ def create(
     try:
         if exists(path):
             raise IndexLocked(f"another embedtool made {path} just now: run this again")
+        shutil.rmtree(path / "derived", ignore_errors=True)  # ids begin anew: of another's vectors
         write_catalogue(
             path / "catalog.sqlite",
             {

@@ -25,14 +25,17 @@ def collection(path: Path, rows: Vectors) -> Path:
     return path
 
 
-def expected(writer: Writer, k: int) -> Graph:
-    """The graph as a full sort gives it."""
+def expected(writer: Writer, k: int, made: Graph | None = None) -> Graph:
+    """The graph as a full sort gives it, from the mean or from the centre of one that was made."""
     rows = writer.rows_at(writer.places_after(0))
+    centre = rows.mean(0) if made is None else made.centre
+    rows = rows - centre if len(rows) > 1 else rows
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     similarities = rows @ rows.T
     np.fill_diagonal(similarities, -np.inf)
     order = np.argsort(-similarities, axis=1, kind="stable")[:, :k]
     best = np.take_along_axis(similarities, order, 1)
-    return Graph(writer.places_after(0)["id"], order.astype(np.int32), best, 1.0)
+    return Graph(writer.places_after(0)["id"], order.astype(np.int32), best, centre, 1.0)
 
 
 def check(found: Graph, true: Graph) -> None:
@@ -57,7 +60,7 @@ def test_it_is_kept_and_extended_by_what_came_and_went(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Writer(collection(tmp_path / "index", cloud(700, 0))) as writer:
-        neighbour_graph(writer)
+        first = neighbour_graph(writer)
         asked = []
         search = neighbours.nearest_others
 
@@ -69,10 +72,10 @@ def test_it_is_kept_and_extended_by_what_came_and_went(
         neighbour_graph(writer)
         assert asked == []
         commit(writer, cloud(30, 2), 700)
-        check(neighbour_graph(writer), expected(writer, 40))
+        check(neighbour_graph(writer), expected(writer, 40, first))
         assert asked == [30]
         drop_every(writer, 200)
-        check(neighbour_graph(writer), expected(writer, 40))
+        check(neighbour_graph(writer), expected(writer, 40, first))
         assert asked[1] < 726, "only those that lost a neighbour are asked again"
         drop_every(writer, 3)
         check(neighbour_graph(writer), expected(writer, 40))
@@ -96,6 +99,16 @@ def test_equal_vectors_are_not_their_own_neighbours(tmp_path: Path) -> None:
         assert graph.indices.shape == (90, 40)
         assert (graph.indices != np.arange(90)[:, None]).all()
         assert np.allclose(graph.similarities, 1)
+
+
+def test_what_was_derived_of_a_removed_catalogue_goes_with_it(tmp_path: Path) -> None:
+    path = collection(tmp_path / "index", cloud(200, 0))
+    with Writer(path) as writer:
+        neighbour_graph(writer)
+    (path / "catalog.sqlite").unlink()
+    shutil.rmtree(path / "vectors")
+    with Writer(collection(path, cloud(200, 1))) as writer:  # the same ids, of other vectors
+        check(neighbour_graph(writer), expected(writer, 40))
 
 
 @pytest.mark.parametrize("kind", ["npz", "json"])
@@ -123,13 +136,14 @@ def test_of_many_it_is_approximate_and_says_how_well(
         commit(writer, cloud(100, 2), COUNT)  # added to a copy of the approximate index
         writer.drop([row.id for row in writer.rows()][::50], [])
         graph = neighbour_graph(writer)
-        true = expected(writer, 16)
+        true = expected(writer, 16, graph)
         share = (graph.indices[:, :, None] == true.indices[:, None, :]).any(2).mean()
         assert share > 0.95
         assert abs(graph.recall - share) < 0.02
         assert (graph.indices >= 0).all()
         assert (graph.indices != np.arange(len(graph.ids))[:, None]).all()
         assert (np.diff(graph.similarities) <= 1e-6).all()
-        rows = writer.rows_at(writer.places_after(0))
+        rows = writer.rows_at(writer.places_after(0)) - graph.centre
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         exact = np.einsum("nd,nkd->nk", rows, rows[graph.indices])
         assert np.allclose(graph.similarities, exact, atol=1e-3)

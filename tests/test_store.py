@@ -146,7 +146,7 @@ def test_a_schema_that_is_no_text_is_told(index: Path, opening: type[Index]) -> 
     data = file.read_bytes()
     assert b"NOT NULL REFERENCES segments" in data
     file.write_bytes(data.replace(b"NULL REFERENCES segments", b"NULL REF\xecRENCES segments"))
-    with pytest.raises(IndexDamaged, match="catalog.sqlite"):
+    with pytest.raises(IndexDamaged, match=r"catalog\.sqlite"):
         opening(index)
 
 

@@ -178,7 +178,8 @@ def search(
 
 def _query(result: QueryMatches) -> dict[str, object]:
     matches = [
-        {"rank": m.rank, "path": str(m.path), "similarity": m.similarity} for m in result.matches
+        {"rank": m.rank, "path": str(m.path), "similarity": m.similarity, "cluster": m.cluster}
+        for m in result.matches
     ]
     return {"query": result.query, "matches": matches}
 

@@ -78,10 +78,18 @@ class Approximate:
 
     def refined(self, rows: faiss.Index, breadth: int) -> faiss.IndexRefine:
         """A search whose proposals are compared with `rows`, which holds all vectors in the order
-        of `ids`; its labels are places in that order. It lives no longer than this object."""
+        of `ids`; its labels are places in that order. It lives no longer than this object.
+
+        rows may have coordinates after those of the vectors, which only the comparison sees.
+        """
         faiss.ParameterSpace().set_index_parameter(self._index, self._breadth, breadth)
-        rotation = faiss.downcast_VectorTransform(self._index.chain.at(0))
-        self._plain = faiss.IndexPreTransform(rotation, self._mapped().index)
+        rotation: Any = faiss.downcast_VectorTransform(self._index.chain.at(0))
+        matrix = faiss.vector_to_array(rotation.A).reshape(rotation.d_out, rotation.d_in)
+        blind = np.pad(matrix, ((0, 0), (0, rows.d - rotation.d_in)))
+        wide: Any = faiss.LinearTransform(rows.d, rotation.d_out, False)
+        faiss.copy_array_to_vector(blind.ravel(), wide.A)
+        wide.is_trained = True
+        self._plain = faiss.IndexPreTransform(wide, self._mapped().index)
         return faiss.IndexRefine(self._plain, rows)
 
     def _mapped(self) -> Any:

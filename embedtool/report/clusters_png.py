@@ -1,0 +1,55 @@
+"""Clusters as one picture: a row for each, its name and the images nearest to its centre."""
+
+import io
+import os
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from embedtool.decode import thumbnail
+from embedtool.errors import ImageRejected
+from embedtool.files import write_whole
+from embedtool.types import Cluster, ClusterReport, PathLike
+
+SIDE = 112  # pixels of a thumbnail
+GAP = 8
+NAMES = 220  # pixels to the left, for names
+COLUMNS = 8
+MOST = 60  # clusters shown, the largest; 60 rows are 7,200 pixels high
+
+
+def write_clusters_png(report: ClusterReport, path: PathLike) -> None:
+    """Write the largest clusters as a PNG."""
+    shown = report.clusters[:MOST]
+    width = NAMES + COLUMNS * (SIDE + GAP) + GAP
+    sheet = Image.new("RGB", (width, 2 * GAP + 28 + len(shown) * (SIDE + GAP)), "white")
+    draw = ImageDraw.Draw(sheet)
+    left_out = len(report.clusters) - len(shown)
+    more = f", the {MOST} largest of them" if left_out else ""
+    title = f"{len(report.clusters)} clusters of {len(report.members):,} images{more}"
+    draw.text((GAP, GAP), f"{title}; {report.noise:,} in none", "black", ImageFont.load_default(18))
+    for row, cluster in enumerate(shown):
+        _draw(sheet, draw, cluster, 2 * GAP + 28 + row * (SIDE + GAP))
+    with write_whole(Path(path)) as file:
+        sheet.save(file, "PNG", optimize=True)
+
+
+def _draw(sheet: Image.Image, draw: ImageDraw.ImageDraw, cluster: Cluster, top: int) -> None:
+    name = os.fsencode(cluster.name).decode("utf-8", "replace")
+    font = ImageFont.load_default(16)
+    while draw.textlength(name, font) > NAMES - 2 * GAP:
+        name = name[:-2] + "…"
+    draw.text((GAP, top + SIDE // 2 - 20), name, "black", font)
+    size = f"{cluster.size:,} images"
+    draw.text((GAP, top + SIDE // 2 + 2), size, "#555555", ImageFont.load_default(14))
+    for column, path in enumerate(cluster.representatives[:COLUMNS]):
+        place = (NAMES + column * (SIDE + GAP), top)
+        try:
+            image = Image.open(io.BytesIO(thumbnail(path.read_bytes(), 2 * SIDE)))
+        except (OSError, ImageRejected):
+            draw.rectangle((*place, place[0] + SIDE, top + SIDE), outline="#bbbbbb")
+            continue
+        side = min(image.size)
+        left, upper = (image.width - side) // 2, (image.height - side) // 2
+        box = (left, upper, left + side, upper + side)
+        sheet.paste(image.resize((SIDE, SIDE), Image.Resampling.LANCZOS, box=box), place)

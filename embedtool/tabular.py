@@ -1,0 +1,48 @@
+"""Rows for other programs: CSV, or Parquet where the name ends so."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from embedtool.errors import UsageError
+from embedtool.extras import require
+from embedtool.files import write_whole
+from embedtool.types import PathLike
+
+
+def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows under `path`, whole or not at all.
+
+    CSV is UTF-8 with a header; names that are not UTF-8 go in byte for byte. Parquet, which has
+    only text, gets U+FFFD in their place. Raises UsageError for another suffix.
+    """
+    target = Path(path)
+    if target.suffix.lower() not in (".csv", ".parquet"):
+        raise UsageError(f"expected a name that ends in .csv or .parquet, received {target}")
+    if target.suffix.lower() == ".parquet":
+        require("pyarrow")
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        columns = zip(*rows, strict=True)
+        legible = [[_legible(cell) for cell in column] for column in columns]
+        table = pa.table(dict(zip(header, legible or [[] for _ in header], strict=True)))
+        with write_whole(target) as file:
+            pq.write_table(table, file)
+        return
+    with write_whole(target) as file:
+        text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="", write_through=True)
+        lines = csv.writer(text, lineterminator="\n")
+        lines.writerow(header)
+        lines.writerows(rows)
+        text.detach()
+
+
+def _legible(cell: Any) -> Any:
+    return (
+        cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        if isinstance(cell, str)
+        else cell
+    )
