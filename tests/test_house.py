@@ -36,7 +36,7 @@ FLOORS = [
         "deduplicate",
     },
     {"sync", "report", "pictures", "compaction", "likeness", "relocate"},
-    {"renewal", "neighbours"},
+    {"renewal", "neighbours", "thumbnails"},
     {"contents", "pipeline", "search"},
     {"embed", "writer", "quarantine"},
     {"store", "sources", "backbones", "apart"},
