@@ -47,15 +47,16 @@ def umap_layout(
 ) -> Coordinates:
     """UMAP coordinates (n, dimensions) of n points, by their k nearest others.
 
-    indices, similarities: (n, k), as a Graph has them, similarities descending; the nearest
-    `neighbours` - 1 of them are used, since UMAP counts a point among its own neighbours.
+    indices, similarities: (n, k), as a Graph has them, similarities descending, -1 and -inf where a
+    neighbour is missing; the nearest `neighbours` - 1 of them are used, since UMAP counts a point
+    among its own neighbours.
     start: (n, dimensions), where the points begin; it decides how many dimensions there are.
     Runs on one thread: the same input and seed give the same coordinates.
     """
     n, k = len(indices), min(neighbours - 1, indices.shape[1])
     itself = np.arange(n, dtype=np.int32)[:, None]
     near = np.hstack([itself, indices[:, :k]])
-    far = np.hstack([np.zeros((n, 1), np.float32), chordal(similarities[:, :k])])
+    far = np.hstack([np.zeros((n, 1), np.float32), chordal(similarities[:, :k].clip(-1))])
     random = np.random.RandomState(seed)
     a, b = find_ab_params(SPREAD, min_dist)
     epochs = epochs or (500 if n <= SMALL_MAP else EPOCHS)
