@@ -109,7 +109,7 @@ function paint() {
 const shader = (type, text) => { const s = gl.createShader(type); gl.shaderSource(s, text); gl.compileShader(s); return s; };
 const program = gl.createProgram();
 gl.attachShader(program, shader(gl.VERTEX_SHADER, `attribute vec2 place; attribute vec4 colour;
-  uniform vec2 middle, scale; uniform float size; varying vec4 shown;
+  uniform vec2 middle, scale; uniform mediump float size; varying vec4 shown;
   void main() { gl_Position = vec4((place - middle) * scale, 0.0, 1.0); gl_PointSize = size; shown = colour; }`));
 gl.attachShader(program, shader(gl.FRAGMENT_SHADER, `precision mediump float; varying vec4 shown; uniform float size;
   void main() { float away = length(gl_PointCoord - 0.5) * size;
@@ -293,7 +293,7 @@ function legend() {
   }));
   $("legend").className = only.size ? "some" : "";
 }
-$("way").replaceChildren(...ways.map((w, at) => new Option("Colour by " + w.name, at)));
+$("way").replaceChildren(...ways.map((w, at) => new Option("by " + w.name, at)));
 $("way").onchange = (e) => { way = ways[e.target.value]; only = new Set(); legend(); paint(); };
 $("search").oninput = (e) => {
   const words = e.target.value.toLowerCase();
