@@ -124,9 +124,7 @@ def _renewed(
     return _laid_out(writer, neighbours, seed, progress), notes
 
 
-def _laid_out(
-    writer: Writer, neighbours: int, seed: int, progress: Progress | None
-) -> SavedMap:
+def _laid_out(writer: Writer, neighbours: int, seed: int, progress: Progress | None) -> SavedMap:
     graph = neighbour_graph(writer, progress=progress)
     places = writer.places_after(0)
 

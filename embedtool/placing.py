@@ -32,7 +32,7 @@ def place_new(index: Writer, saved: SavedMap, *, progress: Progress | None = Non
     if not new.size:
         return saved
     base = _Base(index, saved)
-    stands = []
+    stands: list[npt.NDArray[np.float32]] = []
     for start in range(0, len(new), AT_ONCE):
         part = new[start : start + AT_ONCE]
         for candidates in base.candidates(part):

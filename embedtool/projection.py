@@ -7,17 +7,20 @@ McInnes, Healy, Melville: UMAP: Uniform Manifold Approximation and Projection, a
 """
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.types import Progress, Vectors
 
 # umap imports TensorFlow where there is one, for a class that nothing here uses: 4 s. None in its
 # place makes that import fail at once, as where TensorFlow is missing.
 sys.modules.setdefault("umap.parametric_umap", None)  # type: ignore[arg-type]
-
-import numpy as np
-import numpy.typing as npt
-from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
-
-from embedtool.types import Progress, Vectors
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", ImportWarning)
+    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
 Coordinates = npt.NDArray[np.float32]  # (n, dimensions)
 Blocks = Callable[[], Iterable[tuple[npt.NDArray[np.int64], Vectors]]]
@@ -124,7 +127,8 @@ def place_on_map(
         away = np.sqrt(((points - place) ** 2).sum(1))
         pull = weights / away.clip(NEAREST)
         place = (points * pull[:, None]).sum(0) / pull.sum()
-    return place.astype(np.float32)
+    stands: npt.NDArray[np.float32] = place.astype(np.float32)
+    return stands
 
 
 def memberships(distances: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:

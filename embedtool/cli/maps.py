@@ -24,9 +24,7 @@ def map(
     neighbours: Annotated[
         int | None, typer.Option(help="Of UMAP.  [default: what the kept map has, or 15]")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="[default: what the kept map has, or 0]")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="[default: what the kept map has, or 0]")] = None,
     anew: Annotated[
         bool, typer.Option("--anew", help="Lay all out again, though a map is kept.")
     ] = False,

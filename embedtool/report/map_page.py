@@ -67,7 +67,9 @@ def map_page(found: Map, thumbnails: Thumbnails, first: str) -> tuple[str, list[
         "thumbs": base64.b64encode(b"".join(pictures)).decode(),
     }
     text = json.dumps(content).replace("<", "\\u003c")  # no name ends the script it stands in
-    css, html, js = (ASSETS.joinpath(f"map.{kind}").read_text("utf-8") for kind in ("css", "html", "js"))
+    css, html, js = (
+        ASSETS.joinpath(f"map.{kind}").read_text("utf-8") for kind in ("css", "html", "js")
+    )
     page = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'

@@ -4,12 +4,14 @@ import os
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from embedtool.errors import UsageError
 from embedtool.files import write_whole
 from embedtool.maps import Map
 from embedtool.report.map_groups import default_way, map_groups
+from embedtool.report.palette import Groups
 from embedtool.types import PathLike
 
 SIZE = 1200  # pixels of the square of points
@@ -39,9 +41,9 @@ def write_map_png(
     pen = ImageDraw.Draw(points)
     # As wide as lets 3,000 points be told apart, and 100,000 show where they are dense.
     radius = FINER * size / 60 * np.clip(9 / np.sqrt(max(len(found.paths), 1)), 0.04, 0.5)
-    order = np.random.default_rng(0).permutation(len(places))  # no group covers another
+    shuffled = np.random.default_rng(0).permutation(len(places))  # no group covers another
     last = [n for n, name in enumerate(groups.names) if name == "noise"]
-    order = sorted(order.tolist(), key=lambda at: groups.members[at] not in last)
+    order = sorted(shuffled.tolist(), key=lambda at: groups.members[at] not in last)
     for at in order:
         x, y = places[at] * FINER
         pen.ellipse(
@@ -54,17 +56,20 @@ def write_map_png(
         picture.save(file, "PNG", optimize=True)
 
 
-def _fitted(found: Map, size: int, margin: int, top: int) -> np.ndarray:
+def _fitted(found: Map, size: int, margin: int, top: int) -> npt.NDArray[np.float64]:
     """The places (n, 2) of the points in the square, both axes on one scale, y upwards."""
     xy = found.coordinates.astype(np.float64)
     low, high = xy.min(0), xy.max(0)
     room = np.array([size - 2 * margin, size - margin - top])
     scale = (room / np.maximum(high - low, 1e-9)).min() if (high > low).any() else 0.0
     middle = np.array([size / 2, (size - margin + top) / 2])
-    return (xy - (low + high) / 2) * [scale, -scale] + middle
+    places: npt.NDArray[np.float64] = (xy - (low + high) / 2) * [scale, -scale] + middle
+    return places
 
 
-def _write(picture, found, groups, way, unit, size) -> None:  # type: ignore[no-untyped-def]
+def _write(
+    picture: Image.Image, found: Map, groups: Groups, way: str, unit: float, size: int
+) -> None:
     pen = ImageDraw.Draw(picture)
     title, small = ImageFont.load_default(1.6 * unit), ImageFont.load_default(1.15 * unit)
     name = os.path.basename(os.path.abspath(found.index))
@@ -84,7 +89,9 @@ def _write(picture, found, groups, way, unit, size) -> None:  # type: ignore[no-
         pen.text((right, top - 0.15 * unit), told, PALE, small, anchor="ra")
     left = len(groups.names) - MOST_NAMES
     if left > 0:
-        pen.text((size + 2.8 * unit, 4 * unit + MOST_NAMES * line), f"and {left:,} more", PALE, small)
+        pen.text(
+            (size + 2.8 * unit, 4 * unit + MOST_NAMES * line), f"and {left:,} more", PALE, small
+        )
 
 
 def _plain(name: str) -> str:
