@@ -32,6 +32,7 @@ MEDIAN_STEPS = 64  # then it moves by less than a point is wide
 NEAREST = 1e-3  # a step shorter than this is no step; maps are some 10 units wide
 WIDTH_STEPS = 64  # halvings: as far as float64 goes
 SPAN = 100.0  # times the farthest neighbour: a width at which all of them weigh the same
+ALIKE = 1e-9  # a distance that is none: float32 does not tell such rows apart
 SPREAD = 1.0  # umap-learn's, as are the two below
 NEGATIVES = 5
 RATE = 1.0
@@ -136,7 +137,7 @@ def memberships(distances: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]
     exp(-(distance - the least) / width), the width such that they sum to log2(k)."""
     beyond = distances - distances[0]
     wanted = np.log2(max(len(distances), 2))
-    narrow, wide = 0.0, SPAN * max(float(beyond[-1]), np.finfo(np.float64).tiny)
+    narrow, wide = 0.0, SPAN * max(float(beyond[-1]), ALIKE)
     for _ in range(WIDTH_STEPS):
         width = (narrow + wide) / 2
         if np.exp(-beyond / width).sum() > wanted:

@@ -36,7 +36,7 @@ class Groups:
 
 
 def grouped(values: Sequence[str], *, noise: str | None = None, by_name: bool = False) -> Groups:
-    """Groups of equal values, the largest first, or by name; the one named noise is last and grey."""
+    """Groups of equal values, largest first, or by name; the one named noise last and grey."""
     counts = Counter(values)
     names = sorted(counts, key=lambda v: (v == noise, v if by_name else -counts[v], v))
     place = {name: at for at, name in enumerate(names)}
