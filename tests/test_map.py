@@ -114,7 +114,8 @@ def test_few_images_have_a_map(count: int, tmp_path: Path) -> None:
     found = map_index(tmp_path / "index")
     assert found.coordinates.shape == (count, 2) and np.isfinite(found.coordinates).all()
     write_map_png(found, tmp_path / "map.png")
-    assert Image.open(tmp_path / "map.png").size == (1560, 1200)
+    with Image.open(tmp_path / "map.png") as drawn:
+        assert drawn.size == (1560, 1200)
 
 
 def test_no_image_and_bad_settings_are_one_sentence(index: Path, tmp_path: Path) -> None:
