@@ -20,7 +20,8 @@ from embedtool.tabular import write_table
 from embedtool.types import PathLike, Progress, Vectors
 from embedtool.writer import Writer
 
-NEIGHBOURS = 15  # as umap-learn has it
+NEIGHBOURS = 30  # or all that the graph has. Held-back clothing photos land nearest to their own
+# class 0.901 times as often as by their full vectors; with 15 0.885
 FEWEST = 5  # vectors; fewer stand by their principal coordinates
 
 
@@ -37,7 +38,7 @@ def map_index(
     Images that came since are placed on the kept map, each by itself, and nothing else on it moves.
     It is laid out again with `anew`, with other neighbours or another seed than it has, when it is
     damaged, and when more images were placed than laid out; the notes say so.
-    neighbours: of UMAP, at least 2, [default: those of the kept map, or 15]; seed: [0].
+    neighbours: of UMAP, at least 2, [default: those of the kept map, or 30]; seed: [0].
     Raises UsageError (neighbours below 2, no image), IndexLocked where the map must change and
     another process writes.
     """

@@ -22,7 +22,7 @@ def map(
     ] = None,
     size: Annotated[int, typer.Option(help="Height of the PNG in pixels.")] = 1200,
     neighbours: Annotated[
-        int | None, typer.Option(help="Of UMAP.  [default: what the kept map has, or 15]")
+        int | None, typer.Option(help="Of UMAP.  [default: what the kept map has, or 30]")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="[default: what the kept map has, or 0]")] = None,
     anew: Annotated[
