@@ -52,6 +52,10 @@ if TYPE_CHECKING:
     from embedtool.inspection import index_info as index_info
     from embedtool.inspection import index_rejects as index_rejects
     from embedtool.inspection import verify_index as verify_index
+    from embedtool.mapping import cluster_of_each as cluster_of_each
+    from embedtool.mapping import map_index as map_index
+    from embedtool.mapping import write_coordinates as write_coordinates
+    from embedtool.maps import Map as Map
     from embedtool.outliers import find_outliers as find_outliers
     from embedtool.pictures import draw_photos as draw_photos
     from embedtool.pipeline import embed_photos as embed_photos
@@ -62,6 +66,8 @@ if TYPE_CHECKING:
     from embedtool.report.clusters_page import write_clusters_page as write_clusters_page
     from embedtool.report.clusters_png import write_clusters_png as write_clusters_png
     from embedtool.report.duplicates_page import write_duplicates_page as write_duplicates_page
+    from embedtool.report.map_page import write_map_page as write_map_page
+    from embedtool.report.map_png import write_map_png as write_map_png
     from embedtool.report.search_page import write_search_page as write_search_page
     from embedtool.searchbench import SearchBenchReport as SearchBenchReport
     from embedtool.searchbench import SearchBenchRow as SearchBenchRow
@@ -98,6 +104,8 @@ _ROOMS = {
     "importing.importing": "ImportReport import_vectors",
     "indexing": "default_index index_photos",
     "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
+    "mapping": "cluster_of_each map_index write_coordinates",
+    "maps": "Map",
     "pictures": "draw_photos",
     "querying": "search_photos",
     "outliers": "find_outliers",
@@ -105,6 +113,8 @@ _ROOMS = {
     "report.clusters_page": "write_clusters_page",
     "report.clusters_png": "write_clusters_png",
     "report.duplicates_page": "write_duplicates_page",
+    "report.map_page": "write_map_page",
+    "report.map_png": "write_map_png",
     "report.search_page": "write_search_page",
     "searchbench": "SearchBenchReport SearchBenchRow run_search_bench",
     "store": "Index",

@@ -84,13 +84,14 @@ def decode_image(data: bytes, size: int) -> Pixels:
         return np.asarray(_srgb(square))
 
 
-def thumbnail(data: bytes, side: int) -> bytes:
-    """Return the whole image, upright and at most `side` pixels long, as JPEG bytes."""
+def thumbnail(data: bytes, side: int, *, kind: str = "JPEG", quality: int = 80) -> bytes:
+    """Return the whole image, upright and at most `side` pixels long, as JPEG or WEBP bytes."""
+    import_module(f"PIL.{PLUGINS[kind]}ImagePlugin")
     with _refusals():
         image = _open(data, side)
         image.thumbnail((side, side), Image.Resampling.BOX)
         out = io.BytesIO()
-        _srgb(image).save(out, "JPEG", quality=80)
+        _srgb(image).save(out, kind, quality=quality)
         return out.getvalue()
 
 

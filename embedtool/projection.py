@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from embedtool.types import Progress, Vectors
 
+# umap imports TensorFlow where there is one, for a class that nothing here uses: 4 s. None in its
+# place makes that import fail at once, as where TensorFlow is missing.
+sys.modules.setdefault("umap.parametric_umap", None)  # type: ignore[arg-type]
 with warnings.catch_warnings():
-    # umap imports TensorFlow where there is one, for a class that nothing here uses: 4 s. None in
-    # its place makes that import fail at once, as where TensorFlow is missing, which it warns of.
     warnings.simplefilter("ignore", ImportWarning)
-    sys.modules.setdefault("umap.parametric_umap", None)  # type: ignore[arg-type]
     from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 
 Coordinates = npt.NDArray[np.float32]  # (n, dimensions)
@@ -32,6 +32,7 @@ MEDIAN_STEPS = 64  # then it moves by less than a point is wide
 NEAREST = 1e-3  # a step shorter than this is no step; maps are some 10 units wide
 WIDTH_STEPS = 64  # halvings: as far as float64 goes
 SPAN = 100.0  # times the farthest neighbour: a width at which all of them weigh the same
+ALIKE = 1e-9  # a distance that is none: float32 does not tell such rows apart
 SPREAD = 1.0  # umap-learn's, as are the two below
 NEGATIVES = 5
 RATE = 1.0
@@ -106,8 +107,7 @@ def principal_coordinates(blocks: Blocks, count: int, dimensions: int) -> Coordi
     chosen -= mean
     axes = np.linalg.eigh(chosen.T @ chosen)[1][:, ::-1][:, :dimensions]
     axes *= np.sign(axes[np.abs(axes).argmax(0), np.arange(axes.shape[1])])
-    along = np.concatenate([(rows - mean) @ axes for _, rows in blocks()])
-    return np.ascontiguousarray(along, np.float32)
+    return np.concatenate([(rows - mean) @ axes for _, rows in blocks()]).astype(np.float32)
 
 
 def place_on_map(
@@ -137,7 +137,7 @@ def memberships(distances: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]
     exp(-(distance - the least) / width), the width such that they sum to log2(k)."""
     beyond = distances - distances[0]
     wanted = np.log2(max(len(distances), 2))
-    narrow, wide = 0.0, SPAN * max(float(beyond[-1]), np.finfo(np.float64).tiny)
+    narrow, wide = 0.0, SPAN * max(float(beyond[-1]), ALIKE)
     for _ in range(WIDTH_STEPS):
         width = (narrow + wide) / 2
         if np.exp(-beyond / width).sum() > wanted:

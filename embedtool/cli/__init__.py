@@ -15,6 +15,7 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "duplicates": ("duplicates", "Find images that show the same picture, and say which to keep."),
     "cluster": ("clusters", "Group images that are alike, without being told how many groups."),
     "outliers": ("clusters", "List the images least like the rest."),
+    "map": ("maps", "Show all images on a plane, like ones near each other."),
     "info": ("inspect", "Show what an index holds."),
     "rejects": ("inspect", "List the files an index refused, and why."),
     "verify": ("inspect", "Re-hash everything and say what is wrong."),

@@ -1,0 +1,79 @@
+"""`map`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import embedtool
+from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+
+
+def map(
+    index: Annotated[Path, typer.Argument(help="The index's folder.")],
+    html: Annotated[Path | None, typer.Option(help="Write a page to look around in here.")] = None,
+    png: Annotated[Path | None, typer.Option(help="Write a picture for a paper here.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Write coordinates to F.csv or F.parquet.")
+    ] = None,
+    colour_by: Annotated[
+        str | None,
+        typer.Option(help="cluster, label, folder or date.  [default: cluster, else label]"),
+    ] = None,
+    size: Annotated[int, typer.Option(help="Height of the PNG in pixels.")] = 1200,
+    neighbours: Annotated[
+        int | None, typer.Option(help="Of UMAP.  [default: what the kept map has, or 30]")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="[default: what the kept map has, or 0]")] = None,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Lay all out again, though a map is kept.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show all images on a plane, like ones near each other.
+
+    UMAP on the index's neighbour graph. The map stays in the index: new images are placed on it
+    one by one and nothing else moves, until --anew, another --seed or --neighbours, or more placed
+    than laid out.
+    """
+    with progress_bar("mapping", quiet=quiet) as progress:
+        found = embedtool.map_index(
+            index, neighbours=neighbours, seed=seed, anew=anew, progress=progress
+        )
+        notes = [*found.notes]
+        if html:
+            notes += embedtool.write_map_page(found, html, colour_by=colour_by, progress=progress)
+    if png:
+        embedtool.write_map_png(found, png, colour_by=colour_by, size=size)
+    if to:
+        embedtool.write_coordinates(found, to)
+    points = [
+        (str(path), x, y, cluster, label)
+        for path, (x, y), cluster, label in zip(
+            found.paths,
+            found.coordinates.tolist(),
+            embedtool.cluster_of_each(found),
+            found.labels,
+            strict=True,
+        )
+    ]
+    names = ("path", "x", "y", "cluster", "label")
+    if json:
+        emit_json(
+            {
+                "points": [dict(zip(names, point, strict=True)) for point in points],
+                "placed": int(found.placed.sum()),
+                "neighbours": found.neighbours,
+                "seed": found.seed,
+            }
+        )
+    elif not (html or png or to):
+        emit_table(names, points)
+    if quiet:
+        return
+    for note in notes:
+        say(f"note: {note}")
+    for name, path in (("page", html), ("picture", png), ("table", to)):
+        if path:
+            say(f"{name}: {path}")

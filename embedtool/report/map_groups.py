@@ -1,0 +1,42 @@
+"""The ways to colour a map: by cluster, label, folder or date."""
+
+import os
+from datetime import datetime
+
+from embedtool.errors import UsageError
+from embedtool.maps import Map
+from embedtool.report.palette import Groups, grouped
+
+WAYS = ("cluster", "label", "folder", "date")
+NOISE_NAME = "noise"
+MOST_DATES = 16  # entries of a legend of dates, above which years, months or days are joined
+DATES = ("%Y-%m-%d", "%Y-%m", "%Y")  # the finest that keeps to it, else the last
+
+
+def map_groups(found: Map, way: str) -> Groups:
+    """Raises UsageError for another way, and for clusters where `cluster` never ran."""
+    if way == "cluster":
+        if found.clusters is None:
+            raise UsageError(
+                f"{found.index} has no clusters yet: embedtool cluster {found.index}, "
+                "or colour by label, folder or date"
+            )
+        names = [*found.cluster_names, NOISE_NAME]
+        return grouped([names[c] for c in found.clusters.tolist()], noise=NOISE_NAME)
+    if way == "label":
+        return grouped(found.labels)
+    if way == "folder":
+        top = os.path.commonpath(found.folders)
+        return grouped([os.path.relpath(folder, top) for folder in found.folders])
+    if way == "date":
+        times = [datetime.fromtimestamp(date // 10**9) for date in found.dates.tolist()]
+        for form in DATES:
+            said = [time.strftime(form) for time in times]
+            if len(set(said)) <= MOST_DATES:
+                break
+        return grouped(said, by_name=True)
+    raise UsageError(f"expected to colour by one of {', '.join(WAYS)}, received {way!r}")
+
+
+def default_way(found: Map) -> str:
+    return "label" if found.clusters is None else "cluster"

@@ -1,0 +1,98 @@
+"""A map as a picture for a paper, on white: points, and a legend with counts."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from embedtool.errors import UsageError
+from embedtool.files import write_whole
+from embedtool.maps import Map
+from embedtool.report.map_groups import default_way, map_groups
+from embedtool.report.palette import Groups
+from embedtool.types import PathLike
+
+SIZE = 1200  # pixels of the square of points
+LEAST, MOST = 200, 6000
+FINER = 3  # drawn this many times larger, then made smaller: smooth edges
+MOST_NAMES = 28  # in the legend; what is left is told as a number
+INK, PALE = "#1a1a1a", "#666666"
+
+
+def write_map_png(
+    found: Map, path: PathLike, *, colour_by: str | None = None, size: int = SIZE
+) -> None:
+    """Write a map as a PNG, `size` pixels high, with a legend beside it.
+
+    colour_by: "cluster", "label", "folder" or "date" [default: cluster where there are any, else
+    label]. Colours are those of embedtool.report.palette. Raises UsageError.
+    """
+    if not LEAST <= size <= MOST:
+        raise UsageError(f"expected a size of {LEAST} to {MOST} pixels, received {size}")
+    way = colour_by or default_way(found)
+    groups = map_groups(found, way)
+    unit = size / 60
+    margin, legend = round(2 * unit), round(18 * unit)
+    picture = Image.new("RGB", (size + legend, size), "white")
+    places = _fitted(found, size, margin, top=round(4 * unit))
+    points = Image.new("RGB", (size * FINER, size * FINER), "white")
+    pen = ImageDraw.Draw(points)
+    # As wide as lets 3,000 points be told apart, and 100,000 show where they are dense.
+    radius = FINER * size / 60 * np.clip(9 / np.sqrt(max(len(found.paths), 1)), 0.04, 0.5)
+    shuffled = np.random.default_rng(0).permutation(len(places))  # no group covers another
+    last = [n for n, name in enumerate(groups.names) if name == "noise"]
+    order = sorted(shuffled.tolist(), key=lambda at: groups.members[at] not in last)
+    for at in order:
+        x, y = places[at] * FINER
+        pen.ellipse(
+            (x - radius, y - radius, x + radius, y + radius),
+            fill=groups.colours[groups.members[at]],
+        )
+    picture.paste(points.resize((size, size), Image.Resampling.BOX), (0, 0))
+    _write(picture, found, groups, way, unit, size)
+    with write_whole(Path(path)) as file:
+        picture.save(file, "PNG", optimize=True)
+
+
+def _fitted(found: Map, size: int, margin: int, top: int) -> npt.NDArray[np.float64]:
+    """The places (n, 2) of the points in the square, both axes on one scale, y upwards."""
+    xy = found.coordinates.astype(np.float64)
+    low, high = xy.min(0), xy.max(0)
+    room = np.array([size - 2 * margin, size - margin - top])
+    scale = (room / np.maximum(high - low, 1e-9)).min() if (high > low).any() else 0.0
+    middle = np.array([size / 2, (size - margin + top) / 2])
+    places: npt.NDArray[np.float64] = (xy - (low + high) / 2) * [scale, -scale] + middle
+    return places
+
+
+def _write(
+    picture: Image.Image, found: Map, groups: Groups, way: str, unit: float, size: int
+) -> None:
+    pen = ImageDraw.Draw(picture)
+    title, small = ImageFont.load_default(1.6 * unit), ImageFont.load_default(1.15 * unit)
+    name = os.path.basename(os.path.abspath(found.index))
+    pen.text((2 * unit, 1.2 * unit), f"{_plain(name)}, {len(found.paths):,} images", INK, title)
+    pen.text((size + unit, 1.4 * unit), f"by {way}", PALE, small)
+    line, right = 1.85 * unit, size + 17 * unit
+    for row, (text, count, colour) in enumerate(
+        zip(groups.names[:MOST_NAMES], groups.counts, groups.colours, strict=False)
+    ):
+        top = 4 * unit + row * line
+        pen.ellipse((size + unit, top, size + 2.1 * unit, top + 1.1 * unit), fill=colour)
+        told = f"{count:,}"
+        text, room = _plain(text), right - size - 3.6 * unit - pen.textlength(told, small)
+        while pen.textlength(text, small) > room:
+            text = text[:-2] + "…"
+        pen.text((size + 2.8 * unit, top - 0.15 * unit), text, INK, small)
+        pen.text((right, top - 0.15 * unit), told, PALE, small, anchor="ra")
+    left = len(groups.names) - MOST_NAMES
+    if left > 0:
+        pen.text(
+            (size + 2.8 * unit, 4 * unit + MOST_NAMES * line), f"and {left:,} more", PALE, small
+        )
+
+
+def _plain(name: str) -> str:
+    return os.fsencode(name).decode("utf-8", "replace")

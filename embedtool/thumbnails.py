@@ -1,0 +1,130 @@
+"""Small pictures of an index's images: made once, one for each vector, kept as a derived file.
+
+    derived/thumbnails-<digest>.bin    ids (n,) and ends (n,), both <i8, then the pictures, one
+                                       after the other
+
+A picture is WebP, at most SIDE pixels long and MAX_BYTES large. It is made of a file that is still,
+byte for byte, what was indexed; a vector all of whose files are gone or changed has none.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.decode import thumbnail
+from embedtool.derived import open_derived, publish
+from embedtool.errors import DerivedDamaged, ImageRejected
+from embedtool.layout import Row
+from embedtool.pipeline import cpu_count, read_source
+from embedtool.store import Index
+from embedtool.types import Progress, Source
+from embedtool.writer import Writer
+
+NAME = "thumbnails"
+SIDE = 96
+MAX_BYTES = 4096  # three times what a photo takes at the first quality
+QUALITIES = (75, 40, 5)  # the last keeps pure noise under MAX_BYTES
+PART = 8192  # pictures between two writes: what an interrupted run loses at most
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """The pictures at hand, by vector. ids: (n,) ascending; ends: (n,) where each picture ends in
+    data, the next one beginning there."""
+
+    ids: npt.NDArray[np.int64]
+    ends: npt.NDArray[np.int64]
+    data: npt.NDArray[np.uint8]
+
+    def of(self, id: int) -> bytes | None:
+        """The picture of a vector, as WebP bytes."""
+        place = int(np.searchsorted(self.ids, id))
+        if place == len(self.ids) or self.ids[place] != id:
+            return None
+        return self.data[self.ends[place - 1] if place else 0 : self.ends[place]].tobytes()
+
+
+NONE = Thumbnails(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.uint8))
+
+
+def open_thumbnails(index: Index) -> Thumbnails:
+    """The pictures that were made so far; none where their file is damaged."""
+    try:
+        opened = open_derived(index.path, NAME, _fingerprint(index))
+    except DerivedDamaged:
+        return NONE
+    if opened is None or not opened[0]["count"]:
+        return NONE
+    about, file = opened
+    count, data = int(about["count"]), np.memmap(file, np.uint8, "r")
+    ids, ends = data[: 16 * count].view("<i8").reshape(2, count)
+    return Thumbnails(ids.astype(np.int64), ends.astype(np.int64), data[16 * count :])
+
+
+def make_thumbnails(index: Writer, *, progress: Progress | None = None) -> Thumbnails:
+    """The same, after adding a picture for each vector that has none yet and dropping those of
+    vectors that are gone. A vector without a readable file is tried again the next time."""
+    live = index.places_after(0)["id"]
+    kept = open_thumbnails(index)
+    if not np.isin(kept.ids, live).all():
+        kept = _publish(index, live, kept, {})
+    wanted = np.setdiff1d(live, kept.ids).tolist()
+    images = index.images_of(wanted)
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        for start in range(0, len(wanted), PART):
+            part = wanted[start : start + PART]
+            made = {}
+            pictures = pool.map(_picture, [images[id] for id in part])
+            for done, (id, picture) in enumerate(zip(part, pictures, strict=True), start + 1):
+                if picture is not None:
+                    made[id] = picture
+                if progress:
+                    progress(done, len(wanted), 0, "making thumbnails")
+            if made:
+                kept = _publish(index, live, kept, made)
+    return kept
+
+
+def _picture(rows: Sequence[Row]) -> bytes | None:
+    """The picture of the first file that is what was indexed."""
+    for row in rows:
+        try:
+            _, data = read_source(Source(row.root, row.path, row.size, row.mtime_ns))
+            if hashlib.sha256(data).digest() != row.digest:
+                continue
+            for quality in QUALITIES:
+                picture = thumbnail(data, SIDE, kind="WEBP", quality=quality)
+                if len(picture) <= MAX_BYTES:
+                    return picture
+        except ImageRejected:
+            continue
+    return None
+
+
+def _publish(
+    index: Writer, live: npt.NDArray[np.int64], kept: Thumbnails, made: dict[int, bytes]
+) -> Thumbnails:
+    """Write those of the kept pictures that are of live vectors, and new ones."""
+    ids = np.sort([*kept.ids[np.isin(kept.ids, live)].tolist(), *made]).astype("<i8")
+    starts = np.concatenate([[0], kept.ends])
+    lengths = dict(zip(kept.ids.tolist(), np.diff(starts).tolist(), strict=True))
+    lengths.update((id, len(picture)) for id, picture in made.items())
+    ends = np.cumsum([lengths[id] for id in ids.tolist()], dtype="<i8")
+
+    def write(out: Callable[[bytes], object]) -> None:
+        out(ids.tobytes())
+        out(ends.tobytes())
+        for id in ids.tolist():
+            out(made[id] if id in made else kept.of(id) or b"")
+
+    about = {"count": len(ids), "side": SIDE}
+    publish(index.path, NAME, "bin", about, write, fingerprint=_fingerprint(index))
+    return open_thumbnails(index)
+
+
+def _fingerprint(index: Index) -> str:
+    return f"{index.fingerprint} webp {SIDE}"
