@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from embedtool.inspection import index_info as index_info
     from embedtool.inspection import index_rejects as index_rejects
     from embedtool.inspection import verify_index as verify_index
+    from embedtool.metrics import Estimate as Estimate
+    from embedtool.metrics import Evaluation as Evaluation
+    from embedtool.metrics import evaluate as evaluate
+    from embedtool.metrics import paired_difference as paired_difference
     from embedtool.pictures import draw_photos as draw_photos
     from embedtool.pipeline import embed_photos as embed_photos
     from embedtool.querying import search_photos as search_photos
@@ -86,6 +90,7 @@ _ROOMS = {
     "importing.importing": "ImportReport import_vectors",
     "indexing": "default_index index_photos",
     "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
+    "metrics": "Estimate Evaluation evaluate paired_difference",
     "pictures": "draw_photos",
     "querying": "search_photos",
     "relocate": "gather_duplicates move_duplicates plan_moves undo_moves",

@@ -44,7 +44,7 @@ FLOORS = [
     {"seal", "segments", "lock", "derived", "filters"},
     {"decode", "layout", "alignment", "duplicates"},
     {"interchange"},
-    {"types", "files", "formats", "labels", "extras"},
+    {"types", "files", "formats", "labels", "extras", "metrics"},
     {"errors"},
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
