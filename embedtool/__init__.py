@@ -54,6 +54,13 @@ if TYPE_CHECKING:
     from embedtool.metrics import paired_difference as paired_difference
     from embedtool.pictures import draw_photos as draw_photos
     from embedtool.pipeline import embed_photos as embed_photos
+    from embedtool.predicting import Predictions as Predictions
+    from embedtool.predicting import ProbeEvaluation as ProbeEvaluation
+    from embedtool.predicting import evaluate_probe as evaluate_probe
+    from embedtool.predicting import predict_images as predict_images
+    from embedtool.predicting import write_predictions as write_predictions
+    from embedtool.probing import ProbeReport as ProbeReport
+    from embedtool.probing import train_probe as train_probe
     from embedtool.querying import search_photos as search_photos
     from embedtool.relocate import gather_duplicates as gather_duplicates
     from embedtool.relocate import move_duplicates as move_duplicates
@@ -92,6 +99,8 @@ _ROOMS = {
     "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
     "metrics": "Estimate Evaluation evaluate paired_difference",
     "pictures": "draw_photos",
+    "predicting": "Predictions ProbeEvaluation evaluate_probe predict_images write_predictions",
+    "probing": "ProbeReport train_probe",
     "querying": "search_photos",
     "relocate": "gather_duplicates move_duplicates plan_moves undo_moves",
     "report.duplicates_page": "write_duplicates_page",

@@ -199,6 +199,16 @@ class Duplicates:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Mistake:
+    """An image that was given another class than its own, and how sure of that the network was."""
+
+    path: Path
+    truth: str
+    predicted: str
+    probability: float
+
+
 def several(names: PathLike | Sequence[PathLike]) -> list[PathLike]:
     """One name, or several, as a list."""
     return [names] if isinstance(names, str | os.PathLike) else list(names)
