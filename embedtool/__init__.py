@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from embedtool.relocate import plan_moves as plan_moves
     from embedtool.relocate import undo_moves as undo_moves
     from embedtool.report.duplicates_page import write_duplicates_page as write_duplicates_page
+    from embedtool.report.evaluation_page import write_evaluation_page as write_evaluation_page
     from embedtool.report.search_page import write_search_page as write_search_page
     from embedtool.searchbench import SearchBenchReport as SearchBenchReport
     from embedtool.searchbench import SearchBenchRow as SearchBenchRow
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from embedtool.types import Duplicates as Duplicates
     from embedtool.types import IndexReport as IndexReport
     from embedtool.types import Match as Match
+    from embedtool.types import Mistake as Mistake
     from embedtool.types import QueryMatches as QueryMatches
     from embedtool.types import Recipe as Recipe
     from embedtool.types import Reject as Reject
@@ -104,10 +106,12 @@ _ROOMS = {
     "querying": "search_photos",
     "relocate": "gather_duplicates move_duplicates plan_moves undo_moves",
     "report.duplicates_page": "write_duplicates_page",
+    "report.evaluation_page": "write_evaluation_page",
     "report.search_page": "write_search_page",
     "searchbench": "SearchBenchReport SearchBenchRow run_search_bench",
     "store": "Index",
-    "types": "DuplicateGroup Duplicates Certificate IndexReport Match QueryMatches Recipe Reject",
+    "types": "DuplicateGroup Duplicates Certificate IndexReport Match Mistake QueryMatches Recipe "
+    "Reject",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = sorted(_ROOM_OF)
