@@ -28,7 +28,7 @@ from embedtool.types import PathLike, Progress, Vectors
 
 # Images that choose C and give the score. With 100,000 of 200 classes, all of them choose the same
 # and take five times as long.
-JUDGED = 20_000
+JUDGED = 10_000
 
 
 @dataclass(frozen=True)

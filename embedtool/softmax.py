@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import eigh
 from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from embedtool.pipeline import cpu_count
 from embedtool.types import Progress, Vectors
@@ -125,7 +126,7 @@ def fit(
             likely *= counts[block, np.newaxis]
             return lost, likely.T @ rows[block], likely.sum(0, dtype=np.float64)
 
-        for lost, slope, lift in pool.map(share, blocks):  # summed in one order: the same each time
+        for lost, slope, lift in each(share, blocks):  # summed in one order: the same each time
             value -= lost
             slopes += slope
             lifts += lift
@@ -151,6 +152,7 @@ def fit(
             progress(passes, STEPS, 0, "training on all")
 
     with one_thread_each(), ThreadPoolExecutor(cpu_count()) as pool:
+        each = pool.map if len(blocks) > 1 else map
         found = minimize(
             loss,
             begin.ravel(),
@@ -168,8 +170,13 @@ def one_thread_each() -> Iterator[None]:
     """Matrix products on the thread that asks for them: blocks are what is shared out here. Threads
     that share one small product wait for each other, twenty times its own time on a busy machine.
     """
-    with threadpool_limits(1, "blas"):
+    with _libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+@lru_cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()  # it looks through all that is loaded
 
 
 def _softmax(logits: Vectors) -> npt.NDArray[np.float32]:
