@@ -23,6 +23,7 @@ WORSE = 2  # strengths in a row that do not better the log loss end the search
 PARTS = 5
 NEIGHBOURS = 10  # of the k-NN baseline, the k of precision@10
 REPEATS = 10  # draws of a few shots
+CANDIDATES = 4_000  # for a label next: their similarities are 64 MB
 JUDGED = 5_000  # images that judge one draw: an accuracy is known to half a point by then
 
 Probabilities = npt.NDArray[np.float32]  # (n, c)
@@ -208,23 +209,28 @@ def few_shot(
     )
 
 
-def suggest(rows: Vectors, probabilities: Probabilities, count: int) -> Numbers:
+def suggest(rows: Vectors, probabilities: Probabilities, count: int, *, seed: int = 0) -> Numbers:
     """The images most worth a label next, by number, the most worth first.
 
-    Each time the one whose doubt times its novelty is highest: doubt is 1 less the margin of the
-    two likeliest classes, novelty 1 less the similarity to the nearest of those suggested already.
-    Doubt alone suggests one hard picture many times over.
+    Each time the one that helps most of the doubtful images to a near labelled one: the sum over
+    all images of their doubt times what it adds to their similarity to the nearest suggested (a
+    facility location, Krause and Golovin 2014, Submodular Function Maximization). Doubt is 1 less
+    the margin of the two likeliest classes. The most doubtful ones themselves are odd pictures,
+    that teach less than random ones. Of more than CANDIDATES images a random share is looked at.
     """
-    best = np.partition(probabilities, -2, axis=1)[:, -2:]
+    looked = np.random.default_rng(seed).permutation(len(rows))[:CANDIDATES]
+    looked.sort()
+    best = np.partition(probabilities[looked], -2, axis=1)[:, -2:]
     doubt = 1 - (best[:, 1] - best[:, 0])
-    novelty = np.ones(len(rows), np.float32)
+    similarities = rows[looked] @ rows[looked].T
+    near = np.full(len(looked), similarities.mean(), np.float32)
     chosen: list[int] = []
-    for _ in range(min(count, len(rows))):
-        worth = doubt * novelty
-        worth[chosen] = -np.inf
-        chosen.append(int(worth.argmax()))
-        novelty = np.minimum(novelty, 1 - rows @ rows[chosen[-1]])
-    return np.array(chosen, np.int64)
+    for _ in range(min(count, len(looked))):
+        gain = np.maximum(similarities - near, 0) @ doubt
+        gain[chosen] = -1
+        chosen.append(int(gain.argmax()))
+        near = np.maximum(near, similarities[chosen[-1]])
+    return looked[chosen]
 
 
 def _mean(solutions: list[Solution]) -> Solution:

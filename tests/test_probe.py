@@ -138,11 +138,20 @@ def test_few_shots_are_judged_on_others() -> None:
         few_shot(rows, labels, groups, 3, 1)
 
 
-def test_suggestions_are_doubtful_and_various() -> None:
-    rows = unit_rows(np.array([[1, 0, 0], [1, 0.01, 0], [0, 1, 0], [0, 0, 1.0]]))
-    probabilities = np.array([[0.5, 0.5], [0.51, 0.49], [0.6, 0.4], [0.99, 0.01]], np.float32)
-    assert suggest(rows, probabilities, 3).tolist() == [0, 2, 3], "the twin of the first last"
-    assert suggest(rows, probabilities, 10).tolist() == [0, 2, 3, 1], "each once"
+def test_suggestions_stand_for_the_doubtful() -> None:
+    """Two clouds in doubt, one larger, one cloud without doubt, and an odd picture in doubt."""
+    random = np.random.default_rng(0)
+    large, small, sure = (
+        np.eye(4)[axis] + 0.05 * random.normal(size=(n, 4))
+        for axis, n in ((0, 20), (1, 10), (2, 30))
+    )
+    rows = unit_rows(np.vstack([large, small, sure, [[0, 0, -1, 1]]]))
+    doubtful = np.repeat([0.5, 0.5, 0.999, 0.5], [20, 10, 30, 1]).astype(np.float32)
+    probabilities = np.stack([doubtful, 1 - doubtful], 1)
+    first, second, third = suggest(rows, probabilities, 3).tolist()
+    assert first < 20 <= second < 30, "the middle of each, the larger first"
+    assert third == 60, "then the odd one"
+    assert len(set(suggest(rows, probabilities, 100).tolist())) == 61, "each once"
 
 
 # The split

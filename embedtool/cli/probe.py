@@ -104,8 +104,8 @@ def predict(
 ) -> None:
     """Say which class each image of an index has, and how surely.
 
-    Most worth a label are images between two classes and unlike those suggested already: the
-    product of one less the margin and of one less the similarity to the nearest of them.
+    Most worth a label next are images that many others, which the probe is unsure of, are near to,
+    and that no image suggested before is near to.
     """
     found = embedtool.predict_images(
         index, probe, abstain_below=abstain_below, suggest_count=suggest
