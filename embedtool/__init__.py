@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from embedtool.bench import run_bench as run_bench
     from embedtool.compaction import CompactReport as CompactReport
     from embedtool.compaction import compact_index as compact_index
+    from embedtool.comparing import compare_indexes as compare_indexes
+    from embedtool.comparison import Comparison as Comparison
     from embedtool.decode import decode_image as decode_image
     from embedtool.deduplicate import find_duplicates as find_duplicates
     from embedtool.demo import DemoResult as DemoResult
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from embedtool.relocate import move_duplicates as move_duplicates
     from embedtool.relocate import plan_moves as plan_moves
     from embedtool.relocate import undo_moves as undo_moves
+    from embedtool.report.comparison_page import write_comparison_page as write_comparison_page
     from embedtool.report.duplicates_page import write_duplicates_page as write_duplicates_page
     from embedtool.report.evaluation_page import write_evaluation_page as write_evaluation_page
     from embedtool.report.search_page import write_search_page as write_search_page
@@ -88,6 +91,8 @@ _ROOMS = {
     "backbones.resolve": "Backbone load_backbone",
     "bench": "BenchReport BenchRow run_bench",
     "compaction": "CompactReport compact_index",
+    "comparing": "compare_indexes",
+    "comparison": "Comparison",
     "decode": "decode_image",
     "deduplicate": "find_duplicates",
     "demo": "DemoResult run_demo",
@@ -105,6 +110,7 @@ _ROOMS = {
     "probing": "ProbeReport train_probe",
     "querying": "search_photos",
     "relocate": "gather_duplicates move_duplicates plan_moves undo_moves",
+    "report.comparison_page": "write_comparison_page",
     "report.duplicates_page": "write_duplicates_page",
     "report.evaluation_page": "write_evaluation_page",
     "report.search_page": "write_search_page",

@@ -14,6 +14,7 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "search": ("photos", "Find the images most similar to each query image."),
     "duplicates": ("duplicates", "Find images that show the same picture, and say which to keep."),
     "probe": ("probe", "Learn classes from labels, predict them, and say how well."),
+    "compare": ("compare", "Compare two models on the same labelled photos."),
     "info": ("inspect", "Show what an index holds."),
     "rejects": ("inspect", "List the files an index refused, and why."),
     "verify": ("inspect", "Re-hash everything and say what is wrong."),

@@ -180,6 +180,37 @@ def curves(
     return _svg(left + width + 12, top + height + 50, parts, name)
 
 
+def changes(rows: Sequence[tuple[str, float, float, str]]) -> str:
+    """A line a row from the first share, an open mark, to the second, a full one, on [0, 1].
+
+    rows: a name, both shares, and what is said under the pointer.
+    """
+    left, width, step = 150, 420, 22
+    parts = []
+    for number in range(5):
+        x = left + width * number / 4
+        parts.append(
+            f'<line class="grid" x1="{x}" x2="{x}" y1="0" y2="{step * len(rows)}"/>'
+            f'<text class="faint" x="{x}" y="{step * len(rows) + 16}" text-anchor="middle">'
+            f"{number / 4:.2f}</text>"
+        )
+    for number, (name, before, after, said) in enumerate(rows):
+        y = step * (number + 0.5)
+        other, kind = (" other", "wrong") if after < before else ("", "right")
+        ends = [left + width * share for share in (before, after)]
+        short = html.escape(name if len(name) <= 22 else name[:21] + "…")
+        parts.append(
+            f"<g><title>{html.escape(said)}</title>"
+            f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{short}</text>'
+            f'<line class="line{other}" stroke-width="3" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" '
+            f'y1="{y}" y2="{y}"/>'
+            f'<circle class="line{other}" stroke-width="2" style="fill:light-dark(#fff,#111)" '
+            f'cx="{ends[0]:.1f}" cy="{y}" r="4"/>'
+            f'<circle class="{kind}" cx="{ends[1]:.1f}" cy="{y}" r="5"/></g>'
+        )
+    return _svg(left + width + 20, step * len(rows) + 24, parts, "change of each class")
+
+
 def _grid(left: int, top: int, width: int, height: int, most: float = 1) -> list[str]:
     parts = []
     for step in range(5):
