@@ -55,7 +55,8 @@ def comparison_page(comparison: Comparison) -> str:
     parts = [
         f'<p class="note">{names[0]}; {names[1]}. {comparison.images:,} images of '
         f"{len(comparison.classes)} classes in both, {comparison.queries:,} of them ranked for. "
-        "Each score is of images left out, with its 95 % interval; a change is paired by image.</p>",
+        "Each score is of images left out, with its 95 % interval; a change is paired by "
+        "image.</p>",
         *(f'<p class="note">{shown(note)}</p>' for note in comparison.notes),
         "<table><tr><th></th><th>A</th><th>B</th><th>change</th></tr>",
         *map(_measure, comparison.measures),
