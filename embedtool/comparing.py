@@ -50,23 +50,14 @@ def compare_indexes(
                 f"{len(known)} labelled images in both. Index the same photos into both, or give "
                 "labels: --labels FILE (path,label)"
             )
+        shares = -(-len(own) // COMPARED)
+        if shares > 1:
+            chosen = np.flatnonzero(deal(own, np.arange(len(own)), shares, seed=seed) == 0)
+            notes.append(f"compared on {len(chosen):,} of {len(own):,} images")
+            mine, yours, own = mine[chosen], yours[chosen], own[chosen]
         rows = [_rows(one, labelled, mine), _rows(other, theirs, yours)]
-        groups = [alike_groups(one, labelled.vectors[mine], rows[0], own, progress=progress)]
-        order = np.argsort(yours)  # of its own ids
-        back = np.argsort(order)
-        groups.append(
-            alike_groups(
-                other, theirs.vectors[yours[order]], rows[1][order], own[order], progress=progress
-            )[back]
-        )
         indexes, models = (one.path, other.path), (one.model, other.model)
-    joined = _joined(groups, own)
-    shares = -(-len(own) // COMPARED)
-    if shares > 1:
-        chosen = np.flatnonzero(deal(own, joined, shares, seed=seed) == 0)
-        notes.append(f"compared on {len(chosen):,} of {len(own):,} images")
-        mine, own, joined = mine[chosen], own[chosen], joined[chosen]
-        rows = [side[chosen] for side in rows]
+    joined = _joined([alike_groups(side, own, progress=progress) for side in rows], own)
     found = compare_vectors(
         rows[0],
         rows[1],

@@ -21,6 +21,7 @@ from embedtool.types import Progress, Vectors
 GRID = tuple(round(10 ** (step / 2), 4) for step in range(-2, 7))  # C, 0.1 to 1,000
 WORSE = 2  # strengths in a row that do not better the log loss end the search
 PARTS = 5
+ROUGHLY = 1e-5  # how close the probes that judge come: their scores then agree to four digits
 NEIGHBOURS = 10  # of the k-NN baseline, the k of precision@10
 REPEATS = 10  # draws of a few shots
 CANDIDATES = 4_000  # for a label next: their similarities are 64 MB
@@ -94,6 +95,7 @@ def cross_validate(
                 axes=axes,
                 parts=others,
                 start=solutions[part],
+                close=ROUGHLY,
             )
             found[first:end] = solution.probabilities(rows[first:end])
             if progress:

@@ -26,8 +26,8 @@ from embedtool.splits import Numbers, deal
 from embedtool.store import Index
 from embedtool.types import PathLike, Progress, Vectors
 
-# Images that choose C and give the score. With 100,000 of 200 classes, all of them choose the same
-# and take five times as long.
+# Images that choose C and give the score; 100,000 would take ten times as long. The score is then of
+# probes that learned from 8,000 of them, and the one that learned from all is better.
 JUDGED = 10_000
 
 
@@ -100,17 +100,18 @@ def train_probe(
     Raises UsageError (fewer than two classes, a class of one picture, labels that match nothing).
     """
     begun = time.monotonic()
-    lesson = _read_lesson(index, labels, progress)
-    rows, own, classes = lesson.rows, lesson.own, len(lesson.labelled.classes)
-    judged = _judged(own, lesson.groups, seed)
-    parts = deal(own[judged], lesson.groups[judged], _parts(own, lesson.groups), seed=seed)
-    chosen = cross_validate(
-        rows[judged], own[judged], parts, classes, balanced=balanced, progress=progress
-    )
-    right = chosen.probabilities.argmax(1) == own[judged]
+    lesson = _read_lesson(index, labels)
+    classes = len(lesson.labelled.classes)
+    judged = _judged(lesson.own, seed)
+    rows, own = lesson.rows[judged], lesson.own[judged]
+    groups = alike_groups(rows, own, progress=progress)
+    _check_classes(lesson, groups)
+    parts = deal(own, groups, _parts(own, groups), seed=seed)
+    chosen = cross_validate(rows, own, parts, classes, balanced=balanced, progress=progress)
+    right = chosen.probabilities.argmax(1) == own
     strength = chosen.chosen.strength
     images = lesson.images(judged)
-    alike = int((np.bincount(lesson.groups[images])[lesson.groups[images]] > 1).sum())
+    alike = int((np.bincount(groups[images])[groups[images]] > 1).sum())
     if alike:  # else both ways of dealing are one
         dealt = deal(own[images], np.arange(len(images)), int(parts.max()) + 1, seed=seed)
         inflated = cross_validate(
@@ -124,18 +125,18 @@ def train_probe(
             stage="scoring without care",
         )
         right = inflated.probabilities.argmax(1) == own[images]
-    by_neighbours = neighbours_by_part(rows[judged], own[judged], parts, classes)
+    by_neighbours = neighbours_by_part(rows, own, parts, classes)
     few = None
     if shots is not None:
-        few = few_shot(rows, own, lesson.groups, classes, shots, seed=seed, progress=progress)
+        few = few_shot(rows, own, groups, classes, shots, seed=seed, progress=progress)
     solution = fit(
-        rows,
-        own,
-        class_counts(own, classes, balanced=balanced),
+        lesson.rows,
+        lesson.own,
+        class_counts(lesson.own, classes, balanced=balanced),
         classes,
         strength=strength,
-        axes=Axes(rows),
-        parts=[slice(0, len(rows))],
+        axes=Axes(lesson.rows),
+        parts=[slice(0, len(lesson.rows))],
         start=chosen.mean,
         progress=progress,
     )
@@ -146,10 +147,10 @@ def train_probe(
         labels=lesson.labelled.report,
         trials=chosen.trials,
         strength=strength,
-        evaluation=evaluate(own[judged], chosen.probabilities, lesson.labelled.classes, seed=seed),
+        evaluation=evaluate(own, chosen.probabilities, lesson.labelled.classes, seed=seed),
         careless=mean_with_interval(right, seed=seed),
         alike=alike,
-        neighbours=mean_with_interval(by_neighbours.argmax(1) == own[judged], seed=seed),
+        neighbours=mean_with_interval(by_neighbours.argmax(1) == own, seed=seed),
         few_shot=few,
         seed=seed,
         seconds=time.monotonic() - begun,
@@ -164,7 +165,7 @@ def train_probe(
         seed=seed,
         report=report.record(),
         solution=solution,
-        trained=np.frombuffer(digests, np.uint8).reshape(len(rows), -1),
+        trained=np.frombuffer(digests, np.uint8).reshape(len(lesson.rows), -1),
     )
     write_probe(probe, out)
     return report
@@ -172,27 +173,26 @@ def train_probe(
 
 @dataclass(frozen=True)
 class _Lesson:
-    """The labelled contents of an index: which they are among all, their unit rows (n, d), classes
-    (n,) and groups (n,) of those alike."""
+    """The labelled contents of an index: which they are among all, their unit rows (n, d), and
+    classes (n,)."""
 
     labelled: Labelled
     known: Numbers
     rows: Vectors
     own: Numbers
-    groups: Numbers
     index: Path
     model: str
     fingerprint: str
 
     def images(self, chosen: Numbers) -> Numbers:
-        """The content, of those chosen, of each image file that holds one of them."""
+        """Which of the chosen contents each image file has that holds one of them."""
         place = np.full(len(self.labelled.vectors), -1)
-        place[self.known[chosen]] = chosen
+        place[self.known[chosen]] = np.arange(len(chosen))
         held: Numbers = place[self.labelled.contents]
         return held[held >= 0]
 
 
-def _read_lesson(index: PathLike, labels: PathLike | None, progress: Progress | None) -> _Lesson:
+def _read_lesson(index: PathLike, labels: PathLike | None) -> _Lesson:
     with Index(index) as opened, opened.snapshot():
         labelled = read_labels(opened, labels)
         classes = labelled.report.classes
@@ -205,17 +205,21 @@ def _read_lesson(index: PathLike, labels: PathLike | None, progress: Progress | 
         known = np.flatnonzero(labelled.labels != UNLABELLED)
         rows = opened.rows_at(opened.places(labelled.vectors[known].tolist()))
         own = labelled.labels[known]
-        groups = alike_groups(opened, labelled.vectors[known], rows, own, progress=progress)
-        for number, (name, count) in enumerate(classes.items()):
-            if np.unique(groups[own == number]).size < 2:
-                copies = f" and {count - 1} copies of it" if count > 1 else ""
-                raise UsageError(
-                    f"class {name!r} has one picture{copies}: expected two or more of each class. "
-                    "Index more of it, or leave it out with --labels FILE (path,label)"
-                )
-        return _Lesson(
-            labelled, known, rows, own, groups, opened.path, opened.model, opened.fingerprint
-        )
+        return _Lesson(labelled, known, rows, own, opened.path, opened.model, opened.fingerprint)
+
+
+def _check_classes(lesson: _Lesson, groups: Numbers) -> None:
+    """Raise UsageError where a class has one picture, near-copies aside where all were looked at;
+    groups are of the images that judge."""
+    whole = len(groups) == len(lesson.own)
+    for number, (name, count) in enumerate(lesson.labelled.report.classes.items()):
+        here = np.flatnonzero(lesson.own == number)
+        if (np.unique(groups[here]).size if whole else len(here)) < 2:
+            copies = f" and {count - 1} copies of it" if count > 1 else ""
+            raise UsageError(
+                f"class {name!r} has one picture{copies}: expected two or more of each class. "
+                "Index more of it, or leave it out with --labels FILE (path,label)"
+            )
 
 
 def _parts(own: Numbers, groups: Numbers) -> int:
@@ -224,12 +228,12 @@ def _parts(own: Numbers, groups: Numbers) -> int:
     return min(PARTS, most)
 
 
-def _judged(own: Numbers, groups: Numbers, seed: int) -> Numbers:
+def _judged(own: Numbers, seed: int) -> Numbers:
     """All contents, or of very many a share that has its share of each class."""
     shares = -(-len(own) // JUDGED)
     if shares == 1:
         return np.arange(len(own))
-    return np.flatnonzero(deal(own, groups, shares, seed=seed) == 0)
+    return np.flatnonzero(deal(own, np.arange(len(own)), shares, seed=seed) == 0)
 
 
 def _told(name: str, score: Estimate) -> dict[str, Any]:

@@ -23,9 +23,7 @@ from threadpoolctl import ThreadpoolController
 from embedtool.pipeline import cpu_count
 from embedtool.types import Progress, Vectors
 
-ROWS = (
-    8192  # of the data at a time: their logits stay near the cores, and need no memory to speak of
-)
+ROWS = 2048  # of the data at a time: their logits stay near the cores, and cores share evenly
 CURVATURE = 0.1  # times the share of a class; the bound has 0.5, this measured fewest steps
 STEPS = 200  # passes over the data at most; none measured needed half as many
 LEAST = 1e-30  # a probability that float32 has rounded to 0 has a logarithm all the same
@@ -88,11 +86,13 @@ def fit(
     axes: Axes,
     parts: Parts,
     start: Solution | None = None,
+    close: float = CLOSE,
     progress: Progress | None = None,
 ) -> Solution:
     """The solution for the images in parts, counts (n,) being what each weighs.
 
     strength: C. axes: of these rows, or of more of their kind. start: a solution to begin with.
+    close: the relative change of the loss at which it ends.
     """
     total = float(sum(counts[part].sum(dtype=np.float64) for part in parts))
     penalty = 1 / (strength * total)
@@ -159,7 +159,7 @@ def fit(
             jac=True,
             method="L-BFGS-B",
             callback=passed,
-            options={"maxiter": STEPS, "ftol": CLOSE, "gtol": 0, "maxcor": 10},
+            options={"maxiter": STEPS, "ftol": close, "gtol": 0, "maxcor": 10},
         )
     weights, bias, _ = unpack(found.x)
     return Solution(weights, bias, int(found.nfev))

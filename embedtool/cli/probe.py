@@ -70,6 +70,7 @@ def train(
             "model": report.model,
             "classes": len(report.evaluation.classes),
             "labelled": report.labels.labelled,
+            "judged on": report.evaluation.n,
             "strength": report.strength,
             "accuracy": with_interval(report.evaluation.accuracy),
             "macro f1": with_interval(report.evaluation.macro_f1),
