@@ -26,8 +26,8 @@ from embedtool.splits import Numbers, deal
 from embedtool.store import Index
 from embedtool.types import PathLike, Progress, Vectors
 
-# Images that choose C and give the score; 100,000 would take ten times as long. The score is then of
-# probes that learned from 8,000 of them, and the one that learned from all is better.
+# Images that choose C and give the score; 100,000 would take ten times as long. The score is then
+# of probes that learned from 8,000 of them, and the one that learned from all is better.
 JUDGED = 10_000
 
 
