@@ -17,8 +17,9 @@ from embedtool.metrics import Evaluation, evaluate
 from embedtool.probe import Probabilities, suggest
 from embedtool.probefile import Probe, read_probe
 from embedtool.store import Index
-from embedtool.types import Mistake, PathLike
+from embedtool.types import Mistake, PathLike, Progress
 
+CANDIDATES = 4_000  # for a label next, a random share where there are more: 64 MB of similarities
 MISTAKES = 60  # kept for the page, the most confident ones
 
 
@@ -71,11 +72,14 @@ def predict_images(
     *,
     abstain_below: float = 0.0,
     suggest_count: int = 0,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> Predictions:
     """The class of every image of an index, with the probability of each class.
 
     abstain_below: a probability below which an image gets no label. suggest_count: how many images
-    to suggest for labelling next, see `embedtool.probe.suggest`; copies are suggested once.
+    to suggest for labelling next, see `embedtool.probe.suggest`; copies are suggested once, and of
+    very many images a random share is looked at.
     Raises ModelMismatch where the index holds vectors of another model than the probe was made for,
     UsageError where a number cannot be meant.
     """
@@ -87,10 +91,11 @@ def predict_images(
     with Index(index) as opened, opened.snapshot():
         read.check(opened.fingerprint, index)
         labelled = read_labels(opened)
-        by_content = _ask(opened, read, labelled.vectors)
+        by_content = _ask(opened, read, labelled.vectors, progress)
         suggested: list[Path] = []
         if suggest_count:
             new = np.flatnonzero(~read.knows(labelled.digests))
+            new = np.sort(np.random.default_rng(seed).permutation(new)[:CANDIDATES])
             rows = opened.rows_at(opened.places(labelled.vectors[new].tolist()))
             chosen = new[suggest(rows, by_content[new], suggest_count)]
             first = {c: n for n, c in reversed(list(enumerate(labelled.contents.tolist())))}
@@ -180,7 +185,12 @@ class ProbeEvaluation:
 
 
 def evaluate_probe(
-    index: PathLike, probe: PathLike, *, labels: PathLike | None = None, seed: int = 0
+    index: PathLike,
+    probe: PathLike,
+    *,
+    labels: PathLike | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> ProbeEvaluation:
     """Compare a probe's predictions with the labels of an index, by folder or by a table.
 
@@ -200,7 +210,7 @@ def evaluate_probe(
                 f"expected labels among the probe's classes ({', '.join(read.classes)}), found "
                 f"{', '.join(labelled.classes[:5]) or 'none'}. Give others: --labels FILE"
             )
-        probabilities = _ask(opened, read, labelled.vectors[known])
+        probabilities = _ask(opened, read, labelled.vectors[known], progress)
     classes = labelled.report.classes
     return ProbeEvaluation(
         probe=Path(probe),
@@ -214,13 +224,17 @@ def evaluate_probe(
     )
 
 
-def _ask(index: Index, probe: Probe, vectors: npt.NDArray[np.int64]) -> Probabilities:
+def _ask(
+    index: Index, probe: Probe, vectors: npt.NDArray[np.int64], progress: Progress | None
+) -> Probabilities:
     """Probabilities (n, c) of contents by id, their vectors read a block at a time."""
     found = np.empty((len(vectors), len(probe.classes)), np.float32)
     done = 0
     for ids, rows in index.blocks_at(index.places(vectors.tolist())):
         found[done : done + len(ids)] = probe.solution.probabilities(rows)
         done += len(ids)
+        if progress:
+            progress(done, len(vectors), 0, "predicting")
     return found
 
 

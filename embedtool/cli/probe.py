@@ -108,9 +108,10 @@ def predict(
     Most worth a label next are images that many others, which the probe is unsure of, are near to,
     and that no image suggested before is near to.
     """
-    found = embedtool.predict_images(
-        index, probe, abstain_below=abstain_below, suggest_count=suggest
-    )
+    with progress_bar("predicting", quiet=quiet) as progress:
+        found = embedtool.predict_images(
+            index, probe, abstain_below=abstain_below, suggest_count=suggest, progress=progress
+        )
     if to:
         embedtool.write_predictions(found, to)
     if json:
@@ -147,7 +148,8 @@ def evaluate(
     Every score with its 95 % interval by bootstrap over images. Images that were learned from are
     told, and classes that the probe does not know left out.
     """
-    found = embedtool.evaluate_probe(index, probe, labels=labels, seed=seed)
+    with progress_bar("predicting", quiet=quiet) as progress:
+        found = embedtool.evaluate_probe(index, probe, labels=labels, seed=seed, progress=progress)
     if html:
         embedtool.write_evaluation_page(
             found.evaluation,
