@@ -365,6 +365,8 @@ def test_predictions_and_what_to_label_next(tmp_path: Path) -> None:
     assert list(lines[0])[:4] == ["path", "label", "probability", "margin"]
     assert [line["label"] or None for line in lines] == [one.label for one in found.images]
     assert float(lines[5]["p:class1"]) == pytest.approx(found.probabilities[5, 1], abs=1e-6)
+    again = package.train_probe(index, tmp_path / "again", labels=tmp_path / "out.csv")
+    assert again.labels.labelled == 120 - found.abstained, "what it wrote serves as labels"
 
 
 def test_an_evaluation_says_what_was_learned_from(tmp_path: Path) -> None:
