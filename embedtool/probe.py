@@ -10,16 +10,18 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import minimize_scalar
 
 from embedtool.errors import UsageError
 from embedtool.metrics import Estimate, mean_with_interval
 from embedtool.search import nearest
-from embedtool.softmax import Axes, Labels, Solution, Weights, fit
+from embedtool.softmax import LEAST, Axes, Labels, Solution, Weights, fit
 from embedtool.splits import Numbers, deal
 from embedtool.types import Progress, Vectors
 
 GRID = tuple(round(10 ** (step / 2), 4) for step in range(-2, 7))  # C, 0.1 to 1,000
-WORSE = 2  # strengths in a row that do not better the log loss end the search
+WORSE = 2  # strengths in a row that are no better end the search
+TEMPERATURES = (0.05, 20.0)  # the least and the highest
 PARTS = 5
 ROUGHLY = 1e-5  # how close the probes that judge come: their scores then agree to four digits
 NEIGHBOURS = 10  # of the k-NN baseline, the k of precision@10
@@ -40,12 +42,14 @@ class Trial:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The trials, the one of the least log loss, and how it predicted each image (n, c) from the
-    other parts. `mean` is the mean of its probes: near the probe of all, a start for it."""
+    """The trials, the most accurate one, and how it predicted each image (n, c) from the other
+    parts, at the temperature that makes its confidence true. `mean` is the mean of its probes, at
+    no temperature: near the probe of all, a start for it."""
 
     trials: tuple[Trial, ...]
     chosen: Trial
     probabilities: Probabilities
+    temperature: float
     mean: Solution
 
 
@@ -70,8 +74,10 @@ def cross_validate(
 ) -> CrossValidation:
     """Try strengths (C) in ascending order on unit rows (n, d), each from where the last ended.
 
-    parts (n,) says which part each image is judged in. The search ends early where the log loss has
-    not bettered WORSE times.
+    parts (n,) says which part each image is judged in. Chosen is the most accurate, of equal ones
+    that of the least log loss; the search ends early where WORSE more were no better. The log loss
+    chooses ill, for a strong pull makes a probe unsure, which one number mends: of 103,557 real
+    images it takes 31.6 with 0.588 right where 3.16 has 0.640.
     """
     order = np.argsort(parts, kind="stable")
     rows, labels = rows[order], labels[order]
@@ -103,15 +109,16 @@ def cross_validate(
         own = found[np.arange(len(labels)), labels].astype(np.float64)
         loss = float(-np.log(own.clip(np.finfo(np.float32).tiny)).mean())
         trials.append(Trial(strength, loss, float((found.argmax(1) == labels).mean())))
-        if best is None or loss < best[0].log_loss:
+        if best is None or _rank(trials[-1]) > _rank(best[0]):
             best = trials[-1], found, _mean([s for s in solutions if s is not None])
         if best[0] not in trials[-WORSE:]:
             break
     if best is None:
         raise UsageError("expected at least one strength to try")
+    temperature = _temperature(best[1], labels)
     back = np.empty_like(best[1])
-    back[order] = best[1]
-    return CrossValidation(tuple(trials), best[0], back, best[2])
+    back[order] = _tempered(best[1], temperature)
+    return CrossValidation(tuple(trials), best[0], back, temperature, best[2])
 
 
 def nearest_neighbours(
@@ -230,6 +237,32 @@ def suggest(rows: Vectors, probabilities: Probabilities, count: int) -> Numbers:
         chosen.append(int(gain.argmax()))
         near = np.maximum(near, similarities[chosen[-1]])
     return np.array(chosen, np.int64)
+
+
+def _rank(trial: Trial) -> tuple[float, float]:
+    return trial.accuracy, -trial.log_loss
+
+
+def _temperature(probabilities: Probabilities, labels: Labels) -> float:
+    """What logits are to be divided by so that confidence is true: the least log loss (Guo et al.
+    2017, On Calibration of Modern Neural Networks, 4.2)."""
+    at = np.arange(len(labels))
+
+    def loss(logarithm: float) -> float:
+        own = _tempered(probabilities, float(np.exp(logarithm)))[at, labels].astype(np.float64)
+        return float(-np.log(own.clip(LEAST)).mean())
+
+    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
+    return float(np.exp(found.x))
+
+
+def _tempered(probabilities: Probabilities, temperature: float) -> Probabilities:
+    """Probabilities whose logits are divided."""
+    logits = np.log(probabilities.clip(LEAST)) / np.float32(temperature)
+    powers = np.exp(logits - logits.max(1, keepdims=True))
+    powers /= powers.sum(1, keepdims=True)
+    tempered: Probabilities = powers.astype(np.float32)
+    return tempered
 
 
 def _mean(solutions: list[Solution]) -> Solution:

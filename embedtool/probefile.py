@@ -34,6 +34,7 @@ class Probe:
     model: str
     fingerprint: str  # of the vectors it was made for, and can be asked about
     strength: float  # C
+    temperature: float  # that the solution's logits were divided by
     balanced: bool
     seed: int
     report: dict[str, Any]  # what was measured as it was made

@@ -42,6 +42,11 @@ class Solution:
     bias: npt.NDArray[np.float32]
     steps: int = 0
 
+    def at(self, temperature: float) -> "Solution":
+        """The same with its logits divided: higher makes it less sure, and no prediction other."""
+        scale = np.float32(1 / temperature)
+        return Solution(self.weights * scale, self.bias * scale, self.steps)
+
     def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
         """(n, c), of rows (n, d)."""
         found = np.empty((len(rows), len(self.bias)), np.float32)

@@ -111,17 +111,34 @@ def test_the_neighbours_are_scikit_learns() -> None:
     assert found == pytest.approx(expected, abs=1e-5)
 
 
-def test_strength_is_chosen_by_log_loss_and_scores_are_of_unseen_images() -> None:
+def test_the_most_accurate_strength_is_chosen_and_scores_are_of_unseen_images() -> None:
     rows, labels = clouds(5, 240, 3, 40, 5)
     noise = np.random.default_rng(0).permutation(labels)
     parts = deal(labels, np.arange(240), 5)
     found = cross_validate(rows, noise, parts, 3)
-    assert found.chosen.log_loss == min(trial.log_loss for trial in found.trials)
-    assert found.chosen.strength == GRID[0], "labels of chance: the strongest pull is best"
-    assert found.chosen.accuracy < 0.45, "and what was learned by heart does not help"
-    assert len(found.trials) == 3, "it ends where two in a row are no better"
+    assert found.chosen.accuracy == max(trial.accuracy for trial in found.trials)
+    assert found.chosen.accuracy < 0.45, "labels of chance: what was learned by heart is no help"
+    assert found.chosen not in found.trials[-2:], "it ends where two in a row are no better"
+    assert [trial.strength for trial in found.trials] == list(GRID[: len(found.trials)])
+    assert (found.probabilities.argmax(1) == noise).mean() == found.chosen.accuracy
     own = found.probabilities[np.arange(240), noise]
-    assert -np.log(own).mean() == pytest.approx(found.chosen.log_loss, rel=1e-5)
+    assert -np.log(own).mean() < found.chosen.log_loss
+
+
+def test_temperature_makes_confidence_true() -> None:
+    rows, labels = clouds(12, 900, 3, 40, 6)
+    parts = deal(labels, np.arange(900), 5)
+    found = cross_validate(rows, labels, parts, 3, strengths=[0.3])
+    assert found.temperature < 0.8, "a strong pull makes unsure"
+    own = evaluate(labels, found.probabilities, ["a", "b", "c"], resamples=2)
+    right = (found.probabilities.argmax(1) == labels).mean()
+    assert found.probabilities.max(1).mean() == pytest.approx(right, abs=0.03)
+    assert own.ece.value < 0.06
+    cooled = found.mean.at(found.temperature).probabilities(rows)
+    plain = found.mean.probabilities(rows)
+    assert np.array_equal(cooled.argmax(1), plain.argmax(1))
+    powers = plain ** (1 / found.temperature)
+    assert cooled == pytest.approx(powers / powers.sum(1, keepdims=True), abs=1e-4)
 
 
 def test_few_shots_are_judged_on_others() -> None:
