@@ -92,10 +92,10 @@ def train_probe(
 
     labels: a table of path and label; else the names of the folders are the classes. C is chosen by
     5-fold cross-validation, which gives the score too: of each image as a probe that has seen
-    neither it nor one alike predicts it, high by a few thousandths at most for being the best of nine
-    strengths. Then the probe is trained on all. shots: also tell what so
-    many images a class would be good for. balanced: classes weigh the same, however many images
-    each has. Copies of one content are one image to it.
+    neither it nor one alike predicts it. Being the best of several strengths it is high by some
+    thousandths. Then the probe is trained on all. shots: also tell what so many images a class
+    would be good for. balanced: classes weigh the same, however many images each has. Copies of one
+    content are one image to it.
     Memory: the vectors of the labelled images as float32, 512 MB for 100,000 of 1,280 dimensions,
     and half as much for what is computed.
     Raises UsageError (fewer than two classes, a class of one picture, labels that match nothing).
