@@ -97,7 +97,7 @@ def train_probe(
     would be good for. balanced: classes weigh the same, however many images each has. Copies of one
     content are one image to it.
     Memory: the vectors of the labelled images as float32, 512 MB for 100,000 of 1,280 dimensions,
-    and half as much for what is computed.
+    and as much again as they are read: 1.2 GB in all.
     Raises UsageError (fewer than two classes, a class of one picture, labels that match nothing).
     """
     begun = time.monotonic()
