@@ -76,8 +76,8 @@ def cross_validate(
 
     parts (n,) says which part each image is judged in. Chosen is the most accurate, of equal ones
     that of the least log loss; the search ends early where WORSE more were no better. The log loss
-    chooses ill, for a strong pull makes a probe unsure, which one number mends: of 103,557 real
-    images it takes 31.6 with 0.588 right where 3.16 has 0.640.
+    chooses ill, for a strong pull makes a probe unsure, which one number mends: of 10,000 real
+    vectors in 200 noisy classes it takes 31.6 with 0.588 right, where 3.16 has 0.640.
     """
     order = np.argsort(parts, kind="stable")
     rows, labels = rows[order], labels[order]
