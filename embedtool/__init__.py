@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from embedtool.clustering import write_members as write_members
     from embedtool.compaction import CompactReport as CompactReport
     from embedtool.compaction import compact_index as compact_index
+    from embedtool.comparing import compare_indexes as compare_indexes
+    from embedtool.comparison import Comparison as Comparison
     from embedtool.decode import decode_image as decode_image
     from embedtool.deduplicate import find_duplicates as find_duplicates
     from embedtool.demo import DemoResult as DemoResult
@@ -56,16 +58,29 @@ if TYPE_CHECKING:
     from embedtool.mapping import map_index as map_index
     from embedtool.mapping import write_coordinates as write_coordinates
     from embedtool.maps import Map as Map
+    from embedtool.metrics import Estimate as Estimate
+    from embedtool.metrics import Evaluation as Evaluation
+    from embedtool.metrics import evaluate as evaluate
+    from embedtool.metrics import paired_difference as paired_difference
     from embedtool.outliers import find_outliers as find_outliers
     from embedtool.pictures import draw_photos as draw_photos
     from embedtool.pipeline import embed_photos as embed_photos
+    from embedtool.predicting import Predictions as Predictions
+    from embedtool.predicting import ProbeEvaluation as ProbeEvaluation
+    from embedtool.predicting import evaluate_probe as evaluate_probe
+    from embedtool.predicting import predict_images as predict_images
+    from embedtool.predicting import write_predictions as write_predictions
+    from embedtool.probing import ProbeReport as ProbeReport
+    from embedtool.probing import train_probe as train_probe
     from embedtool.querying import search_photos as search_photos
     from embedtool.relocate import move_duplicates as move_duplicates
     from embedtool.relocate import plan_moves as plan_moves
     from embedtool.relocate import undo_moves as undo_moves
     from embedtool.report.clusters_page import write_clusters_page as write_clusters_page
     from embedtool.report.clusters_png import write_clusters_png as write_clusters_png
+    from embedtool.report.comparison_page import write_comparison_page as write_comparison_page
     from embedtool.report.duplicates_page import write_duplicates_page as write_duplicates_page
+    from embedtool.report.evaluation_page import write_evaluation_page as write_evaluation_page
     from embedtool.report.map_page import write_map_page as write_map_page
     from embedtool.report.map_png import write_map_png as write_map_png
     from embedtool.report.search_page import write_search_page as write_search_page
@@ -81,6 +96,7 @@ if TYPE_CHECKING:
     from embedtool.types import IndexReport as IndexReport
     from embedtool.types import Match as Match
     from embedtool.types import Member as Member
+    from embedtool.types import Mistake as Mistake
     from embedtool.types import Outlier as Outlier
     from embedtool.types import QueryMatches as QueryMatches
     from embedtool.types import Recipe as Recipe
@@ -92,11 +108,12 @@ _ROOMS = {
     "bench": "BenchReport BenchRow run_bench",
     "clustering": "cluster_index write_members",
     "compaction": "CompactReport compact_index",
+    "comparing": "compare_indexes",
+    "comparison": "Comparison",
     "decode": "decode_image",
     "deduplicate": "find_duplicates",
     "demo": "DemoResult run_demo",
     "embed": "Embedder MeanColourEmbedder NetworkEmbedder",
-    "pipeline": "embed_photos",
     "errors": "EmbedtoolError ImageRejected IndexDamaged IndexLocked IndexTooNew ModelMismatch "
     "ModelOffline ModelUnavailable NotAnIndex PhotosMissing TooManyRejects UsageError",
     "export.exporting": "ExportReport export_index",
@@ -106,20 +123,26 @@ _ROOMS = {
     "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
     "mapping": "cluster_of_each map_index write_coordinates",
     "maps": "Map",
-    "pictures": "draw_photos",
-    "querying": "search_photos",
+    "metrics": "Estimate Evaluation evaluate paired_difference",
     "outliers": "find_outliers",
+    "pictures": "draw_photos",
+    "pipeline": "embed_photos",
+    "predicting": "Predictions ProbeEvaluation evaluate_probe predict_images write_predictions",
+    "probing": "ProbeReport train_probe",
+    "querying": "search_photos",
     "relocate": "move_duplicates plan_moves undo_moves",
     "report.clusters_page": "write_clusters_page",
     "report.clusters_png": "write_clusters_png",
+    "report.comparison_page": "write_comparison_page",
     "report.duplicates_page": "write_duplicates_page",
+    "report.evaluation_page": "write_evaluation_page",
     "report.map_page": "write_map_page",
     "report.map_png": "write_map_png",
     "report.search_page": "write_search_page",
     "searchbench": "SearchBenchReport SearchBenchRow run_search_bench",
     "store": "Index",
-    "types": "Certificate Cluster ClusterReport DuplicateGroup Duplicates IndexReport Match Member "
-    "Outlier QueryMatches Recipe Reject",
+    "types": "Certificate Cluster ClusterReport DuplicateGroup Duplicates IndexReport Match "
+    "Member Mistake Outlier QueryMatches Recipe Reject",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = sorted(_ROOM_OF)

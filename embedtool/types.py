@@ -206,9 +206,7 @@ class Member:
 
     path: Path
     cluster: int  # -1 where it is noise
-    nearest: (
-        int  # the same, or of noise the cluster that it lies nearest to; -1 where there is none
-    )
+    nearest: int  # the same, or of noise the cluster it lies nearest to; -1 where there is none
     strength: float  # of its membership in `nearest`, 0 to 1
 
 
@@ -249,6 +247,16 @@ class Outlier:
     score: float  # 1 - its mean similarity to its nearest others
     nearest: Path  # the most similar other
     similarity: float  # to that
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """An image that was given another class than its own, and how sure of that the network was."""
+
+    path: Path
+    truth: str
+    predicted: str
+    probability: float
 
 
 def several(names: PathLike | Sequence[PathLike]) -> list[PathLike]:

@@ -16,6 +16,8 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "cluster": ("clusters", "Group images that are alike, without being told how many groups."),
     "outliers": ("clusters", "List the images least like the rest."),
     "map": ("maps", "Show all images on a plane, like ones near each other."),
+    "probe": ("probe", "Learn classes from labels, predict them, and say how well."),
+    "compare": ("compare", "Compare two models on the same labelled photos."),
     "info": ("inspect", "Show what an index holds."),
     "rejects": ("inspect", "List the files an index refused, and why."),
     "verify": ("inspect", "Re-hash everything and say what is wrong."),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from embedtool.metrics import Estimate
     from embedtool.types import Certificate, Progress
 
 SCHEMA = 1
@@ -73,6 +74,11 @@ def describe_search(certificate: "Certificate | None") -> str:
         f"approximate, {certificate.method} over {certificate.dimensions} axes, compared exactly: "
         f"finds {recall} nearest ({certificate.queries:,} vectors of this index held out)"
     )
+
+
+def with_interval(score: "Estimate") -> str:
+    """A score and its 95 % interval."""
+    return f"{score.value:.4f} ({score.low:.4f} to {score.high:.4f})"
 
 
 @contextmanager

@@ -1,0 +1,72 @@
+"""`compare`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import embedtool
+from embedtool.cli.output import (
+    Json,
+    Quiet,
+    emit_json,
+    emit_table,
+    progress_bar,
+    say,
+    with_interval,
+)
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(help="An index, A.")],
+    second: Annotated[Path, typer.Argument(help="One of the same photos under another model, B.")],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV or Parquet with the columns path and label, of A's images.  "
+            "[default: the names of A's folders]"
+        ),
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with the images that moved most here.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split and of the resamples.")] = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare two models on the same labelled photos.
+
+    Probe and k-NN accuracy on images left out, precision@10 and mAP, each with its 95 % interval
+    and that of the change, paired by image; the change of each class; how many of the 10 nearest
+    the two share. Images are matched by content.
+    """
+    with progress_bar("comparing images", quiet=quiet) as progress:
+        found = embedtool.compare_indexes(
+            first, second, labels=labels, seed=seed, progress=progress
+        )
+    if html:
+        embedtool.write_comparison_page(found, html)
+    if json:
+        emit_json(found.record())
+    else:
+        emit_table(
+            ("score", "A", "B", "change"),
+            [
+                (one.name, *map(with_interval, (one.first, one.second, one.change)))
+                for one in found.measures
+            ],
+        )
+        emit_table(
+            ("class", "images", "A", "B"),
+            [(one.name, one.images, one.first, one.second) for one in found.per_class],
+        )
+    if quiet:
+        return
+    for note in found.notes:
+        say(f"note: {note}")
+    say(
+        f"note: {found.images:,} images in both; of the 10 nearest of one they share "
+        f"{found.overlap.value:.0%}"
+    )
+    if html:
+        say(f"page: {html}")

@@ -1,0 +1,180 @@
+"""`probe train / predict / evaluate`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import embedtool
+from embedtool.cli.output import (
+    Json,
+    Quiet,
+    emit_json,
+    emit_record,
+    emit_table,
+    progress_bar,
+    say,
+    with_interval,
+)
+
+probe = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+
+IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
+ProbePath = Annotated[Path, typer.Option("--probe", help="The probe's folder.")]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV or Parquet with the columns path and label; a path is absolute, or relative to "
+        "this file, or to an indexed folder.  [default: the names of the folders]"
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Of the split and of the resamples.")]
+
+
+@probe.command("train")
+def train(
+    index: IndexPath,
+    out: Annotated[Path, typer.Option(help="Where the probe's folder goes.")],
+    labels: Labels = None,
+    shots: Annotated[
+        int | None, typer.Option(help="Also tell what so many images a class would be good for.")
+    ] = None,
+    balanced: Annotated[
+        bool, typer.Option("--balanced", help="Classes weigh the same, whatever their size.")
+    ] = False,
+    seed: Seed = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn the classes of labelled images from their stored vectors.
+
+    A logistic regression whose strength is chosen by cross-validation. The score is of images that
+    were not learned from, those that are alike kept on one side; beside it stands the score without
+    that care, and that of the nearest neighbours.
+    """
+    with progress_bar("choosing strength", quiet=quiet) as progress:
+        report = embedtool.train_probe(
+            index,
+            out,
+            labels=labels,
+            shots=shots,
+            balanced=balanced,
+            seed=seed,
+            progress=progress,
+        )
+    if json:
+        emit_json(report.record())
+    else:
+        record = {
+            "probe": report.probe,
+            "model": report.model,
+            "classes": len(report.evaluation.classes),
+            "labelled": report.labels.labelled,
+            "judged on": report.evaluation.n,
+            "strength": report.strength,
+            "accuracy": with_interval(report.evaluation.accuracy),
+            "macro f1": with_interval(report.evaluation.macro_f1),
+            "accuracy without care": with_interval(report.careless),
+            "images alike": report.alike,
+            "accuracy of neighbours": with_interval(report.neighbours),
+        }
+        if few := report.few_shot:
+            record[f"accuracy of {few.shots} shots"] = with_interval(few.accuracy)
+            record[f"neighbours of {few.shots} shots"] = with_interval(few.neighbours)
+        emit_record(record)
+    if not quiet:
+        for note in report.labels.notes():
+            say(f"note: {note}")
+
+
+@probe.command("predict")
+def predict(
+    index: IndexPath,
+    probe: ProbePath,
+    abstain_below: Annotated[
+        float, typer.Option(help="Give no label below this probability.")
+    ] = 0.0,
+    suggest: Annotated[
+        int, typer.Option(help="List this many images most worth a label next, instead.")
+    ] = 0,
+    to: Annotated[
+        Path | None, typer.Option(help="Also write a CSV with the probability of each class here.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Say which class each image of an index has, and how surely.
+
+    Most worth a label next are images that many others, which the probe is unsure of, are near to,
+    and that no image suggested before is near to.
+    """
+    with progress_bar("predicting", quiet=quiet) as progress:
+        found = embedtool.predict_images(
+            index, probe, abstain_below=abstain_below, suggest_count=suggest, progress=progress
+        )
+    if to:
+        embedtool.write_predictions(found, to)
+    if json:
+        emit_json(found.record())
+    elif suggest:
+        emit_table(("path",), [(path,) for path in found.suggested])
+    else:
+        emit_table(
+            ("label", "probability", "margin", "path"),
+            [(one.label or "", one.probability, one.margin, one.path) for one in found.images],
+        )
+    if quiet:
+        return
+    if found.abstained:
+        say(f"note: {found.abstained} of {len(found.images)} images have no label, being unsure")
+    if to:
+        say(f"predictions: {to}")
+
+
+@probe.command("evaluate")
+def evaluate(
+    index: IndexPath,
+    probe: ProbePath,
+    labels: Labels = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with the mistakes as pictures here.")
+    ] = None,
+    seed: Seed = 0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Compare a probe's predictions with labels.
+
+    Every score with its 95 % interval by bootstrap over images. Images that were learned from are
+    told, and classes that the probe does not know left out.
+    """
+    with progress_bar("predicting", quiet=quiet) as progress:
+        found = embedtool.evaluate_probe(index, probe, labels=labels, seed=seed, progress=progress)
+    if html:
+        embedtool.write_evaluation_page(
+            found.evaluation,
+            html,
+            title=f"{found.probe} on {found.index}",
+            mistakes=found.mistakes,
+            notes=found.notes(),
+        )
+    if json:
+        emit_json(found.record())
+    else:
+        scores = found.evaluation.headlines()
+        emit_record(
+            {
+                "images": found.evaluation.n,
+                "classes": len(found.evaluation.classes),
+                **{name.replace("_", " "): with_interval(one) for name, one in scores.items()},
+            }
+        )
+        emit_table(
+            ("class", "images", "precision", "recall", "f1"),
+            [(c.name, c.support, c.precision, c.recall, c.f1) for c in found.evaluation.per_class],
+        )
+    if not quiet:
+        for note in found.notes():
+            say(f"note: {note}")
+    if html:
+        say(f"page: {html}")
