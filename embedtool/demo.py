@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedtool.clustering import cluster_index
 from embedtool.indexing import index_photos
+from embedtool.mapping import map_index
 from embedtool.pictures import draw_photos, draw_queries
 from embedtool.querying import search_photos
+from embedtool.report.map_page import write_map_page
 from embedtool.report.search_page import write_search_page
-from embedtool.types import IndexReport, PathLike, Progress, QueryMatches
+from embedtool.types import ClusterReport, IndexReport, PathLike, Progress, QueryMatches
 
 
 @dataclass(frozen=True)
@@ -19,10 +22,13 @@ class DemoResult:
     report: IndexReport
     queries: list[QueryMatches]
     own_kind: float
+    clusters: ClusterReport
+    map_page: Path
 
 
 def run_demo(out: PathLike = "embedtool-demo", *, progress: Progress | None = None) -> DemoResult:
-    """Draw pictures into out/photos, index them with builtin, search them, write a page."""
+    """Draw pictures into out/photos, index them with builtin, search, cluster and map them, and
+    write a page of what was found and one of the map."""
     out = Path(out).absolute()
     draw_photos(out / "photos")
     queries = draw_queries(out / "queries")
@@ -30,4 +36,14 @@ def run_demo(out: PathLike = "embedtool-demo", *, progress: Progress | None = No
     results = search_photos(report.index, queries, k=10)
     write_search_page(results, out / "search.html")
     own = [m.path.parent.name == Path(r.query).stem for r in results for m in r.matches]
-    return DemoResult(out / "photos", out / "search.html", report, results, sum(own) / len(own))
+    clusters = cluster_index(report.index, name_by="label", progress=progress)
+    write_map_page(map_index(report.index, progress=progress), out / "map.html")
+    return DemoResult(
+        photos=out / "photos",
+        page=out / "search.html",
+        report=report,
+        queries=results,
+        own_kind=sum(own) / len(own),
+        clusters=clusters,
+        map_page=out / "map.html",
+    )

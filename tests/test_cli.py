@@ -354,6 +354,8 @@ def test_demo(tmp_path: Path) -> None:
     assert (result["images"], result["rejected"]) == (362, 1)
     assert result["neighbours_of_own_kind"] > 0.9
     assert Path(result["page"]).read_text().count("<img") == 12 * 11
+    assert result["clusters"] == 12
+    assert "<title>Map of index</title>" in Path(result["map"]).read_text()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from conftest import embedtool
 from PIL import Image
 from sklearn.metrics import adjusted_mutual_info_score
+from test_map import BROWSER, HEADLESS
 from test_neighbours import collection, drop_every
 from test_search import DIM, cloud, commit
 
@@ -183,6 +185,25 @@ def test_outliers_are_what_lies_far_from_all(tmp_path: Path) -> None:
     assert (np.diff([o.score for o in found]) <= 0).all()
 
 
+def look_at(page: Path, *, pictures: int) -> None:
+    """Open a page as a user would: every picture is drawn, and the console is silent."""
+    count = (
+        "<script>addEventListener('load', () => { document.title = [...document.images].filter("
+        "i => i.naturalWidth).length })</script></body>"
+    )
+    page.write_text(
+        page.read_text().replace('loading="lazy" ', "").replace("</body>", count)
+    )  # else those out of sight wait to be scrolled to
+    done = subprocess.run(
+        [BROWSER, *HEADLESS, f"--user-data-dir={page.parent / 'profile'}", page.as_uri()],
+        capture_output=True,
+        timeout=120,
+        check=True,
+    )
+    assert b"CONSOLE" not in done.stderr
+    assert f"<title>{pictures}</title>" in done.stdout.decode()
+
+
 def test_the_commands(tmp_path: Path) -> None:
     drawn = tmp_path / "photos"
     draw_photos(drawn, each=12)
@@ -211,6 +232,11 @@ def test_the_commands(tmp_path: Path) -> None:
         (m["path"], m["cluster"]) for m in told["assignments"]
     ]
     assert page.read_text().count("<section") == len(told["clusters"])
+    if BROWSER:
+        look_at(
+            page,
+            pictures=sum(min(one["size"], 8) + 2 * min(one["size"], 4) for one in told["clusters"]),
+        )
     with Image.open(sheet) as picture:
         assert picture.width > 1000
     assert embedtool("cluster", index, "--copy", tmp_path / "folders").code == 2

@@ -22,8 +22,9 @@ from embedtool import deduplicate
 from embedtool.deduplicate import find_duplicates
 from embedtool.duplicates import Items, star_groups
 from embedtool.errors import UsageError
+from embedtool.gathering import gather_duplicates
 from embedtool.indexing import index_photos
-from embedtool.relocate import LOG, gather_duplicates, move_duplicates, plan_moves, undo_moves
+from embedtool.relocate import LOG, move_duplicates, plan_moves, undo_moves
 from embedtool.report.duplicates_page import duplicates_page, write_duplicates_page
 from embedtool.types import DuplicateGroup, Duplicates
 

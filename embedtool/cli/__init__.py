@@ -9,7 +9,10 @@ import os
 import sys
 
 COMMANDS = {  # name -> (module of this package, the first line of its help)
-    "demo": ("measure", "Draw a small picture set, index it, search it, and say where to look."),
+    "demo": (
+        "measure",
+        "Draw pictures, index, search, cluster and map them, and say where to look.",
+    ),
     "index": ("photos", "Bring an index up to date with photos; make it where there is none."),
     "search": ("photos", "Find the images most similar to each query image."),
     "duplicates": ("duplicates", "Find images that show the same picture, and say which to keep."),

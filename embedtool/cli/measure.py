@@ -19,7 +19,7 @@ def demo(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw a small picture set, index it, search it, and say where to look.
+    """Draw pictures, index, search, cluster and map them, and say where to look.
 
     Needs no network: the pictures are drawn here, and the built-in network embeds them.
     """
@@ -35,6 +35,8 @@ def demo(
                 "rejected": result.report.rejected,
                 "images_per_second": round(result.report.images_per_second, 1),
                 "neighbours_of_own_kind": result.own_kind,
+                "clusters": len(result.clusters.clusters),
+                "map": str(result.map_page),
             }
         )
         return
@@ -51,7 +53,9 @@ def demo(
         f"{result.report.images_per_second:,.0f} images/s, {result.report.duplicates} a copy and "
         f"{result.report.rejected} broken on purpose (embedtool rejects {result.report.index})\n"
         f"{result.own_kind:.0%} of the 10 nearest are of their query's own kind\n"
-        f"open this page:   {result.page}\n"
+        f"{len(result.clusters.clusters)} clusters were found, of the 12 kinds that were drawn\n"
+        f"open these pages: {result.page}\n"
+        f"                  {result.map_page}\n"
         f"then your photos: embedtool index PHOTOS"
     )
 
