@@ -37,7 +37,7 @@ def map_index(
 
     Images that came since are placed on the kept map, each by itself, and nothing else on it moves.
     It is laid out again with `anew`, with other neighbours or another seed than it has, when it is
-    damaged, and when more images were placed than laid out; the notes say so.
+    damaged, and when more images were placed than laid out, which a note says.
     neighbours: of UMAP, at least 2, [default: those of the kept map, or 30]; seed: [0].
     Raises UsageError (neighbours below 2, no image), IndexLocked where the map must change and
     another process writes.

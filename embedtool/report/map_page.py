@@ -18,7 +18,8 @@ from embedtool.files import write_whole
 from embedtool.maps import Map
 from embedtool.report.map_groups import WAYS, default_way, map_groups
 from embedtool.report.page import shown
-from embedtool.thumbnails import Thumbnails, make_thumbnails
+from embedtool.store import Index
+from embedtool.thumbnails import Thumbnails, make_thumbnails, open_thumbnails
 from embedtool.types import PathLike, Progress
 from embedtool.writer import Writer
 
@@ -36,12 +37,15 @@ def write_map_page(
     """Write a map as one HTML page, and return what there is to note about it.
 
     Thumbnails that the index lacks are made first. Raises UsageError (no such colour_by),
-    IndexLocked where another process writes to the index.
+    IndexLocked where some must be made while another process writes to the index.
     """
     first = colour_by or default_way(found)
     map_groups(found, first)
-    with Writer(found.index) as writer:
-        thumbnails = make_thumbnails(writer, progress=progress)
+    with Index(found.index) as opened:
+        thumbnails = open_thumbnails(opened)
+    if not np.isin(found.vectors, thumbnails.ids).all():
+        with Writer(found.index) as writer:
+            thumbnails = make_thumbnails(writer, progress=progress)
     page, notes = map_page(found, thumbnails, first)
     with write_whole(Path(path)) as file:
         file.write(page.encode())
