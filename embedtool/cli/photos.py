@@ -178,7 +178,12 @@ def search(
 
 def _query(result: QueryMatches) -> dict[str, object]:
     matches = [
-        {"rank": m.rank, "path": str(m.path), "similarity": m.similarity, "cluster": m.cluster}
+        {
+            "rank": m.rank,
+            "path": str(m.path),
+            "similarity": m.similarity,
+            **({} if m.cluster is None else {"cluster": m.cluster}),
+        }
         for m in result.matches
     ]
     return {"query": result.query, "matches": matches}
