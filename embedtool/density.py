@@ -3,8 +3,8 @@
 Takes a layout of the points and their neighbour graph, knows no paths. Campello, Moulavi, Sander:
 Density-Based Clustering Based on Hierarchical Density Estimates, PAKDD 2013.
 
-The choice, among sizes, is the finest whose modularity on the
-graph is at least NEAR_BEST of the best one's. Modularity is low for the two or three heaps that a
+The choice, among sizes, is the finest whose modularity on the graph is at least NEAR_BEST of the
+best one's. Modularity is low for the two or three heaps that a
 coarse cut collapses into, and for crumbs; near its best it prefers to join small groups (Fortunato,
 Barthelemy: Resolution Limit in Community Detection, PNAS 104, 2007), so the finest is taken.
 """

@@ -82,6 +82,14 @@ def test_it_is_kept_and_extended_by_what_came_and_went(
         assert asked[2] == writer.counts()["vectors"]
 
 
+def test_it_is_extended_where_every_vector_has_lost_a_neighbour(tmp_path: Path) -> None:
+    with Writer(collection(tmp_path / "index", cloud(41, 0))) as writer:
+        first = neighbour_graph(writer)  # 40 neighbours: all the others
+        writer.drop([next(writer.rows()).id], [])
+        commit(writer, cloud(1, 2), 41)
+        check(neighbour_graph(writer), expected(writer, 40, first))
+
+
 @pytest.mark.parametrize("count", [1, 2, 5])
 def test_small_ones_have_as_many_as_there_are(tmp_path: Path, count: int) -> None:
     with Writer(collection(tmp_path / "index", cloud(count, 0))) as writer:
