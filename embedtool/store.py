@@ -14,6 +14,7 @@ transaction. A crash leaves at most files that no catalogue row names; the next 
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class Index(Catalogue):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._mapped: dict[int, Stored] = {}
         self._checked: set[int] = set()
+        self._asked: Counter[int] = Counter()  # rows that were checked one by one
         super().__init__(path)
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
@@ -51,9 +53,8 @@ class Index(Catalogue):
     def stored_blocks(self, segment: Segment, rows: npt.NDArray[np.int64]) -> Iterator[Stored]:
         """These rows of a segment as they lie on disk, at most BLOCK_ROWS at a time; the whole
         segment is checked against its SHA-256 first, once a reader."""
-        if rows.size and segment.id not in self._checked:
-            check_segment(self.path, segment)
-            self._checked.add(segment.id)
+        if rows.size:
+            self._check(segment)
         for start in range(0, len(rows), BLOCK_ROWS):
             yield self._take(segment.id, rows[start : start + BLOCK_ROWS])
 
@@ -83,20 +84,24 @@ class Index(Catalogue):
             yield part["id"], self.rows_at(part)
 
     def rows_at(self, places: npt.NDArray[np.void]) -> Vectors:
-        """The unit rows (n, d) at PLACE records, each checked, none of the others read."""
+        """The unit rows (n, d) at PLACE records, each checked, none of the others read.
+
+        Once as many rows of a segment were asked for as it has, it is checked whole instead.
+        """
         stored = np.empty((len(places), self.dim), np.float16)
         for number in np.unique(places["segment"]).tolist():
             here = places["segment"] == number
-            rows = places["row"][here]
-            if self.format == 1:  # has no CRC of a row: check the whole segment
-                stored[here] = np.concatenate([*self.stored_blocks(self.segment(number), rows)])
-            else:
-                stored[here] = self._take(number, rows)
-        if self.format > 1:
-            wrong = np.flatnonzero(row_checks(stored) != places["crc"])
+            stored[here] = taken = self._take(number, places["row"][here])
+            if number in self._checked:
+                continue
+            if self.format == 1 or self._asked[number] >= len(self._mapped[number]):
+                self._check(self.segment(number))  # format 1 has no CRC of a row
+                continue
+            self._asked[number] += len(taken)
+            wrong = np.flatnonzero(row_checks(taken) != places["crc"][here])
             if wrong.size:
-                segment, row = places[wrong[0]][["segment", "row"]]
-                file = segment_file(self.path, int(segment))
+                row = places["row"][here][wrong[0]]
+                file = segment_file(self.path, number)
                 raise damaged(self.path, f"row {row} of {file} is not what was committed")
         return normalise(widen(stored))
 
@@ -170,6 +175,11 @@ class Index(Catalogue):
             (value,),
         )
         return np.fromiter(found, PLACE)
+
+    def _check(self, segment: Segment) -> None:
+        if segment.id not in self._checked:
+            check_segment(self.path, segment)
+            self._checked.add(segment.id)
 
     def _take(self, number: int, rows: npt.NDArray[np.int64]) -> Stored:
         """Rows (n, d) of a segment, copied."""

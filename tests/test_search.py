@@ -16,6 +16,8 @@ from embedtool.errors import IndexLocked, ModelMismatch, UsageError
 from embedtool.inspection import index_info
 from embedtool.querying import search_photos
 from embedtool.search import build_search, building, nearest, open_searcher, searcher, within
+from embedtool.search.approximate import walk
+from embedtool.search.exact import similarities_at
 from embedtool.store import Index
 from embedtool.types import Source, Vectors, unit_rows
 from embedtool.writer import Writer, create
@@ -55,6 +57,31 @@ def test_equal_rows_are_ordered_by_id() -> None:
     row = unit_rows(np.array([[1.0, 1.0]]))
     blocks = [(np.array([7, 3]), np.vstack([row, row])), (np.array([5]), row)]
     assert nearest(row, blocks, 3)[1].tolist() == [[3, 5, 7]]
+
+
+@given(n=st.integers(1, 40), m=st.integers(1, 5), c=st.integers(1, 9), seed=st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_similarities_at_places_are_the_products(n: int, m: int, c: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows, queries = unit_rows(random.normal(size=(n, 7))), unit_rows(random.normal(size=(m, 7)))
+    where = random.integers(n, size=(c, m)).T  # not contiguous
+    expected = np.take_along_axis(queries @ rows.T, where, 1)
+    assert np.allclose(similarities_at(queries, rows, where), expected, atol=1e-6)
+
+
+@given(n=st.integers(1, 50), axes=st.integers(0, 16), seed=st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_a_walk_goes_through_every_row_once(n: int, axes: int, seed: int) -> None:
+    along = np.random.default_rng(seed).normal(size=(n, axes)).astype(np.float32)
+    assert sorted(walk(along).tolist()) == list(range(n))
+
+
+def test_a_walk_leaves_no_heap_before_it_was_through_it() -> None:
+    random = np.random.default_rng(0)
+    heaps = random.permutation(np.repeat(np.arange(4), 25))
+    centres = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], np.float32)
+    rows = centres[heaps] + random.normal(0, 0.1, (100, 2)).astype(np.float32)
+    assert heaps[walk(rows)].tolist() == [0] * 25 + [1] * 25 + [2] * 25 + [3] * 25
 
 
 def test_queries_of_another_width_are_refused() -> None:

@@ -182,6 +182,20 @@ def test_a_wrong_row_is_told_without_reading_the_others(index: Path) -> None:
             opened.image(20)
 
 
+def test_whoever_asks_for_many_rows_has_the_segment_checked_whole(index: Path) -> None:
+    rows = fill(index, 20)
+    with Index(index) as opened:
+        places = opened.places_after(0)
+        file = index / "vectors" / "000001.npy"
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 4  # in row 20
+        file.write_bytes(data)
+        for _ in range(2):
+            assert np.abs(opened.rows_at(places[:10]) - rows[:10]).max() < 1e-3
+        with pytest.raises(IndexDamaged, match="SHA-256 differs"):
+            opened.rows_at(places[:1])
+
+
 def test_an_id_is_never_given_twice(index: Path) -> None:
     fill(index, 3)
     with Writer(index) as writer:

@@ -6,14 +6,16 @@ yet, against exact search, through the code that answers queries.
 
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from embedtool.derived import SEARCH, publish, read_about
 from embedtool.errors import DerivedDamaged, UsageError
-from embedtool.search.approximate import Approximate
-from embedtool.search.exact import Similarities, merge, nearest
+from embedtool.search.approximate import Approximate, bearings, principal_axes, walk
+from embedtool.search.exact import Block, Similarities, merge, nearest
 from embedtool.search.searcher import Certified, Exact, Searcher
 from embedtool.store import Index
 from embedtool.types import (
@@ -44,7 +46,7 @@ class Plan:
 
 
 PLANS = (
-    Plan("HNSW16_SQ8", 255, 420, ((96, 5), (128, 5), (192, 6), (256, 8), (512, 12), (1024, 20))),
+    Plan("HNSW24_SQ8", 255, 490, ((96, 5), (128, 5), (192, 5), (256, 8), (512, 12), (1024, 20))),
     Plan(
         "IVF{lists},PQ{pairs}x4fs", 127, 45, ((16, 20), (32, 40), (64, 40), (128, 80), (256, 160))
     ),
@@ -130,10 +132,10 @@ class _Trial:
         self.last_id = int(places["id"][-1])
         self.held = np.sort(random.choice(places, HELD_OUT, replace=False), order="id")
         rest = places[~np.isin(places["id"], self.held["id"])]
-        self.rest = np.sort(rest, order=["segment", "row"])
         self.sample = index.rows_at(random.choice(rest, min(SAMPLE, len(rest)), replace=False))
+        self.axes = principal_axes(self.sample)
         self.queries = index.rows_at(self.held)
-        self.truth: Similarities | None = None
+        self.rest, self.truth = self._survey(np.sort(rest, order=["segment", "row"]))
         times = milliseconds(Exact(index), self.queries[: TIMED_EXACT + 1])
         self.exact_p50_ms = float(np.median(times[1:]))  # the first checks every segment
 
@@ -147,8 +149,8 @@ class _Trial:
         method = plan.method.format(
             pairs=(dimensions + 1) // 2, lists=len(self.sample) // SAMPLE_OF_A_LIST
         )
-        approximate = Approximate.empty(method, self.sample, dimensions)
-        self.truth = self._fill(approximate)
+        approximate = Approximate.empty(method, self.sample, self.axes[:dimensions])
+        self._fill(approximate)
         for breadth, candidates in plan.settings:
             certificate = Certificate(
                 method=method,
@@ -187,21 +189,28 @@ class _Trial:
         )
         return measured, approximate
 
-    def _fill(self, approximate: Approximate) -> Similarities:
-        """Add all but the held-out vectors; the first time, find the truth on the way."""
+    def _survey(self, rest: npt.NDArray[np.void]) -> tuple[npt.NDArray[np.void], Similarities]:
+        """PLACE records (n,) in the order they are best laid in, and what exact search finds
+        among them for the held-out queries."""
         best = np.full((len(self.held), max(RECALL_AT)), -np.inf, np.float32)
         found = np.full(best.shape, -1, np.int64)
-        for start in range(0, len(self.rest), ADD_ROWS):
-            places = self.rest[start : start + ADD_ROWS]
-            rows = self.index.rows_at(places)
-            approximate.add(places["id"], rows)
-            if self.truth is None:
-                near = nearest(self.queries, [(places["id"], rows)], best.shape[1])
-                best, found = merge(best, found, *near)
+        along = []
+        for ids, rows in self._read(rest, "measuring exact search"):
+            along.append(bearings(rows, self.axes))
+            best, found = merge(best, found, *nearest(self.queries, [(ids, rows)], best.shape[1]))
+        return rest[walk(np.concatenate(along))], best
+
+    def _fill(self, approximate: Approximate) -> None:
+        """Add all but the held-out vectors."""
+        for ids, rows in self._read(self.rest, "preparing search"):
+            approximate.add(ids, rows)
+
+    def _read(self, places: npt.NDArray[np.void], stage: str) -> Iterator[Block]:
+        for start in range(0, len(places), ADD_ROWS):
+            part = places[start : start + ADD_ROWS]
+            yield part["id"], self.index.rows_at(part)
             if self.progress:
-                done = min(start + ADD_ROWS, len(self.rest))
-                self.progress(done, len(self.rest), 0, "preparing search")
-        return best if self.truth is None else self.truth
+                self.progress(start + len(part), len(places), 0, stage)
 
 
 def share_found(found: Similarities, truth: Similarities, k: int) -> float:

@@ -79,6 +79,27 @@ def within(
     return results
 
 
+def similarities_at(
+    queries: Vectors, rows: Vectors, where: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Similarities (m, c) of each query (m, d) to the rows (n, d) at its places (m, c)."""
+    _same_width(queries, rows)
+    asked = np.repeat(np.arange(len(where)), where.shape[1])  # named: faiss gets bare addresses
+    where = np.ascontiguousarray(where)
+    similarities = np.empty(where.shape, np.float32)
+    with threads_for(queries):
+        faiss.pairwise_indexed_inner_product(  # type: ignore[attr-defined]
+            rows.shape[1],
+            where.size,
+            faiss.swig_ptr(queries),
+            faiss.swig_ptr(asked),
+            faiss.swig_ptr(rows),
+            faiss.swig_ptr(where),
+            faiss.swig_ptr(similarities),
+        )
+    return similarities.clip(-1, 1)
+
+
 def _same_width(queries: Vectors, rows: Vectors) -> None:
     if rows.shape[1] != queries.shape[1]:
         raise ModelMismatch(

@@ -14,11 +14,12 @@ import numpy.typing as npt
 from embedtool.derived import SEARCH, open_derived
 from embedtool.errors import DerivedDamaged
 from embedtool.search.approximate import Approximate
-from embedtool.search.exact import Ids, Similarities, merge, nearest
+from embedtool.search.exact import Ids, Similarities, merge, nearest, similarities_at
 from embedtool.store import Index
 from embedtool.types import EXACT_ROWS, RECALL_AT, Certificate, Vectors
 
 CHUNK = 32  # queries compared at a time: the rows of their candidates stay near the cores
+FEWEST = 10  # matches that candidates are fetched for: the best of a few are soon missed
 SPARE = 1.3  # candidates fetched for each that is wanted, where some images are gone
 TABLE_SHARE = 8  # after one row in this many was looked up, places are read all at once
 
@@ -83,12 +84,19 @@ class Certified(Exact):
         return self._certificate if k <= max(RECALL_AT) else None
 
     def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
-        certificate = self._certificate
         if k > max(RECALL_AT):
             return super().nearest(queries, k)
+        best = np.empty((len(queries), k), np.float32)
+        found = np.empty((len(queries), k), np.int64)
+        order = self._approximate.walk(queries)
+        best[order], found[order] = self._in_order(queries[order], k)
+        return best, found
+
+    def _in_order(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
+        certificate = self._certificate
         best = np.full((len(queries), k), -np.inf, np.float32)
         found = np.full((len(queries), k), -1, np.int64)
-        wanted = min(certificate.candidates * k, self._approximate.count)
+        wanted = min(certificate.candidates * max(k, FEWEST), self._approximate.count)
         short = np.arange(len(queries))
         for fetched in (int(wanted * SPARE) if self._gone else wanted, 4 * wanted):
             best[short], found[short], left = self._main(queries[short], k, fetched)
@@ -121,10 +129,9 @@ class Certified(Exact):
         places = self._places(np.unique(proposed))
         if not places.size:
             return np.full(proposed.shape, -np.inf, np.float32), np.full_like(proposed, -1)
-        similarities = (queries @ self.index.rows_at(places).T).clip(-1, 1)
         where = np.searchsorted(places["id"], proposed).clip(max=len(places) - 1)
         here = places["id"][where] == proposed
-        similarities = np.take_along_axis(similarities, where, 1)
+        similarities = similarities_at(queries, self.index.rows_at(places), where)
         return np.where(here, similarities, -np.inf), np.where(here, proposed, -1)
 
     def _places(self, ids: Ids) -> npt.NDArray[np.void]:
