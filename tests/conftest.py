@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import BROWSER, Page, browser
 from faults.driver import Driver
 from PIL import Image, ImageOps
 
@@ -54,6 +55,14 @@ def driver() -> Iterator[Driver]:
             pytest.skip(str(error))
         yield driver
         driver.close()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    if BROWSER is None:
+        pytest.skip("needs a Chromium, which this machine does not have")
+    with browser(tmp_path_factory.mktemp("profile")) as page:
+        yield page
 
 
 @pytest.fixture

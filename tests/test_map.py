@@ -1,15 +1,15 @@
 """The map: laid out once, new images placed one by one, shown in a page and a picture."""
 
-import html
 import json
+import os
 import re
 import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import SHIFT, Page
 from conftest import embedtool, encoded, picture
 from PIL import Image
 from test_sync import make_index, run
@@ -19,23 +19,6 @@ from embedtool.mapping import map_index
 from embedtool.maps import Map
 from embedtool.report.map_page import write_map_page
 from embedtool.report.map_png import write_map_png
-
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-HEADLESS = [
-    "--headless",
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--window-size=1000,700",
-    "--virtual-time-budget=3000",
-    "--enable-logging=stderr",
-    "--dump-dom",
-]
 
 
 def add(folder: Path, seeds: Sequence[int]) -> None:
@@ -135,62 +118,167 @@ def test_the_command_tells_points(index: Path) -> None:
     assert set(told["points"][0]) == {"path", "x", "y", "cluster", "label"}
 
 
-PROBE = """
-window.faults = []; addEventListener("error", (e) => faults.push(e.message));
-setTimeout(() => {
-  draw();
-  const dots = new Uint8Array(4 * canvas.width * canvas.height);
+INKED = """(() => {
+  drawPoints(1);
+  const dots = new Uint8Array(4 * canvas.width * canvas.height), colours = new Set();
   gl.readPixels(0, 0, canvas.width, canvas.height, gl.RGBA, gl.UNSIGNED_BYTE, dots);
   let inked = 0;
-  for (let p = 3; p < dots.length; p += 4) inked += dots[p] > 0;
-  const [x, y] = toScreen(7);
-  const over = (t) => canvas.dispatchEvent(new PointerEvent(t, { clientX: x, clientY: y }));
-  over("pointermove");
-  const card = $("card").textContent;
-  const half = toMap(wide / 2, 0)[0];
-  choose([[-1e5, -1e5], [wide / 2, -1e5], [wide / 2, 1e5], [-1e5, 1e5]]);
-  const left = [...Array(n).keys()].filter((i) => xy[2 * i] < half).map(path);
-  const lasso = $("list").value.split("\\n"), many = $("many").textContent;
-  choose([]);
-  $("search").value = "/12.PNG"; $("search").dispatchEvent(new Event("input"));
-  document.title = JSON.stringify({ inked, card, hit: path(7), left, lasso, many,
-    found: $("count").textContent, faults, evil: window.evil || 0, odd: address(n - 1) });
-}, 1000);
-"""
+  for (let p = 0; p < dots.length; p += 4) if (dots[p + 3] > 200) { inked++; colours.add(dots[p]); }
+  return [inked, colours.size];
+})()"""
 
 
-def test_the_page_works_in_a_browser_without_a_network(index: Path, tmp_path: Path) -> None:
-    if BROWSER is None:
-        pytest.skip("needs a Chromium, which this machine does not have")
+@pytest.fixture
+def page(chromium: Page) -> Iterator[Page]:
+    with chromium.another() as page:
+        yield page
+        assert page.faults == []
+        assert all(url.startswith(("file:", "data:", "blob:")) for url in page.requests)
+
+
+def opened(page: Page, found: Map, **device: object) -> None:
+    """The page of a map, its points drawn."""
+    file = found.index.parent / "map.html"
+    write_map_page(found, file)
+    assert not re.search(r"https?://", file.read_text())
+    page.open(file, **device)
+    page.frame()
+
+
+def place(page: Page, i: int) -> tuple[float, float]:
+    x, y = page.run(f"toScreen({i})")
+    return x, y
+
+
+def test_points_are_drawn_and_one_under_the_pointer_tells_itself(index: Path, page: Page) -> None:
+    found = map_index(index)
+    opened(page, found)
+    inked, _ = page.run(INKED)
+    assert 40 * 20 < inked < 40 * 400, "40 points of some 14 pixels across"
+    assert page.run("$('card').hidden")
+    page.mouse("Moved", *place(page, 7))
+    page.frame()
+    told = page.run("$('card').textContent")
+    assert str(found.paths[7]) in told and "label: a" in told
+    assert page.run("$('card').querySelector('img').naturalWidth") > 0
+    page.mouse("Moved", 990, 690)
+    page.frame()
+    assert page.run("$('card').hidden")
+    page.click(*place(page, 7))
+    assert str(found.paths[7]) in page.run("$('pin').textContent")
+    page.wait("$('pin').querySelector('img').src.startsWith('file:')")
+
+
+def test_the_lasso_takes_what_it_was_drawn_round(index: Path, page: Page) -> None:
+    found = map_index(index)
+    opened(page, found)
+    half = np.median(found.coordinates[:, 0])
+    inside = [str(p) for p, (x, _) in zip(found.paths, found.coordinates, strict=True) if x < half]
+    middle = page.run(f"wide / 2 + ({half} - middle[0]) * scale")
+    way = [(middle, 5), (middle, 695), (301, 695), (301, 5)]  # beside the panel, before the points
+    page.drag(way, modifiers=SHIFT)
+    assert page.run("$('list').value").split("\n") == inside
+    assert page.run("$('many').textContent") == f"{len(inside)} selected"
+    allowed = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    page("Browser.grantPermissions", permissions=allowed, browserContextId=page.context)
+    page.click(*page.run("(({x, y}) => [x + 9, y + 9])($('copy').getBoundingClientRect())"))
+    page.wait("$('many').textContent.includes('copied')")
+    assert page.run("navigator.clipboard.readText()").split("\n") == inside
+    page.keys("Escape")
+    assert page.run("$('chosen').hidden")
+
+
+def test_the_wheel_zooms_and_a_drag_moves(index: Path, page: Page) -> None:
+    opened(page, map_index(index))
+    before, x, y = page.run("scale"), *place(page, 3)
+    page.mouse("Wheel", x, y, deltaX=0, deltaY=-400)
+    page.frame()
+    assert page.run("scale") == pytest.approx(before * np.exp(0.6))
+    assert place(page, 3) == pytest.approx((x, y), abs=1), "what is under the pointer stays"
+    x, y = place(page, 3)
+    page.drag([(600, 400), (620, 390), (650, 380)])
+    assert place(page, 3) == pytest.approx((x + 50, y - 20), abs=0.01)
+    assert page.run("shown.length") > 0, "pictures stand where there is room"
+    at = page.run("shown.at(-1)")
+    page.mouse("Moved", at["x"] + at["w"] / 2 - 1, at["y"] + at["h"] / 2 - 1)
+    page.frame()
+    assert page.run("hovered") == at["i"], "a picture is pointed at as far as it reaches"
+
+
+def test_fingers_move_pinch_and_tap(index: Path, page: Page) -> None:
+    page("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
+    opened(page, map_index(index), width=800, height=600, mobile=True)
+    x, y = place(page, 3)
+    page.touch([(500, 300), (520, 300), (540, 320)])
+    assert place(page, 3) == pytest.approx((x + 40, y + 20), abs=0.01)
+    scale = page.run("scale")
+    page.touch([(450, 300), (425, 300), (400, 300)], [(550, 300), (575, 300), (600, 300)])
+    assert page.run("scale") == pytest.approx(2 * scale)
+    page.run("fit()")
+    page.frame()
+    assert page.run("pinned") == -1, "neither was a tap"
+    page.touch([place(page, 3)])
+    assert page.run("pinned") == 3
+    page.click(*page.run("(({x, y}) => [x + 9, y + 9])($('lasso').getBoundingClientRect())"))
+    page.touch([(310, 10), (790, 10), (790, 590), (310, 590)])
+    assert page.run("picked.length") == 40
+
+
+def test_search_and_legend_light_what_they_name(index: Path, tmp_path: Path, page: Page) -> None:
+    add(tmp_path / "photos" / "b", range(100, 104))
+    run(index, tmp_path / "photos")
+    opened(page, map_index(index, anew=True))
+    assert page.run("$('count').textContent") == "44 images"
+    page.run("$('search').focus()")
+    page.keys(*"/12.PNG")
+    assert page.run("$('count').textContent") == "1 of 44 images"
+    page.keys(*["Backspace"] * 7)
+    assert page.run("$('count').textContent") == "44 images"
+    said = page.run("[...$('legend').children].map((e) => e.textContent)")
+    assert said == ["a40", "b4"]
+    page.run("$('legend').lastChild.firstChild.click()")
+    assert page.run("$('count').textContent") == "4 of 44 images"
+
+
+def test_on_a_dark_page_dark_groups_are_lifted(tmp_path: Path, page: Page) -> None:
+    for number in range(8):
+        add(tmp_path / "photos" / str(number), [number])
+    make_index(tmp_path / "index")
+    run(tmp_path / "index", tmp_path / "photos")
+    opened(page, map_index(tmp_path / "index"))
+    assert page.run("seen[7]") == "rgb(0,68,107)"
+    assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    dark = {"name": "prefers-color-scheme", "value": "dark"}
+    page("Emulation.setEmulatedMedia", features=[dark])
+    page.frame()
+    assert page.run("seen[7]") == "rgb(85,130,156)"
+    assert page.run("[...colours.slice(28, 31)]") in ([85, 130, 156], [0, 114, 178])
+    assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(20, 20, 20)"
+    assert page.run(INKED)[1] >= 8
+
+
+def test_without_the_photos_it_says_so(index: Path, tmp_path: Path, page: Page) -> None:
+    shutil.rmtree(tmp_path / "photos")
+    opened(page, map_index(index))
+    assert (
+        page.run("$('notes').textContent") == "40 images cannot be read now and have no thumbnail"
+    )
+    page.mouse("Moved", *place(page, 7))
+    page.frame()
+    assert "no picture at hand" in page.run("$('card').textContent")
+
+
+def test_a_name_is_never_markup(index: Path, tmp_path: Path, page: Page) -> None:
     evil = b"</script><script>window.evil=1<" + b"\xff&'\"`.png"
-    folder = tmp_path / "photos" / "z"
-    folder.mkdir()
     # A slash ends a name: the closing tag's own is the folder's.
     head, tail = evil.split(b"/", 1)
-    (folder / head.decode()).mkdir()
-    (Path(str(folder / head.decode())) / tail.decode("utf-8", "surrogateescape")).write_bytes(
-        encoded(picture(99), "PNG")
-    )
+    folder = tmp_path / "photos" / "z" / head.decode()
+    folder.mkdir(parents=True)
+    (folder / os.fsdecode(tail)).write_bytes(encoded(picture(99), "PNG"))
     run(index, tmp_path / "photos")
-    page = tmp_path / "map.html"
-    write_map_page(map_index(index, anew=True), page)
-    text = page.read_text()
-    assert not re.search(r"https?://", text)
-    page.write_text(text.replace("</script></body>", PROBE + "</script></body>"))
-    done = subprocess.run(
-        [BROWSER, *HEADLESS, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()],
-        capture_output=True,
-        timeout=120,
-        check=True,
-    )
-    console = [line for line in done.stderr.decode().splitlines() if "CONSOLE" in line]
-    assert console == []
-    title = re.search(r"<title>(.*?)</title>", done.stdout.decode())
-    assert title
-    said = json.loads(html.unescape(title[1]))
-    assert 41 * 20 < said["inked"] < 41 * 400, "41 points of some 14 pixels across"
-    assert said["hit"] in said["card"]
-    assert said["lasso"] == said["left"] and said["many"] == f"{len(said['left'])} selected"
-    assert said["found"] == "1 of 41 images"
-    assert said["faults"] == [] and said["evil"] == 0
-    assert said["odd"].endswith("evil%3D1%3C%ff%26'%22%60.png")
+    opened(page, map_index(index, anew=True))
+    assert page.run("window.evil === undefined && document.scripts.length") == 2
+    assert page.run("address(n - 1)").endswith("evil%3D1%3C%ff%26'%22%60.png")
+    page.mouse("Moved", *place(page, 40))
+    page.frame()
+    assert "window.evil=1<\ufffd&'\"`.png" in page.run("$('card').textContent")

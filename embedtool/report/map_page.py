@@ -25,6 +25,7 @@ from embedtool.writer import Writer
 
 THUMBNAIL_BYTES = 24_000_000  # some 18,000 pictures; 32 MB as base64
 ASSETS = files("embedtool.report") / "map"
+SCRIPTS = ("data.js", "drawing.js", "answers.js")  # in this order
 
 
 def write_map_page(
@@ -68,18 +69,19 @@ def map_page(found: Map, thumbnails: Thumbnails, first: str) -> tuple[str, list[
         "names": "/".join(path.name for path in found.paths),
         "ways": [_way(found, way) for way in sorted(there, key=lambda way: way != first)],
         "thumb_ends": _base64(np.cumsum([len(p) for p in pictures], dtype="<u4")),
-        "thumbs": base64.b64encode(b"".join(pictures)).decode(),
+        "thumbs": "".join(pictures),
+        "notes": notes,
     }
     text = json.dumps(content).replace("<", "\\u003c")  # no name ends the script it stands in
-    css, html, js = (
-        ASSETS.joinpath(f"map.{kind}").read_text("utf-8") for kind in ("css", "html", "js")
+    css, html, *js = (
+        ASSETS.joinpath(name).read_text("utf-8") for name in ("map.css", "map.html", *SCRIPTS)
     )
     page = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
         f"<title>Map of {shown(name)}</title><style>{css}</style></head>\n<body>\n{html}"
         f'<script type="application/json" id="data">{text}</script>\n'
-        f"<script>\n{js}</script></body></html>\n"
+        f"<script>\n{''.join(js)}</script></body></html>\n"
     )
     return page, notes
 
@@ -95,8 +97,9 @@ def _way(found: Map, way: str) -> dict[str, Any]:
     }
 
 
-def _pictures(found: Map, thumbnails: Thumbnails) -> tuple[list[bytes], list[str]]:
-    """The thumbnail of each image, b"" where the page has none."""
+def _pictures(found: Map, thumbnails: Thumbnails) -> tuple[list[str], list[str]]:
+    """The thumbnail of each image in base64, "" where the page has none; and what there is to note.
+    Each is encoded by itself: the browser decodes those that are looked at."""
     notes = []
     there = np.isin(found.vectors, thumbnails.ids)
     missing = int((~there).sum())
@@ -113,9 +116,10 @@ def _pictures(found: Map, thumbnails: Thumbnails) -> tuple[list[bytes], list[str
             f"the page holds thumbnails of {len(fits):,} images, evenly over the map, of "
             f"{len(order):,}; a click shows the others from their files"
         )
-    pictures = [b""] * len(found.paths)
+    pictures = [""] * len(found.paths)
     for at in fits.tolist():
-        pictures[at] = thumbnails.of(int(found.vectors[at])) or b""
+        picture = thumbnails.of(int(found.vectors[at])) or b""
+        pictures[at] = base64.b64encode(picture).decode()
     return pictures, notes
 
 
