@@ -54,8 +54,8 @@ if TYPE_CHECKING:
     from embedtool.inspection import index_info as index_info
     from embedtool.inspection import index_rejects as index_rejects
     from embedtool.inspection import verify_index as verify_index
-    from embedtool.mapping import cluster_of_each as cluster_of_each
     from embedtool.mapping import map_index as map_index
+    from embedtool.mapping import map_points as map_points
     from embedtool.mapping import write_coordinates as write_coordinates
     from embedtool.maps import Map as Map
     from embedtool.metrics import Estimate as Estimate
@@ -121,7 +121,7 @@ _ROOMS = {
     "importing.importing": "ImportReport import_vectors",
     "indexing": "default_index index_photos",
     "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
-    "mapping": "cluster_of_each map_index write_coordinates",
+    "mapping": "map_index map_points write_coordinates",
     "maps": "Map",
     "metrics": "Estimate Evaluation evaluate paired_difference",
     "outliers": "find_outliers",

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,7 @@ from embedtool.layout import full_path
 from embedtool.maps import Map, SavedMap, keep_map, read_map
 from embedtool.neighbours import neighbour_graph
 from embedtool.placing import place_new
+from embedtool.probefile import Probe, read_probe
 from embedtool.projection import principal_coordinates, umap_layout
 from embedtool.store import Index
 from embedtool.tabular import write_table
@@ -31,6 +33,7 @@ def map_index(
     neighbours: int | None = None,
     seed: int | None = None,
     anew: bool = False,
+    probe: PathLike | None = None,
     progress: Progress | None = None,
 ) -> Map:
     """All images of an index on a plane: UMAP on its neighbour graph, laid out once and kept.
@@ -38,13 +41,17 @@ def map_index(
     Images that came since are placed on the kept map, each by itself, and nothing else on it moves.
     It is laid out again with `anew`, with other neighbours or another seed than it has, when it is
     damaged, and when more images were placed than laid out, which a note says.
-    neighbours: of UMAP, at least 2, [default: those of the kept map, or 30]; seed: [0].
-    Raises UsageError (neighbours below 2, no image), IndexLocked where the map must change and
-    another process writes.
+    neighbours: of UMAP, at least 2, [default: those of the kept map, or 30]; seed: [0]. probe: one
+    that says the class of each image, see `train_probe`.
+    Raises UsageError (neighbours below 2, no image), ModelMismatch where the probe is for vectors
+    of another model, IndexLocked where the map must change and another process writes.
     """
     if neighbours is not None and neighbours < 2:
         raise UsageError(f"expected at least 2 neighbours, received {neighbours}")
+    asked = None if probe is None else read_probe(probe)
     with Index(index) as opened, opened.snapshot():
+        if asked:
+            asked.check(opened.fingerprint, index)
         live = opened.places_after(0)["id"]
         if not live.size:
             raise UsageError(
@@ -53,37 +60,40 @@ def map_index(
             )
         kept = None if anew else _kept(opened, neighbours, seed)
         if kept and np.array_equal(kept.ids, live):
-            return _told(opened, kept, [])
+            return _told(opened, kept, [], asked, progress)
     with Writer(index) as writer:
         saved, notes = _renewed(writer, kept, neighbours, seed, progress)
         keep_map(writer, saved)
-        return _told(writer, saved, notes)
+        return _told(writer, saved, notes, asked, progress)
+
+
+def map_points(found: Map) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """The columns of a map and a row an image: path, x, y, cluster ("noise", or "" where `cluster`
+    never ran), label, and prediction and probability where a probe was asked."""
+    clusters = [""] * len(found.paths)
+    if found.clusters is not None:
+        clusters = [found.cluster_names[c] if c >= 0 else "noise" for c in found.clusters.tolist()]
+    columns = {
+        "path": [str(path) for path in found.paths],
+        "x": found.coordinates[:, 0].tolist(),
+        "y": found.coordinates[:, 1].tolist(),
+        "cluster": clusters,
+        "label": found.labels,
+    }
+    if found.predictions is not None and found.probabilities is not None:
+        columns |= {
+            "prediction": found.predictions,
+            "probability": found.probabilities.tolist(),
+        }
+    return tuple(columns), list(zip(*columns.values(), strict=True))
 
 
 def write_coordinates(found: Map, path: PathLike) -> None:
-    """Write a map as CSV, or Parquet where the name ends so, with the columns that embedding-atlas
-    takes as --x and --y: path, projection_x, projection_y, cluster, label."""
-    write_table(
-        path,
-        ("path", "projection_x", "projection_y", "cluster", "label"),
-        (
-            (str(path), float(x), float(y), cluster, label)
-            for path, (x, y), cluster, label in zip(
-                found.paths,
-                found.coordinates.tolist(),
-                cluster_of_each(found),
-                found.labels,
-                strict=True,
-            )
-        ),
-    )
-
-
-def cluster_of_each(found: Map) -> list[str]:
-    """The cluster's name of each image, "noise", or "" where `cluster` never ran."""
-    if found.clusters is None:
-        return [""] * len(found.paths)
-    return [found.cluster_names[c] if c >= 0 else "noise" for c in found.clusters.tolist()]
+    """Write the points of a map as CSV, or Parquet where the name ends so, with the columns that
+    embedding-atlas takes as --x and --y: projection_x, projection_y."""
+    columns, rows = map_points(found)
+    atlas = {"x": "projection_x", "y": "projection_y"}
+    write_table(path, [atlas.get(name, name) for name in columns], rows)
 
 
 def _kept(index: Index, neighbours: int | None, seed: int | None) -> SavedMap | None:
@@ -147,7 +157,13 @@ def _laid_out(writer: Writer, neighbours: int, seed: int, progress: Progress | N
     )
 
 
-def _told(index: Index, saved: SavedMap, notes: list[str]) -> Map:
+def _told(
+    index: Index,
+    saved: SavedMap,
+    notes: list[str],
+    probe: Probe | None,
+    progress: Progress | None,
+) -> Map:
     """The map, image by image."""
     rows, vectors = list(index.rows()), np.fromiter(index.vectors(), np.int64)
     where = np.searchsorted(saved.ids, vectors)
@@ -159,6 +175,11 @@ def _told(index: Index, saved: SavedMap, notes: list[str]) -> Map:
         late = labels.count(None)
         if late:
             notes.append(f"{late:,} came after the clusters: embedtool cluster {index.path}")
+    predictions = probabilities = None
+    if probe is not None:
+        likely = probe.ask(index, saved.ids, progress)[where]
+        predictions = tuple(probe.classes[own] for own in likely.argmax(1).tolist())
+        probabilities = likely.max(1)
     full = [os.path.join(row.root, row.path) for row in rows]
     return Map(
         index=index.path,
@@ -171,6 +192,8 @@ def _told(index: Index, saved: SavedMap, notes: list[str]) -> Map:
         dates=np.array([row.mtime_ns for row in rows], np.int64),
         clusters=clusters,
         cluster_names=found.names if found else (),
+        predictions=predictions,
+        probabilities=probabilities,
         neighbours=saved.neighbours,
         seed=saved.seed,
         notes=tuple(notes),

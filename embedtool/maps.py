@@ -32,7 +32,8 @@ class Map:
     """The n images of an index on a plane, in the order of their ids; copies stand in one place.
 
     clusters: (n,) places in cluster_names, -1 for noise and for what came after `cluster` ran;
-    None where it never did.
+    None where it never did. predictions: the likeliest class of each, and probabilities (n,) how
+    likely that is; None where no probe was asked.
     """
 
     index: Path
@@ -45,6 +46,8 @@ class Map:
     dates: npt.NDArray[np.int64]  # (n,), nanoseconds, of the last modification
     clusters: npt.NDArray[np.int32] | None
     cluster_names: tuple[str, ...]
+    predictions: tuple[str, ...] | None
+    probabilities: npt.NDArray[np.float32] | None
     neighbours: int
     seed: int
     notes: tuple[str, ...]

@@ -88,7 +88,7 @@ def predict_images(
     with Index(index) as opened, opened.snapshot():
         read.check(opened.fingerprint, index)
         labelled = read_labels(opened)
-        by_content = _ask(opened, read, labelled.vectors, progress)
+        by_content = read.ask(opened, labelled.vectors, progress)
         suggested: list[Path] = []
         if suggest_count:
             new = np.flatnonzero(~read.knows(labelled.digests))
@@ -200,7 +200,7 @@ def evaluate_probe(
                 f"expected labels among the probe's classes ({', '.join(read.classes)}), found "
                 f"{', '.join(labelled.classes[:5]) or 'none'}. Give others: --labels FILE"
             )
-        probabilities = _ask(opened, read, labelled.vectors[known], progress)
+        probabilities = read.ask(opened, labelled.vectors[known], progress)
     classes = labelled.report.classes
     return ProbeEvaluation(
         probe=Path(probe),
@@ -212,20 +212,6 @@ def evaluate_probe(
         seen=int(read.knows(labelled.digests)[known].sum()),
         unknown={name: count for name, count in classes.items() if name not in order},
     )
-
-
-def _ask(
-    index: Index, probe: Probe, vectors: npt.NDArray[np.int64], progress: Progress | None
-) -> Probabilities:
-    """Probabilities (n, c) of contents by id, their vectors read a block at a time."""
-    found = np.empty((len(vectors), len(probe.classes)), np.float32)
-    done = 0
-    for ids, rows in index.blocks_at(index.places(vectors.tolist())):
-        found[done : done + len(ids)] = probe.solution.probabilities(rows)
-        done += len(ids)
-        if progress:
-            progress(done, len(vectors), 0, "predicting")
-    return found
 
 
 def _mistakes(

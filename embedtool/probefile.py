@@ -19,7 +19,8 @@ from safetensors.numpy import load, save
 from embedtool.errors import EmbedtoolError, ModelMismatch
 from embedtool.files import publish_folder
 from embedtool.softmax import Solution
-from embedtool.types import PathLike
+from embedtool.store import Index
+from embedtool.types import PathLike, Progress
 
 PROBE_FORMAT = 1
 CARD, TENSORS = "probe.json", "probe.safetensors"
@@ -49,6 +50,19 @@ class Probe:
                 f"{index} are others ({fingerprint[:12]}). Train one for them: "
                 f"embedtool probe train {index} --out PROBE"
             )
+
+    def ask(
+        self, index: Index, vectors: npt.NDArray[np.int64], progress: Progress | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Probabilities (n, c) of vectors by id, ascending, read a block at a time."""
+        found = np.empty((len(vectors), len(self.classes)), np.float32)
+        done = 0
+        for ids, rows in index.blocks_at(index.places(vectors.tolist())):
+            found[done : done + len(ids)] = self.solution.probabilities(rows)
+            done += len(ids)
+            if progress:
+                progress(done, len(vectors), 0, "predicting")
+        return found
 
     def knows(self, digests: tuple[bytes, ...]) -> npt.NDArray[np.bool_]:
         """Whether each of n contents was learned from (n,)."""

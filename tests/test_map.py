@@ -1,10 +1,13 @@
 """The map: laid out once, new images placed one by one, shown in a page and a picture."""
 
+import csv
 import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +15,11 @@ import pytest
 from browser import SHIFT, Page
 from conftest import embedtool, encoded, picture
 from PIL import Image
+from test_probe import clouds, labelled_index
+from test_probe import make_index as labelled
 from test_sync import make_index, run
 
+import embedtool as package
 from embedtool.errors import UsageError
 from embedtool.mapping import map_index
 from embedtool.maps import Map
@@ -116,6 +122,60 @@ def test_the_command_tells_points(index: Path) -> None:
     told = json.loads(done.out)
     assert done.code == 0 and len(told["points"]) == 40 and told["placed"] == 0
     assert set(told["points"][0]) == {"path", "x", "y", "cluster", "label"}
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> tuple[Path, Path]:
+    """An index of vectors of three classes, 60 of each, and a probe of them."""
+    index = labelled_index(tmp_path / "made", 180)
+    package.train_probe(index, tmp_path / "probe")
+    return index, tmp_path / "probe"
+
+
+def test_a_probe_colours_the_map_by_what_it_predicts(
+    asked: tuple[Path, Path], tmp_path: Path
+) -> None:
+    index, probe = asked
+    found = map_index(index, probe=probe)
+    said = package.predict_images(index, probe)
+    assert found.predictions == tuple(one.likeliest for one in said.images)
+    assert found.probabilities == pytest.approx([one.probability for one in said.images])
+    done = embedtool("map", index, "--probe", probe, "--json", "--to", tmp_path / "map.csv")
+    points = json.loads(done.out)["points"]
+    assert [(p["prediction"], p["probability"]) for p in points] == [
+        (one.likeliest, pytest.approx(one.probability)) for one in said.images
+    ]
+    with open(tmp_path / "map.csv", newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert list(lines[0]) == [
+        *("path", "projection_x", "projection_y", "cluster", "label", "prediction", "probability")
+    ]
+    assert [line["prediction"] for line in lines] == list(found.predictions)
+
+
+def test_what_a_probe_doubts_is_pale(asked: tuple[Path, Path], tmp_path: Path) -> None:
+    index, probe = asked
+    found = map_index(index, probe=probe)
+    doubtful = replace(found, probabilities=np.zeros(180, np.float32))
+    drawn = []
+    for one in (found, doubtful):
+        write_map_png(one, tmp_path / "map.png")  # by prediction, since a probe was asked
+        with Image.open(tmp_path / "map.png") as picture:
+            drawn.append(np.asarray(picture.convert("L"), np.float64)[:, :1200])
+    ink, less = ((255 - one[100:]).sum() for one in drawn)
+    assert 0.2 < less / ink < 0.35, "a quarter of the colour is left"
+
+
+def test_a_probe_of_another_model_is_refused_before_anything_is_laid_out(
+    asked: tuple[Path, Path], tmp_path: Path
+) -> None:
+    rows, _ = clouds(1, 30, 3, 16, 1)
+    other = labelled(tmp_path / "other", rows, [f"a/{i}.jpg" for i in range(30)], model="other")
+    done = embedtool("map", other, "--probe", asked[1])
+    assert done.code == 5 and "Train one for them" in done.err
+    assert not list((other / "derived").glob("map*"))
+    with pytest.raises(UsageError, match="expected a probe to colour by"):
+        write_map_png(map_index(asked[0]), tmp_path / "map.png", colour_by="prediction")
 
 
 INKED = """(() => {
@@ -266,6 +326,19 @@ def test_without_the_photos_it_says_so(index: Path, tmp_path: Path, page: Page) 
     page.mouse("Moved", *place(page, 7))
     page.frame()
     assert "no picture at hand" in page.run("$('card').textContent")
+
+
+def test_predictions_stand_in_the_card_and_the_legend(asked: tuple[Path, Path], page: Page) -> None:
+    found = map_index(asked[0], probe=asked[1])
+    opened(page, found)
+    assert page.run("way.name") == "prediction"
+    counts = Counter(found.predictions)
+    said = page.run("[...$('legend').children].map((e) => e.textContent)")
+    assert said == [f"{name}{count}" for name, count in counts.most_common()]
+    page.run("hover(5, 400, 300)")
+    percent = round(100 * float(found.probabilities[5]))
+    assert f"prediction: {found.predictions[5]} ({percent} %)" in page.run("$('card').textContent")
+    assert page.run("colours[4 * 5 + 3]") == int(235 * (0.25 + 0.0075 * percent))
 
 
 def test_a_name_is_never_markup(index: Path, tmp_path: Path, page: Page) -> None:

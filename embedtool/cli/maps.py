@@ -18,7 +18,13 @@ def map(
     ] = None,
     colour_by: Annotated[
         str | None,
-        typer.Option(help="cluster, label, folder or date.  [default: cluster, else label]"),
+        typer.Option(
+            help="cluster, label, prediction, folder or date.  [default: prediction with --probe, "
+            "else cluster where there are any, else label]"
+        ),
+    ] = None,
+    probe: Annotated[
+        Path | None, typer.Option(help="A probe that says the class of each image.")
     ] = None,
     size: Annotated[int, typer.Option(help="Height of the PNG in pixels.")] = 1200,
     neighbours: Annotated[
@@ -39,7 +45,7 @@ def map(
     """
     with progress_bar("mapping", quiet=quiet) as progress:
         found = embedtool.map_index(
-            index, neighbours=neighbours, seed=seed, anew=anew, progress=progress
+            index, neighbours=neighbours, seed=seed, anew=anew, probe=probe, progress=progress
         )
         notes = [*found.notes]
         if html:
@@ -48,17 +54,7 @@ def map(
         embedtool.write_map_png(found, png, colour_by=colour_by, size=size)
     if to:
         embedtool.write_coordinates(found, to)
-    points = [
-        (str(path), x, y, cluster, label)
-        for path, (x, y), cluster, label in zip(
-            found.paths,
-            found.coordinates.tolist(),
-            embedtool.cluster_of_each(found),
-            found.labels,
-            strict=True,
-        )
-    ]
-    names = ("path", "x", "y", "cluster", "label")
+    names, points = embedtool.map_points(found)
     if json:
         emit_json(
             {

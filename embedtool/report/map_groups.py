@@ -1,4 +1,4 @@
-"""The ways to colour a map: by cluster, label, folder or date."""
+"""The ways to colour a map: by cluster, label, prediction of a probe, folder or date."""
 
 import os
 from datetime import datetime
@@ -7,14 +7,15 @@ from embedtool.errors import UsageError
 from embedtool.maps import Map
 from embedtool.report.palette import Groups, grouped
 
-WAYS = ("cluster", "label", "folder", "date")
+WAYS = ("cluster", "label", "prediction", "folder", "date")
 NOISE_NAME = "noise"
 MOST_DATES = 16  # entries of a legend of dates, above which years, months or days are joined
 DATES = ("%Y-%m-%d", "%Y-%m", "%Y")  # the finest that keeps to it, else the last
 
 
 def map_groups(found: Map, way: str) -> Groups:
-    """Raises UsageError for another way, and for clusters where `cluster` never ran."""
+    """Raises UsageError for another way, for clusters where `cluster` never ran, for predictions
+    where no probe was asked."""
     if way == "cluster":
         if found.clusters is None:
             raise UsageError(
@@ -25,6 +26,13 @@ def map_groups(found: Map, way: str) -> Groups:
         return grouped([names[c] for c in found.clusters.tolist()], noise=NOISE_NAME)
     if way == "label":
         return grouped(found.labels)
+    if way == "prediction":
+        if found.predictions is None:
+            raise UsageError(
+                "expected a probe to colour by its predictions: embedtool map --probe PROBE, "
+                "made by embedtool probe train"
+            )
+        return grouped(found.predictions)
     if way == "folder":
         top = os.path.commonpath(found.folders)
         return grouped([os.path.relpath(folder, top) for folder in found.folders])
@@ -38,5 +46,12 @@ def map_groups(found: Map, way: str) -> Groups:
     raise UsageError(f"expected to colour by one of {', '.join(WAYS)}, received {way!r}")
 
 
+def ways_of(found: Map) -> list[str]:
+    """The ways that a map can be coloured."""
+    missing = {"cluster": found.clusters is None, "prediction": found.predictions is None}
+    return [way for way in WAYS if not missing.get(way)]
+
+
 def default_way(found: Map) -> str:
-    return "label" if found.clusters is None else "cluster"
+    """Predictions where they were asked for, else clusters where there are any, else labels."""
+    return next(way for way in ("prediction", "cluster", "label") if way in ways_of(found))

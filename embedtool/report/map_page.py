@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from embedtool.files import write_whole
 from embedtool.maps import Map
-from embedtool.report.map_groups import WAYS, default_way, map_groups
+from embedtool.report.map_groups import default_way, map_groups, ways_of
 from embedtool.report.page import shown
 from embedtool.store import Index
 from embedtool.thumbnails import Thumbnails, make_thumbnails, open_thumbnails
@@ -58,7 +58,6 @@ def map_page(found: Map, thumbnails: Thumbnails, first: str) -> tuple[str, list[
     pictures, notes = _pictures(found, thumbnails)
     folders = sorted(set(found.folders))
     number = {folder: at for at, folder in enumerate(folders)}
-    there = [way for way in WAYS if way != "cluster" or found.clusters is not None]
     name = os.path.basename(os.path.abspath(found.index))
     content = {
         "title": f"Map of {name}",
@@ -67,7 +66,7 @@ def map_page(found: Map, thumbnails: Thumbnails, first: str) -> tuple[str, list[
         "folders": folders,
         "folder_of": _base64(np.array([number[f] for f in found.folders], "<u4")),
         "names": "/".join(path.name for path in found.paths),
-        "ways": [_way(found, way) for way in sorted(there, key=lambda way: way != first)],
+        "ways": [_way(found, way) for way in sorted(ways_of(found), key=lambda way: way != first)],
         "thumb_ends": _base64(np.cumsum([len(p) for p in pictures], dtype="<u4")),
         "thumbs": "".join(pictures),
         "notes": notes,
@@ -88,12 +87,14 @@ def map_page(found: Map, thumbnails: Thumbnails, first: str) -> tuple[str, list[
 
 def _way(found: Map, way: str) -> dict[str, Any]:
     groups = map_groups(found, way)
+    sure = found.probabilities if way == "prediction" else None
     return {
         "name": way,
         "names": groups.names,
         "counts": groups.counts,
         "colours": groups.colours,
         "members": _base64(np.array(groups.members, "<u4")),
+        "percents": None if sure is None else _base64((100 * sure).round().astype("u1")),
     }
 
 

@@ -11,13 +11,14 @@ from embedtool.errors import UsageError
 from embedtool.files import write_whole
 from embedtool.maps import Map
 from embedtool.report.map_groups import default_way, map_groups
-from embedtool.report.palette import Groups
+from embedtool.report.palette import Groups, mixed
 from embedtool.types import PathLike
 
 SIZE = 1200  # pixels of the square of points
 LEAST, MOST = 200, 6000
 FINER = 3  # drawn this many times larger, then made smaller: smooth edges
 MOST_NAMES = 28  # in the legend; what is left is told as a number
+PALEST = 0.25  # of its colour that a prediction keeps which is not sure at all
 INK, PALE = "#1a1a1a", "#666666"
 
 
@@ -26,8 +27,9 @@ def write_map_png(
 ) -> None:
     """Write a map as a PNG, `size` pixels high, with a legend beside it.
 
-    colour_by: "cluster", "label", "folder" or "date" [default: cluster where there are any, else
-    label]. Colours are those of embedtool.report.palette. Raises UsageError.
+    colour_by: "cluster", "label", "prediction", "folder" or "date" [default: prediction where a
+    probe was asked, else cluster where there are any, else label]. Colours are those of
+    embedtool.report.palette, paler the less sure a prediction is. Raises UsageError.
     """
     if not LEAST <= size <= MOST:
         raise UsageError(f"expected a size of {LEAST} to {MOST} pixels, received {size}")
@@ -46,10 +48,10 @@ def write_map_png(
     order = sorted(shuffled.tolist(), key=lambda at: groups.members[at] not in last)
     for at in order:
         x, y = places[at] * FINER
-        pen.ellipse(
-            (x - radius, y - radius, x + radius, y + radius),
-            fill=groups.colours[groups.members[at]],
-        )
+        colour = groups.colours[groups.members[at]]
+        if way == "prediction" and found.probabilities is not None:
+            colour = mixed(colour, PALEST + (1 - PALEST) * float(found.probabilities[at]), 255)
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     picture.paste(points.resize((size, size), Image.Resampling.BOX), (0, 0))
     _write(picture, found, groups, way, unit, size)
     with write_whole(Path(path)) as file:

@@ -12,15 +12,16 @@ NOISE = "#9a9a9a"
 DARKER, LIGHTER = 0.6, 0.5  # of each channel kept; of the way to white
 
 
-def _mixed(colour: str, share: float, other: int) -> str:
+def mixed(colour: str, share: float, other: int) -> str:
+    """A colour with this share of each channel kept, the rest of it `other`."""
     channels = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "#" + "".join(f"{round(c * share + other * (1 - share)):02x}" for c in channels)
 
 
 PALETTE = (
     *HUES,
-    *(_mixed(colour, DARKER, 0) for colour in HUES),
-    *(_mixed(colour, LIGHTER, 255) for colour in HUES),
+    *(mixed(colour, DARKER, 0) for colour in HUES),
+    *(mixed(colour, LIGHTER, 255) for colour in HUES),
 )
 
 
