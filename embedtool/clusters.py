@@ -23,11 +23,14 @@ class Clusters:
     strengths: npt.NDArray[np.float32]  # (n,), of the membership in `nearest`, 0 to 1
     names: tuple[str, ...]
 
-    def of(self, id: int) -> int | None:
-        """The label of a vector; None where it came later."""
-        place = int(np.searchsorted(self.ids, id))
-        there = place < len(self.ids) and self.ids[place] == id
-        return int(self.labels[place]) if there else None
+    def of(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+        """The label (m,) of each vector, and whether it has one (m,): those that came later have
+        none, and -1 here."""
+        if not self.ids.size:
+            return np.full(len(ids), -1, np.int32), np.zeros(len(ids), np.bool_)
+        places = np.searchsorted(self.ids, ids).clip(max=len(self.ids) - 1)
+        there = self.ids[places] == ids
+        return np.where(there, self.labels[places], np.int32(-1)), there
 
 
 NONE = Clusters(

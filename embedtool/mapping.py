@@ -170,10 +170,9 @@ def _told(
     found = read_clusters(index)
     clusters = None
     if found is not None:
-        labels = [found.of(id) for id in saved.ids.tolist()]
-        clusters = np.array([-1 if c is None else c for c in labels], np.int32)[where]
-        late = labels.count(None)
-        if late:
+        labels, there = found.of(saved.ids)
+        clusters = labels[where]
+        if late := int((~there).sum()):
             notes.append(f"{late:,} came after the clusters: embedtool cluster {index.path}")
     predictions = probabilities = None
     if probe is not None:

@@ -88,9 +88,12 @@ def _search(
     results = []
     for name, (similarities, ids) in zip(names, found, strict=True):
         images = index.images_of(ids.tolist())
+        own, there = clusters.of(ids)
         stands = [
-            (full_path(image.root, image.path), float(similarity), clusters.of(id))
-            for similarity, id in zip(similarities, ids.tolist(), strict=True)
+            (full_path(image.root, image.path), float(similarity), label if known else None)
+            for similarity, id, label, known in zip(
+                similarities, ids.tolist(), own.tolist(), there.tolist(), strict=True
+            )
             if min_similarity is None or similarity >= min_similarity
             for image in images.get(id, ())
             if chosen is None or chosen.holds(image.root, image.path)

@@ -332,9 +332,9 @@ def test_predictions_stand_in_the_card_and_the_legend(asked: tuple[Path, Path], 
     found = map_index(asked[0], probe=asked[1])
     opened(page, found)
     assert page.run("way.name") == "prediction"
-    counts = Counter(found.predictions)
+    ordered = sorted(Counter(found.predictions).items(), key=lambda one: (-one[1], one[0]))
     said = page.run("[...$('legend').children].map((e) => e.textContent)")
-    assert said == [f"{name}{count}" for name, count in counts.most_common()]
+    assert said == [f"{name}{count}" for name, count in ordered]
     page.run("hover(5, 400, 300)")
     percent = round(100 * float(found.probabilities[5]))
     assert f"prediction: {found.predictions[5]} ({percent} %)" in page.run("$('card').textContent")

@@ -35,7 +35,8 @@ def map_groups(found: Map, way: str) -> Groups:
         return grouped(found.predictions)
     if way == "folder":
         top = os.path.commonpath(found.folders)
-        return grouped([os.path.relpath(folder, top) for folder in found.folders])
+        below = {folder: os.path.relpath(folder, top) for folder in set(found.folders)}
+        return grouped([below[folder] for folder in found.folders])
     if way == "date":
         times = [datetime.fromtimestamp(date // 10**9) for date in found.dates.tolist()]
         for form in DATES:
