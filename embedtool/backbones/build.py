@@ -20,6 +20,7 @@ import tensorflow as tf
 from embedtool.backbones import calibration, golden, network
 from embedtool.backbones.cache import hub_folder
 from embedtool.backbones.folder import (
+    POOLED,
     SAVED_MODEL,
     ModelFolder,
     files_digest,
@@ -104,18 +105,18 @@ def _publish_mobilenet(
 
 
 def compile_folder(
-    folder: str, layer: str, precision: str, target: str, about: dict[str, Any]
+    folder: str, layer: str, precision: str, pooling: str, target: str, about: dict[str, Any]
 ) -> None:
-    """Compile one layer's pooled output to `target`/model.tflite, after a check against Keras."""
+    """Compile one layer's output to `target`/model.tflite, after a check against Keras."""
     with publish_folder(Path(target)) as draft:
-        content = to_litert(read_folder(Path(folder)), layer, precision)
+        content = to_litert(read_folder(Path(folder)), layer, precision, pooling=pooling)
         (draft / "model.tflite").write_bytes(content)
         about = {**about, "sha256": hashlib.sha256(content).hexdigest()}
         (draft / "compiled.json").write_text(json.dumps(about, indent=1), "utf-8")
 
 
-def to_litert(model: ModelFolder, layer: str, precision: str) -> bytes:
-    """LiteRT bytes: uint8 (n, s, s, 3) -> float32 (n, d).
+def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = POOLED) -> bytes:
+    """LiteRT bytes: uint8 (n, s, s, 3) -> float32 (n, d), or (n, h, w, d) where it is not pooled.
 
     Raises ModelUnavailable where the compiled model does not agree with Keras on the golden images.
     """
@@ -123,7 +124,10 @@ def to_litert(model: ModelFolder, layer: str, precision: str) -> bytes:
 
     converter = tf.lite.TFLiteConverter.from_keras_model(
         network.embedding_model(
-            model, layer, dtype="uint8" if precision == "float32" else "float32"
+            model,
+            layer,
+            dtype="uint8" if precision == "float32" else "float32",
+            pooling=pooling,
         )
     )
     if precision == "int8":
@@ -133,7 +137,7 @@ def to_litert(model: ModelFolder, layer: str, precision: str) -> bytes:
         converter.inference_input_type = tf.uint8
     content: bytes = converter.convert()
     pixels = golden.pixels(model.size)
-    reference = np.asarray(network.embedding_model(model, layer)(pixels))
+    reference = np.asarray(network.embedding_model(model, layer, pooling=pooling)(pixels))
     off = _worst(LiteRTNetwork(content).forward(pixels), reference)
     if off > PARITY[precision]:
         raise ModelUnavailable(
@@ -148,8 +152,9 @@ def _calibration(size: int) -> Iterator[list[np.ndarray]]:
 
 
 def _worst(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest 1 - cosine between rows of (n, d)."""
-    return float(1 - (unit_rows(a) * unit_rows(b)).sum(1).min())
+    """The largest 1 - cosine between rows of (n, ...)."""
+    one, other = (unit_rows(rows.reshape(len(rows), -1)) for rows in (a, b))
+    return float(1 - (one * other).sum(1).min())
 
 
 def _size_in(handle: str) -> int:
