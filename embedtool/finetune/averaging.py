@@ -17,7 +17,7 @@ class Average:
 
     def __init__(self, model: keras.Model, momentum: float) -> None:
         self._own = list(model.trainable_variables)
-        self._kept = [keras.Variable(v.value, trainable=False, name="average") for v in self._own]
+        self._kept = [keras.Variable(v.numpy(), trainable=False, name="average") for v in self._own]
         self._steps = keras.Variable(0.0, trainable=False, name="steps")
         self.variables = [*self._kept, self._steps]
         self._momentum = momentum
