@@ -60,7 +60,8 @@ class Backbone:
         if usual and shipped.name in self.folder.compiled:
             if _intact(shipped, self.folder.compiled[shipped.name]):
                 return shipped
-            raise ModelUnavailable(f"{shipped} is damaged: install embedtool again")
+            mend = "install embedtool again" if self.spec == "builtin" else "copy its folder again"
+            raise ModelUnavailable(f"{shipped} is damaged: {mend}")
         target = cache_folder() / "compiled" / self.fingerprint
         if not _compiled_intact(target):
             shutil.rmtree(target, ignore_errors=True)
