@@ -135,8 +135,7 @@ _ROOMS = {
     "gathering": "gather_clusters gather_duplicates",
     "importing.importing": "ImportReport import_vectors",
     "indexing": "default_index index_photos",
-    "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects "
-    "verify_index",
+    "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
     "mapping": "cluster_of_each map_index write_coordinates",
     "maps": "Map",
     "metrics": "Estimate Evaluation evaluate paired_difference",

@@ -21,9 +21,12 @@ from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.sheet import write_sheet
 from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
-from embedtool.finetune.top import Top
-from embedtool.finetune.training import train
+from embedtool.finetune.top import Top, at_temperature
+from embedtool.finetune.training import predict, train
+from embedtool.probe import true_temperature
 from embedtool.types import PathLike, Progress
+
+UNCALIBRATED = "no photos were held out to validate on: probabilities are as trained, not fitted"
 
 
 def finetune_model(
@@ -97,11 +100,15 @@ def finetune_model(
         after_epoch=after_epoch,
         progress=progress,
     )
+    temperature, uncalibrated = 1.0, UNCALIBRATED
+    if held := rows.validation:
+        temperature, uncalibrated = true_temperature(predict(top, held), held.labels), ""
+    head = at_temperature(top.head(), temperature)
     with publish_folder(target, existing="refuse") as draft:
         tuned = write_model(draft, top, base, settings, name=target.name)
         write_head(
-            draft, top.head(), album, settings, model=str(target), fingerprint=tuned.fingerprint,
-            strength=start.strength,
+            draft, head, album, settings, model=str(target), fingerprint=tuned.fingerprint,
+            strength=start.strength, temperature=temperature,
         )  # fmt: skip
         report = FinetuneReport(
             model=target,
@@ -111,12 +118,12 @@ def finetune_model(
             trained_on=len(album.training.photos),
             copies=rows.copies,
             validated_on=len(album.validation.photos),
-            judgement=judge(album, tuned, top.head(), start.head, settings),
+            judgement=judge(album, tuned, head, start.head, settings),
             history=tuple(history),
             settings=settings,
             rejects=album.rejects,
             seconds=time.perf_counter() - begun,
-            notes=tuple(filter(None, (base.note, *album.notes, *rows.notes))),
+            notes=tuple(filter(None, (base.note, *album.notes, *rows.notes, uncalibrated))),
         )
         write_json(draft / REPORT, report.record())
     shutil.rmtree(work)

@@ -66,9 +66,10 @@ def write_head(
     model: str,
     fingerprint: str,
     strength: float,
+    temperature: float,
 ) -> None:
     """Write the classes and the classifier of the network's vectors. strength: C of the probe that
-    it began as."""
+    it began as. temperature: that the logits of the head were divided by."""
     write_json(draft / LABELS, {"classes": list(album.classes)})
     if "hidden/kernel" in head:
         (draft / HEAD).write_bytes(save(head, {"activation": settings.head_activation}))
@@ -80,6 +81,7 @@ def write_head(
             model=model,
             fingerprint=fingerprint,
             strength=strength,
+            temperature=temperature,
             balanced=settings.class_weights == "balanced",
             seed=settings.seed,
             report={},

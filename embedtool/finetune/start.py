@@ -27,7 +27,7 @@ def fit_probe(
     seed: int,
     progress: Progress | None = None,
 ) -> Start:
-    """A probe of all the photos, its C chosen by cross-validation with each group in one part."""
+    """A probe of all the photos; C and temperature by cross-validation, each group in one part."""
     rows, labels = photos.vectors, photos.labels
     most = max(np.unique(groups[labels == c]).size for c in np.unique(labels))
     parts = deal(labels, groups, min(PARTS, most), seed=seed)
@@ -42,6 +42,6 @@ def fit_probe(
         axes=Axes(rows),
         parts=[slice(0, len(rows))],
         start=tried.mean,
-    )
+    ).at(tried.temperature)
     head = {"logits/kernel": solution.weights.T, "logits/bias": solution.bias}
     return Start(head, strength)

@@ -126,6 +126,15 @@ def apply_head(
     return softmax(values @ head["logits/kernel"] + head["logits/bias"])
 
 
+def at_temperature(head: Head, temperature: float) -> Head:
+    """The same with its logits divided."""
+    scale = np.float32(1 / temperature)
+    return {
+        name: tensor * scale if name.startswith("logits/") else tensor
+        for name, tensor in head.items()
+    }
+
+
 def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
     powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
     shares: npt.NDArray[np.float64] = powers / powers.sum(1, keepdims=True)

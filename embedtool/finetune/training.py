@@ -190,13 +190,13 @@ def _validate(top: Top, held: Examples | None) -> tuple[float | None, float | No
     return float(-np.log(own.clip(1e-12)).mean()), float(right.mean())
 
 
-def predict(top: Top, examples: Examples) -> npt.NDArray[np.float64]:
+def predict(top: Top, examples: Examples) -> npt.NDArray[np.float32]:
     """Probabilities (n, c)."""
     size = PREDICTED
     numbers = np.arange(len(examples.labels))
     parts = [numbers[first : first + size] for first in range(0, len(numbers), size)]
     logits = [np.asarray(top.model.predict_on_batch(examples.rows(part))) for part in parts]
-    return softmax(np.concatenate(logits))
+    return softmax(np.concatenate(logits)).astype(np.float32)
 
 
 def _class_weights(
