@@ -22,7 +22,7 @@ from embedtool.finetune.bottom import Bottom
 from embedtool.probefile import read_probe
 
 KINDS = ("city", "fish", "sunset", "flower")
-SETTINGS = FinetuneSettings(epochs=2, copies=2, batch_size=8, validation_share=0.25)
+SETTINGS = FinetuneSettings(head_epochs=2, epochs=2, copies=1, batch_size=8, validation_share=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_the_counts_add_up(report: FinetuneReport) -> None:
     assert reject.path.name == "cut off.jpg" and reject.stage == "decode"
     assert report.classes == tuple(sorted(KINDS))
     assert [(e.phase, e.epoch) for e in report.history] == [
-        ("head", 1), ("layers", 2), ("layers", 3)
+        ("head", 1), ("head", 2), ("layers", 3), ("layers", 4)
     ]  # fmt: skip
 
 
@@ -153,23 +153,18 @@ def test_the_two_parts_make_the_whole(unfreeze: str) -> None:
     assert (1 - (vectors * whole).sum(1)).max() < 1e-4
 
 
-def command(photos: Path, out: Path) -> list[str]:
-    return [
-        sys.executable, "-m", "embedtool", "finetune", str(photos), "--out", str(out),
-        "--model", "builtin", "--epochs", "3", "--copies", "2", "--batch-size", "8",
-        "--validation-share", "0.25",
-    ]  # fmt: skip
-
-
 def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(
-    photos: Path, tmp_path: Path
+    report: FinetuneReport, photos: Path, tmp_path: Path
 ) -> None:
-    """Killed in the head phase's end and again within the layers, to the bit."""
-    subprocess.run(command(photos, tmp_path / "whole"), check=True, capture_output=True)
+    """Killed within the head's phase and, after going on, within the layers', to the bit."""
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(SETTINGS.record()))
+    command = [
+        sys.executable, "-m", "embedtool", "finetune", str(photos), "--model", "builtin",
+        "--out", str(tmp_path / "killed"), "--config", str(settings),
+    ]  # fmt: skip
     for seen in (b"epoch 1 head", b"epoch 3 layers"):
-        process = subprocess.Popen(
-            command(photos, tmp_path / "killed"), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
         assert process.stderr
         for line in process.stderr:
             if line.startswith(seen):
@@ -177,12 +172,11 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(
                 break
         process.communicate()
         assert not (tmp_path / "killed").exists()
-    done = subprocess.run(command(photos, tmp_path / "killed"), check=True, capture_output=True)
+    done = subprocess.run(command, check=True, capture_output=True)
     assert b"epoch 3 layers" not in done.stderr and b"epoch 4 layers" in done.stderr
     assert not (tmp_path / "killed.training").exists()
     for name in ("weights.safetensors", "probe/probe.safetensors", "float32.tflite"):
-        whole, resumed = ((tmp_path / run / name).read_bytes() for run in ("whole", "killed"))
-        assert whole == resumed, name
+        assert (tmp_path / "killed" / name).read_bytes() == (report.model / name).read_bytes()
 
 
 def album(folder: Path, **counts: int) -> Path:
@@ -223,16 +217,19 @@ def test_a_class_with_one_image_and_a_batch_above_the_set(tmp_path: Path) -> Non
 def test_one_line_for_what_cannot_be_meant(tmp_path: Path, report: FinetuneReport) -> None:
     photos = album(tmp_path / "photos", one=4, two=4)
     for arguments, words in (
-        (["--out", report.model], "choose another --out"),
-        (["--out", tmp_path / "o", "--unfreeze", "block_99"], "block_16"),
-        (["--out", tmp_path / "o", "--optimiser", "magic"], "adamw, sgd, rmsprop"),
-        (["--out", tmp_path / "o", "--mixed-precision"], "needs a GPU"),
-        (["--out", tmp_path / "o", "--epochs", "-1"], "epochs of at least 0"),
+        (["--optimiser", "magic"], "adamw, sgd, rmsprop"),
+        (["--epochs", "-1"], "epochs of at least 0"),
     ):
-        done = embedtool("finetune", photos, "--model", "builtin", *arguments)
-        assert done.code == 2, done.err
-        errors = [line for line in done.err.splitlines() if line.startswith("error:")]
-        assert len(errors) == 1 and words in errors[0] and "Traceback" not in done.err
+        done = embedtool("finetune", photos, "--out", tmp_path / "o", *arguments)
+        assert done.code == 2
+        assert done.err.startswith("error:") and done.err.count("\n") == 1 and words in done.err
+    for out, settings, words in (
+        (report.model, FinetuneSettings(), "choose another --out"),
+        (tmp_path / "o", FinetuneSettings(unfreeze="block_99"), "block_16"),
+        (tmp_path / "o", FinetuneSettings(mixed_precision=True), "needs a GPU"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            finetune_model(photos, out=out, model="builtin", settings=settings)
     with pytest.raises(PhotosMissing):
         finetune_model(tmp_path / "nowhere", out=tmp_path / "o", model="builtin")
 

@@ -1,7 +1,8 @@
-"""The child process that needs TensorFlow: imports foreign models and compiles to LiteRT.
+"""What needs TensorFlow: imports foreign models and compiles to LiteRT.
 
-It runs as `python -m embedtool.backbones.build JOB`, so that TensorFlow's memory, threads and
-log lines never enter the process that indexes. The last line of stdout is the answer, as JSON.
+It runs as a child, `python -m embedtool.backbones.build JOB`, so that TensorFlow's memory, threads
+and log lines never enter the process that indexes. The last line of stdout is the answer, as JSON.
+A process that has TensorFlow already compiles by itself.
 """
 
 import hashlib
@@ -27,6 +28,7 @@ from embedtool.backbones.folder import (
     read_folder,
     write_folder,
 )
+from embedtool.backbones.quiet import hushed
 from embedtool.backbones.saved_model import saved_callable
 from embedtool.errors import EmbedtoolError, ModelOffline, ModelUnavailable
 from embedtool.files import publish_folder
@@ -122,22 +124,21 @@ def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = 
     """
     from embedtool.backbones.litert import LiteRTNetwork
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(
-        network.embedding_model(
-            model,
-            layer,
-            dtype="uint8" if precision == "float32" else "float32",
-            pooling=pooling,
-        )
-    )
+    dtype = "uint8" if precision == "float32" else "float32"
+    embed = network.embedding_model(model, layer, dtype=dtype, pooling=pooling)
+    signature = [tf.TensorSpec((None, model.size, model.size, 3), dtype)]
+    graph = tf.function(embed, input_signature=signature, autograph=False)
+    # From a Keras model it would write a SavedModel first and read it back: six times as long.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()])
     if precision == "int8":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _calibration(model.size)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
-    content: bytes = converter.convert()
+    with hushed():
+        content: bytes = converter.convert()
     pixels = golden.pixels(model.size)
-    reference = np.asarray(network.embedding_model(model, layer, pooling=pooling)(pixels))
+    reference = np.asarray(embed(pixels.astype(dtype)))
     off = _worst(LiteRTNetwork(content).forward(pixels), reference)
     if off > PARITY[precision]:
         raise ModelUnavailable(

@@ -65,8 +65,7 @@ class Backbone:
         target = cache_folder() / "compiled" / self.fingerprint
         if not _compiled_intact(target):
             shutil.rmtree(target, ignore_errors=True)
-            _build(
-                "compile_folder",
+            _compile(
                 folder=str(self.folder.path),
                 layer=self.recipe.layer,
                 precision=self.precision,
@@ -250,6 +249,15 @@ def _offline(spec: str, why: str) -> ModelOffline:
         f"{spec} is in no cache and cannot be downloaded ({why}). Use --model builtin, or set "
         "TFHUB_CACHE_DIR to a folder that holds it, or run: embedtool model import PATH"
     )
+
+
+def _compile(**request: Any) -> None:
+    if "tensorflow" in sys.modules:  # a child would load it again, for longer than this takes
+        from embedtool.backbones.build import compile_folder
+
+        compile_folder(**request)
+    else:
+        _build("compile_folder", **request)
 
 
 def _build(job: str, **request: Any) -> None:

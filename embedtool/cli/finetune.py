@@ -110,6 +110,7 @@ def finetune(
     if from_scratch:
         given.setdefault("unfreeze", "all")
     changes = (embedtool.read_settings(config) if config else {}) | given
+    settings = embedtool.FinetuneSettings().with_changes(changes)
     with progress_bar("finetune", quiet=quiet) as progress:
         report = embedtool.finetune_model(
             photos,
@@ -118,7 +119,7 @@ def finetune(
             labels=labels,
             validation=validation or None,
             test=test or None,
-            settings=embedtool.FinetuneSettings().with_changes(changes),
+            settings=settings,
             sheet=sheet,
             tensorboard=tensorboard,
             cache_bytes=int(cache_size * GIGABYTE),

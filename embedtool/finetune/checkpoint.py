@@ -77,12 +77,16 @@ class Checkpoint:
             variable.assign(self.tensors[name])
 
 
+# By number, for Keras counts what a process has made in the names of its variables: the second
+# optimiser of a run is the first of the one that goes on.
+
+
 def _weights(model: keras.Model) -> dict[str, "keras.Variable"]:
-    return {f"model/{number}/{v.path}": v for number, v in enumerate(model.variables)}
+    return {f"model/{number}": v for number, v in enumerate(model.variables)}
 
 
 def _optimiser(model: keras.Model) -> dict[str, "keras.Variable"]:
-    return {f"optimiser/{number}/{v.path}": v for number, v in enumerate(model.optimizer.variables)}
+    return {f"optimiser/{number}": v for number, v in enumerate(model.optimizer.variables)}
 
 
 def _average(average: Average | None) -> dict[str, "keras.Variable"]:
