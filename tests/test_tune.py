@@ -1,75 +1,88 @@
 """The search over settings: what it may choose, what a kill costs, what its page shows."""
 
 import json
-import os
-import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import picture, save
 
-from embedtool import FinetuneSettings, TuneReport, TuneTrial, read_settings
+from embedtool import FinetuneSettings, TuneReport, TuneTrial, read_settings, tune_model
 from embedtool.errors import UsageError
+from embedtool.finetune import space
 from embedtool.finetune.space import starting_point, suggested
 from embedtool.report.tuning_page import tuning_page
 
 optuna = pytest.importorskip("optuna")
-SEARCH = """
-import sys
-from embedtool.finetune import space, tuning
-from embedtool.finetune.settings import FinetuneSettings
-space.PARTS = space.STRENGTHS = ()  # what the base has: one part to compile, one set of rows
-def tell(done, total, rejected, stage):
-    if stage == "searching":
-        print("done", done, flush=True)
-report = tuning.tune_model(
-    sys.argv[1], out=sys.argv[2], model="builtin", trials=int(sys.argv[3]), progress=tell,
-    settings=FinetuneSettings(unfreeze="Conv_1", copies=1, epochs=2, validation_share=0.25),
+SETTINGS = FinetuneSettings(
+    unfreeze="Conv_1", head_epochs=0, epochs=2, copies=1, validation_share=0.25
 )
-print("best", report.best, [t.number for t in report.trials])
+KILLED = """
+import os, signal, sys
+from embedtool.finetune import space, tuning
+from test_tune import SETTINGS
+space.PARTS = space.STRENGTHS = ()
+whole = tuning.train
+
+def train(*args, after_epoch, **kwargs):
+    def tell(epoch):
+        after_epoch(epoch)
+        if tell.trial == 1 and epoch.epoch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+    tell.trial = train.trials
+    train.trials += 1
+    return whole(*args, after_epoch=tell, **kwargs)
+
+train.trials = 0
+tuning.train = train
+tuning.tune_model(sys.argv[1], out=sys.argv[2], model="builtin", trials=3, settings=SETTINGS)
 """
 
 
-def finished(folder: Path) -> dict[int, tuple[object, ...]]:
-    study = optuna.load_study(study_name="finetune", storage=f"sqlite:///{folder / 'study.sqlite'}")
-    return {
-        t.number: (t.state.name, t.value, t.params, t.intermediate_values)
-        for t in study.trials
-        if t.state.name in ("COMPLETE", "PRUNED")
-    }
+def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    storage = f"sqlite:///{folder / 'study.sqlite'}"
+    return list(optuna.load_study(study_name="finetune", storage=storage).trials)
 
 
-def test_a_killed_search_loses_no_finished_trial(tmp_path: Path) -> None:
+def told(trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:
+    return trial.state.name, trial.value, trial.params, trial.intermediate_values
+
+
+def test_a_search_killed_within_a_trial_loses_no_finished_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, kind in enumerate(("one", "two", "three")):
         for n in range(8):
             save(tmp_path / "photos" / kind / f"{n}.jpg", picture(20 * number + n % 3 + 100 * n))
-    command = [sys.executable, "-c", SEARCH, tmp_path / "photos", tmp_path / "study"]
-    process = subprocess.Popen([*map(str, command), "4"], stdout=subprocess.PIPE)
-    assert process.stdout
-    for line in process.stdout:
-        if line == b"done 2\n":
-            os.kill(process.pid, signal.SIGKILL)
-            break
-    process.communicate()
-    before = finished(tmp_path / "study")
-    assert sorted(before) == [0, 1]
-    done = subprocess.run([*map(str, command), "4"], capture_output=True, text=True, check=True)
-    assert re.search(r"^done 2$", done.stdout, re.M) and not re.search(
-        "^done 1$", done.stdout, re.M
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "photos"), str(tmp_path / "study")]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    first, cut = trials(tmp_path / "study")
+    assert (first.state.name, cut.state.name) == ("COMPLETE", "RUNNING")
+    assert first.params["rate"] == pytest.approx(SETTINGS.rate)  # it is the settings as given
+    monkeypatch.setattr(space, "PARTS", ())  # what the base has: one part to compile, and one set
+    monkeypatch.setattr(space, "STRENGTHS", ())  # of rows
+    report = tune_model(
+        tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=3, settings=SETTINGS
     )
-    after = finished(tmp_path / "study")
-    assert len(after) == 4 and {n: after[n] for n in before} == before
-    complete = {n: value for n, (state, value, *_) in after.items() if state == "COMPLETE"}
-    assert max(complete.values()) >= complete[0]  # the first is the settings it was given
-    assert after[0][2]["rate"] == pytest.approx(FinetuneSettings().rate)
-    best = FinetuneSettings().with_changes(read_settings(tmp_path / "study" / "best.json"))
-    assert best.unfreeze == "Conv_1" and best.epochs == 2
-    command[2] = SEARCH.replace("epochs=2", "epochs=3")
-    other = subprocess.run([*map(str, command), "4"], capture_output=True, text=True, check=False)
-    assert other.returncode and "other photos, another network or other settings" in other.stderr
+    after = trials(tmp_path / "study")
+    assert told(after[0]) == told(first)
+    assert [t.state.is_finished() for t in after] == [True] * 4
+    assert after[1].state.name == "FAIL" and after[2].params == cut.params  # tried again
+    assert [t.number for t in report.trials] == [0, 2, 3]
+    complete = [t.accuracy for t in report.trials if t.finished]
+    assert max(complete) == next(t.accuracy for t in report.trials if t.number == report.best)
+    best = FinetuneSettings().with_changes(read_settings(report.config))
+    assert best == SETTINGS.with_changes(after[report.best].user_attrs["settings"])
+    assert (best.unfreeze, best.epochs) == ("Conv_1", 2)
+    with pytest.raises(UsageError, match="other photos, another network or other settings"):
+        tune_model(
+            tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=3,
+            settings=replace(SETTINGS, epochs=3),
+        )  # fmt: skip
 
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
@@ -91,8 +104,6 @@ def test_augmentation_is_scaled_within_its_limits() -> None:
 
 
 def test_what_a_search_refuses(tmp_path: Path) -> None:
-    from embedtool import tune_model
-
     for settings in (
         FinetuneSettings(patience=2),
         FinetuneSettings(from_scratch=True, unfreeze="all"),
