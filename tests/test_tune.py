@@ -18,7 +18,7 @@ from embedtool.report.tuning_page import tuning_page
 
 optuna = pytest.importorskip("optuna")
 SETTINGS = FinetuneSettings(
-    unfreeze="Conv_1", head_epochs=0, epochs=2, copies=1, validation_share=0.25
+    unfreeze="block_15", head_epochs=0, epochs=2, copies=1, validation_share=0.25
 )
 KILLED = """
 import os, signal, sys
@@ -77,7 +77,7 @@ def test_a_search_killed_within_a_trial_loses_no_finished_one(
     assert max(complete) == next(t.accuracy for t in report.trials if t.number == report.best)
     best = FinetuneSettings().with_changes(read_settings(report.config))
     assert best == SETTINGS.with_changes(after[report.best].user_attrs["settings"])
-    assert (best.unfreeze, best.epochs) == ("Conv_1", 2)
+    assert (best.unfreeze, best.epochs) == ("block_15", 2)
     with pytest.raises(UsageError, match="other photos, another network or other settings"):
         tune_model(
             tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=3,
