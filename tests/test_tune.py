@@ -38,7 +38,7 @@ def train(*args, after_epoch, **kwargs):
 
 train.trials = 0
 tuning.train = train
-tuning.tune_model(sys.argv[1], out=sys.argv[2], model="builtin", trials=3, settings=SETTINGS)
+tuning.tune_model(sys.argv[1], out=sys.argv[2], model="builtin", trials=2, settings=SETTINGS)
 """
 
 
@@ -66,13 +66,13 @@ def test_a_search_killed_within_a_trial_loses_no_finished_one(
     monkeypatch.setattr(space, "PARTS", ())  # what the base has: one part to compile, and one set
     monkeypatch.setattr(space, "STRENGTHS", ())  # of rows
     report = tune_model(
-        tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=3, settings=SETTINGS
+        tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=2, settings=SETTINGS
     )
     after = trials(tmp_path / "study")
     assert told(after[0]) == told(first)
-    assert [t.state.is_finished() for t in after] == [True] * 4
+    assert [t.state.is_finished() for t in after] == [True] * 3
     assert after[1].state.name == "FAIL" and after[2].params == cut.params  # tried again
-    assert [t.number for t in report.trials] == [0, 2, 3]
+    assert [t.number for t in report.trials] == [0, 2]
     complete = [t.accuracy for t in report.trials if t.finished]
     assert max(complete) == next(t.accuracy for t in report.trials if t.number == report.best)
     best = FinetuneSettings().with_changes(read_settings(report.config))
@@ -80,7 +80,7 @@ def test_a_search_killed_within_a_trial_loses_no_finished_one(
     assert (best.unfreeze, best.epochs) == ("block_15", 2)
     with pytest.raises(UsageError, match="other photos, another network or other settings"):
         tune_model(
-            tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=3,
+            tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=2,
             settings=replace(SETTINGS, epochs=3),
         )  # fmt: skip
 
