@@ -42,6 +42,13 @@ if TYPE_CHECKING:
     from embedtool.errors import UsageError as UsageError
     from embedtool.export.exporting import ExportReport as ExportReport
     from embedtool.export.exporting import export_index as export_index
+    from embedtool.finetune.finetuning import finetune_model as finetune_model
+    from embedtool.finetune.measuring import FinetuneBenchReport as FinetuneBenchReport
+    from embedtool.finetune.measuring import run_finetune_bench as run_finetune_bench
+    from embedtool.finetune.outcome import FinetuneReport as FinetuneReport
+    from embedtool.finetune.settings import FinetuneSettings as FinetuneSettings
+    from embedtool.finetune.settings import read_settings as read_settings
+    from embedtool.finetune.tuning import tune_model as tune_model
     from embedtool.gathering import gather_clusters as gather_clusters
     from embedtool.gathering import gather_duplicates as gather_duplicates
     from embedtool.importing.importing import ImportReport as ImportReport
@@ -84,6 +91,7 @@ if TYPE_CHECKING:
     from embedtool.report.map_page import write_map_page as write_map_page
     from embedtool.report.map_png import write_map_png as write_map_png
     from embedtool.report.search_page import write_search_page as write_search_page
+    from embedtool.report.tuning_page import write_tuning_page as write_tuning_page
     from embedtool.searchbench import SearchBenchReport as SearchBenchReport
     from embedtool.searchbench import SearchBenchRow as SearchBenchRow
     from embedtool.searchbench import run_search_bench as run_search_bench
@@ -101,6 +109,8 @@ if TYPE_CHECKING:
     from embedtool.types import QueryMatches as QueryMatches
     from embedtool.types import Recipe as Recipe
     from embedtool.types import Reject as Reject
+    from embedtool.types import TuneReport as TuneReport
+    from embedtool.types import TuneTrial as TuneTrial
 
 _ROOMS = {
     "backbones.library": "import_model known_models model_info",
@@ -117,6 +127,11 @@ _ROOMS = {
     "errors": "EmbedtoolError ImageRejected IndexDamaged IndexLocked IndexTooNew ModelMismatch "
     "ModelOffline ModelUnavailable NotAnIndex PhotosMissing TooManyRejects UsageError",
     "export.exporting": "ExportReport export_index",
+    "finetune.finetuning": "finetune_model",
+    "finetune.measuring": "FinetuneBenchReport run_finetune_bench",
+    "finetune.outcome": "FinetuneReport",
+    "finetune.settings": "FinetuneSettings read_settings",
+    "finetune.tuning": "tune_model",
     "gathering": "gather_clusters gather_duplicates",
     "importing.importing": "ImportReport import_vectors",
     "indexing": "default_index index_photos",
@@ -139,10 +154,11 @@ _ROOMS = {
     "report.map_page": "write_map_page",
     "report.map_png": "write_map_png",
     "report.search_page": "write_search_page",
+    "report.tuning_page": "write_tuning_page",
     "searchbench": "SearchBenchReport SearchBenchRow run_search_bench",
     "store": "Index",
     "types": "Certificate Cluster ClusterReport DuplicateGroup Duplicates IndexReport Match "
-    "Member Mistake Outlier QueryMatches Recipe Reject",
+    "Member Mistake Outlier QueryMatches Recipe Reject TuneReport TuneTrial",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = sorted(_ROOM_OF)

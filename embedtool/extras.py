@@ -5,11 +5,11 @@ from importlib.util import find_spec
 from embedtool.errors import EmbedtoolError
 
 
-def require(*libraries: str) -> None:
+def require(*libraries: str, extra: str = "export") -> None:
     """Raise EmbedtoolError, with the line that mends it, where one of these is not installed."""
     missing = [library for library in libraries if find_spec(library) is None]
     if missing:
         raise EmbedtoolError(
             f"this needs {' and '.join(missing)}, not installed here: "
-            "pip install 'embedtool[export]'"
+            f"pip install 'embedtool[{extra}]'"
         )

@@ -116,7 +116,7 @@ def read_labels(index: Index, table: PathLike | None = None) -> Labelled:
     else:
         numbers = {os.fsencode(path): number for number, path in enumerate(paths)}
         above = [os.path.dirname(os.path.abspath(os.fsencode(table))), *index.roots()]
-        for name, label in _read_table(Path(table)):
+        for name, label in read_table(Path(table)):
             places = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in above)
             found = next((numbers[place] for place in places if place in numbers), None)
             if found is None:
@@ -150,7 +150,8 @@ def read_labels(index: Index, table: PathLike | None = None) -> Labelled:
     return Labelled(classes, vectors, labels, digests, paths, contents, report)
 
 
-def _read_table(table: Path) -> Iterator[tuple[str, str]]:
+def read_table(table: Path) -> Iterator[tuple[str, str]]:
+    """Each line's path and label, as they stand there. Raises EmbedtoolError."""
     with open(table, "rb") as file:
         parquet = file.read(4) == b"PAR1"
     if parquet:

@@ -115,7 +115,7 @@ def cross_validate(
             break
     if best is None:
         raise UsageError("expected at least one strength to try")
-    temperature = _temperature(best[1], labels)
+    temperature = true_temperature(best[1], labels)
     back = np.empty_like(best[1])
     back[order] = _tempered(best[1], temperature)
     return CrossValidation(tuple(trials), best[0], back, temperature, best[2])
@@ -243,9 +243,9 @@ def _rank(trial: Trial) -> tuple[float, float]:
     return trial.accuracy, -trial.log_loss
 
 
-def _temperature(probabilities: Probabilities, labels: Labels) -> float:
+def true_temperature(probabilities: Probabilities, labels: Labels) -> float:
     """What logits are to be divided by so that confidence is true: the least log loss (Guo et al.
-    2017, On Calibration of Modern Neural Networks, 4.2)."""
+    2017, On Calibration of Modern Neural Networks, 4.2), of images (n, c) not learned from."""
     at = np.arange(len(labels))
 
     def loss(logarithm: float) -> float:

@@ -70,24 +70,17 @@ def test_a_random_student_is_converted_within_1e_4(tmp_path: Path) -> None:
 def test_hub_route_equals_keras_route(
     hub_module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("hub", "keras"):
-        monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path / name))
-        if name == "keras":
-            monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "empty"))
-            monkeypatch.setenv("KERAS_HOME", str(SHARED / "keras_home"))
-        else:
-            monkeypatch.setenv("KERAS_HOME", str(tmp_path / "empty"))
-        for layer in (None, MIDDLE):
-            backbone = load_backbone("mobilenet_v2", layer=layer)
-            np.save(
-                tmp_path / f"{name}-{layer}.npy", NetworkEmbedder(backbone).embed(pixels(224, 3))
-            )
-            (tmp_path / f"{name}-{layer}.txt").write_text(backbone.fingerprint)
-    for layer in (None, MIDDLE):
-        hub, keras = (np.load(tmp_path / f"{name}-{layer}.npy") for name in ("hub", "keras"))
-        assert worst(hub, keras) < 1e-4
-        prints = [(tmp_path / f"{name}-{layer}.txt").read_text() for name in ("hub", "keras")]
-        assert prints[0] == prints[1]  # the same weights are the same model, however they came
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "empty"))
+    hub = load_backbone("mobilenet_v2")
+    monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "empty"))
+    monkeypatch.setenv("KERAS_HOME", str(SHARED / "keras_home"))
+    keras = load_backbone("mobilenet_v2")
+    by_hub, by_keras = hub.folder.tensors(), keras.folder.tensors()
+    assert by_hub.keys() == by_keras.keys()
+    assert all(np.array_equal(by_hub[name], by_keras[name]) for name in by_hub)
+    # The same weights are the same model, however they came.
+    assert hub.fingerprint == keras.fingerprint
 
 
 def test_the_full_network_in_litert_equals_tensorflow(hub_module: Path) -> None:
@@ -237,8 +230,7 @@ def test_a_damaged_compiled_model_is_compiled_again(own_cache: Path) -> None:
     file = backbone.compiled()
     good = file.read_bytes()
     file.write_bytes(good[:-100])
-    assert backbone.compiled().read_bytes()[:64] == good[:64]
-    assert len(backbone.compiled().read_bytes()) == len(good)
+    assert backbone.compiled().read_bytes() == good  # compiling is the same each time
 
 
 def test_the_shipped_file_is_the_one_its_card_names() -> None:

@@ -37,6 +37,7 @@ FLOORS = [
         "clustering",
         "outliers",
         "mapping",
+        "finetune",
         "probing",
         "comparing",
         "predicting",
@@ -61,7 +62,16 @@ FLOORS = [
     {"store", "sources", "backbones", "apart"},
     {"catalogue"},
     {"seal", "segments", "lock", "derived", "filters"},
-    {"decode", "layout", "alignment", "duplicates", "density", "projection", "splits"},
+    {
+        "decode",
+        "layout",
+        "alignment",
+        "augmentation",
+        "density",
+        "duplicates",
+        "projection",
+        "splits",
+    },
     {"interchange"},
     {"types", "files", "formats", "labels", "extras", "metrics"},
     {"errors"},
@@ -108,7 +118,11 @@ def test_every_room_has_a_floor() -> None:
 
 @pytest.mark.parametrize(
     ("library", "rooms"),
-    [("tensorflow", {"backbones"}), ("keras", {"backbones"}), ("faiss", {"search"})],
+    [
+        ("tensorflow", {"backbones", "finetune"}),
+        ("keras", {"backbones", "finetune"}),
+        ("faiss", {"search"}),
+    ],
 )
 def test_each_heavy_library_has_one_owner(library: str, rooms: set[str]) -> None:
     owners = {

@@ -1,7 +1,8 @@
-"""The child process that needs TensorFlow: imports foreign models and compiles to LiteRT.
+"""What needs TensorFlow: imports foreign models and compiles to LiteRT.
 
-It runs as `python -m embedtool.backbones.build JOB`, so that TensorFlow's memory, threads and
-log lines never enter the process that indexes. The last line of stdout is the answer, as JSON.
+It runs as a child, `python -m embedtool.backbones.build JOB`, so that TensorFlow's memory, threads
+and log lines never enter the process that indexes. The last line of stdout is the answer, as JSON.
+A process that has TensorFlow already compiles by itself.
 """
 
 import hashlib
@@ -20,12 +21,14 @@ import tensorflow as tf
 from embedtool.backbones import calibration, golden, network
 from embedtool.backbones.cache import hub_folder
 from embedtool.backbones.folder import (
+    POOLED,
     SAVED_MODEL,
     ModelFolder,
     files_digest,
     read_folder,
     write_folder,
 )
+from embedtool.backbones.quiet import hushed
 from embedtool.backbones.saved_model import saved_callable
 from embedtool.errors import EmbedtoolError, ModelOffline, ModelUnavailable
 from embedtool.files import publish_folder
@@ -104,36 +107,38 @@ def _publish_mobilenet(
 
 
 def compile_folder(
-    folder: str, layer: str, precision: str, target: str, about: dict[str, Any]
+    folder: str, layer: str, precision: str, pooling: str, target: str, about: dict[str, Any]
 ) -> None:
-    """Compile one layer's pooled output to `target`/model.tflite, after a check against Keras."""
+    """Compile one layer's output to `target`/model.tflite, after a check against Keras."""
     with publish_folder(Path(target)) as draft:
-        content = to_litert(read_folder(Path(folder)), layer, precision)
+        content = to_litert(read_folder(Path(folder)), layer, precision, pooling=pooling)
         (draft / "model.tflite").write_bytes(content)
         about = {**about, "sha256": hashlib.sha256(content).hexdigest()}
         (draft / "compiled.json").write_text(json.dumps(about, indent=1), "utf-8")
 
 
-def to_litert(model: ModelFolder, layer: str, precision: str) -> bytes:
-    """LiteRT bytes: uint8 (n, s, s, 3) -> float32 (n, d).
+def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = POOLED) -> bytes:
+    """LiteRT bytes: uint8 (n, s, s, 3) -> float32 (n, d), or (n, h, w, d) where it is not pooled.
 
     Raises ModelUnavailable where the compiled model does not agree with Keras on the golden images.
     """
     from embedtool.backbones.litert import LiteRTNetwork
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(
-        network.embedding_model(
-            model, layer, dtype="uint8" if precision == "float32" else "float32"
-        )
-    )
+    dtype = "uint8" if precision == "float32" else "float32"
+    embed = network.embedding_model(model, layer, dtype=dtype, pooling=pooling)
+    signature = [tf.TensorSpec((None, model.size, model.size, 3), dtype)]
+    graph = tf.function(embed, input_signature=signature, autograph=False)
+    # From a Keras model it would write a SavedModel first and read it back: six times as long.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()])
     if precision == "int8":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.representative_dataset = lambda: _calibration(model.size)
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
         converter.inference_input_type = tf.uint8
-    content: bytes = converter.convert()
+    with hushed():
+        content: bytes = converter.convert()
     pixels = golden.pixels(model.size)
-    reference = np.asarray(network.embedding_model(model, layer)(pixels))
+    reference = np.asarray(embed(pixels.astype(dtype)))
     off = _worst(LiteRTNetwork(content).forward(pixels), reference)
     if off > PARITY[precision]:
         raise ModelUnavailable(
@@ -148,8 +153,9 @@ def _calibration(size: int) -> Iterator[list[np.ndarray]]:
 
 
 def _worst(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest 1 - cosine between rows of (n, d)."""
-    return float(1 - (unit_rows(a) * unit_rows(b)).sum(1).min())
+    """The largest 1 - cosine between rows of (n, ...)."""
+    one, other = (unit_rows(rows.reshape(len(rows), -1)) for rows in (a, b))
+    return float(1 - (one * other).sum(1).min())
 
 
 def _size_in(handle: str) -> int:

@@ -6,7 +6,9 @@ its model.json names where they are.
 """
 
 import hashlib
+import itertools
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +22,8 @@ from embedtool.errors import ModelUnavailable
 MODEL_FORMAT = 1
 MOBILENET = "mobilenet_v2"
 SAVED_MODEL = "saved_model"
+FINAL_LAYER = "out_relu"
+POOLED, UNPOOLED = "average", "none"  # what becomes of a layer's output
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,18 @@ class ModelFolder:
     @property
     def weights_file(self) -> Path:
         return self.path / "weights.safetensors"
+
+    def cuts(self) -> dict[str, str]:
+        """Where a MobileNetV2 can be cut in two: the lowest part above -> the layer below it.
+
+        A part is an inverted residual block, or the last convolution, with all that follows; no
+        shortcut crosses these places. In the order of the network.
+        """
+        found = {}
+        for below, layer in itertools.pairwise(self.layers):
+            if match := re.fullmatch(r"(block_\d+)_expand|(Conv_1)", layer):
+                found[match[1] or match[2]] = below
+        return found
 
     def tensors(self) -> dict[str, npt.NDArray[np.float32]]:
         """The weights by "<layer>/<weight>", checked against their digest."""

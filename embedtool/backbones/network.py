@@ -9,10 +9,14 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.backbones.folder import MOBILENET, ModelFolder, weights_digest
+from embedtool.backbones.folder import (
+    FINAL_LAYER,
+    MOBILENET,
+    POOLED,
+    ModelFolder,
+    weights_digest,
+)
 from embedtool.errors import ModelUnavailable
-
-FINAL_LAYER = "out_relu"
 
 
 def build(alpha: float, size: int) -> keras.Model:
@@ -82,15 +86,25 @@ def layer_channels(network: keras.Model) -> dict[str, int]:
     }
 
 
-def embedding_model(model: ModelFolder, layer: str, *, dtype: str = "uint8") -> keras.Model:
-    """Pixels (n, s, s, 3) in [0, 255] -> the layer's global average (n, d), not normalised."""
+def embedding_model(
+    model: ModelFolder, layer: str, *, dtype: str = "uint8", pooling: str = POOLED
+) -> keras.Model:
+    """Pixels (n, s, s, 3) in [0, 255] -> the layer's global average (n, d), not normalised.
+
+    With pooling UNPOOLED: all of the layer's output (n, h, w, d). The layers have names of their
+    own, for Keras would number them, and the same network compile to other bytes each time.
+    """
     pixels = keras.Input((model.size, model.size, 3), dtype=dtype)
     floats = keras.ops.cast(pixels, "float32") if dtype != "float32" else pixels
-    scaled = keras.layers.Rescaling((model.high - model.low) / 255, model.low)(floats)
+    scale = keras.layers.Rescaling((model.high - model.low) / 255, model.low, name="scale")
+    scaled = scale(floats)
     if model.architecture == MOBILENET:
         network = load(model)
-        features = keras.Model(network.input, network.get_layer(layer).output)(scaled)
-        return keras.Model(pixels, keras.layers.GlobalAveragePooling2D()(features))
+        part = keras.Model(network.input, network.get_layer(layer).output, name="part")
+        features = part(scaled)
+        if pooling == POOLED:
+            features = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+        return keras.Model(pixels, features, name="embed")
     from embedtool.backbones.saved_model import SavedModelLayer
 
     return keras.Model(pixels, SavedModelLayer(model.saved_model)(scaled))

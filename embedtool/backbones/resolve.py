@@ -13,7 +13,13 @@ from typing import Any
 from embedtool import errors
 from embedtool.backbones import calibration
 from embedtool.backbones.cache import cache_folder, hub_folder
-from embedtool.backbones.folder import MOBILENET, ModelFolder, files_digest, read_folder
+from embedtool.backbones.folder import (
+    MOBILENET,
+    POOLED,
+    ModelFolder,
+    files_digest,
+    read_folder,
+)
 from embedtool.decode import POLICY
 from embedtool.errors import ModelMismatch, ModelOffline, ModelUnavailable, UsageError
 from embedtool.types import Recipe
@@ -50,18 +56,20 @@ class Backbone:
     def compiled(self) -> Path:
         """The LiteRT file, checked against its SHA-256; compiled first where no cache holds it."""
         shipped = self.folder.path / f"{self.precision}.tflite"
-        if self.recipe.layer == self.folder.layer and shipped.name in self.folder.compiled:
+        usual = (self.recipe.layer, self.recipe.pooling) == (self.folder.layer, POOLED)
+        if usual and shipped.name in self.folder.compiled:
             if _intact(shipped, self.folder.compiled[shipped.name]):
                 return shipped
-            raise ModelUnavailable(f"{shipped} is damaged: install embedtool again")
+            mend = "install embedtool again" if self.spec == "builtin" else "copy its folder again"
+            raise ModelUnavailable(f"{shipped} is damaged: {mend}")
         target = cache_folder() / "compiled" / self.fingerprint
         if not _compiled_intact(target):
             shutil.rmtree(target, ignore_errors=True)
-            _build(
-                "compile_folder",
+            _compile(
                 folder=str(self.folder.path),
                 layer=self.recipe.layer,
                 precision=self.precision,
+                pooling=self.recipe.pooling,
                 target=str(target),
                 about={"spec": self.spec, "dim": self.dim, "recipe": asdict(self.recipe)},
             )
@@ -96,7 +104,7 @@ def load_backbone(
         if model.architecture == MOBILENET
         else model.architecture,
         layer=layer,
-        pooling="average",
+        pooling=POOLED,
         size=model.size,
         low=model.low,
         high=model.high,
@@ -241,6 +249,15 @@ def _offline(spec: str, why: str) -> ModelOffline:
         f"{spec} is in no cache and cannot be downloaded ({why}). Use --model builtin, or set "
         "TFHUB_CACHE_DIR to a folder that holds it, or run: embedtool model import PATH"
     )
+
+
+def _compile(**request: Any) -> None:
+    if "tensorflow" in sys.modules:  # a child would load it again, for longer than this takes
+        from embedtool.backbones.build import compile_folder
+
+        compile_folder(**request)
+    else:
+        _build("compile_folder", **request)
 
 
 def _build(job: str, **request: Any) -> None:

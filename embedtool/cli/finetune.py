@@ -1,0 +1,163 @@
+"""`finetune`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import embedtool
+from embedtool.cli.output import Json, Quiet, emit_json, emit_record, progress_bar, say
+
+if TYPE_CHECKING:
+    from embedtool.finetune.checkpoint import Epoch
+
+GIGABYTE = 1e9
+
+
+def finetune(
+    photos: Annotated[list[Path], typer.Argument(help="Photos, one folder a class.")],
+    out: Annotated[Path, typer.Option(help="The model folder to write.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="A table of path and label, instead of the folders' names.")
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="auto, builtin, mobilenet_v2, or a MobileNetV2 model folder.")
+    ] = "auto",
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="Photos to choose by.  [default: a share of PHOTOS]")
+    ] = None,
+    test: Annotated[
+        list[Path] | None, typer.Option(help="Photos to judge the result on; never learned from.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings as JSON; options given here go before it.")
+    ] = None,
+    unfreeze: Annotated[
+        str | None,
+        typer.Option(help="The lowest part to train: all, block_1 to block_16, Conv_1, none."),
+    ] = None,
+    from_scratch: Annotated[
+        bool | None, typer.Option("--from-scratch", help="Random weights, all trained.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of phase two, over all copies.")] = None,
+    head_epochs: Annotated[int | None, typer.Option(help="Of phase one, the head alone.")] = None,
+    copies: Annotated[
+        int | None, typer.Option(help="Augmented copies of each photo; 0: no augmentation.")
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
+    optimiser: Annotated[str | None, typer.Option(help="adamw, sgd or rmsprop.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate of phase two.")] = None,
+    head_rate: Annotated[float | None, typer.Option(help="Of phase one.")] = None,
+    schedule: Annotated[str | None, typer.Option(help="cosine or constant.")] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="Decoupled, of kernels.")] = None,
+    dropout: Annotated[float | None, typer.Option(help="Before the head.")] = None,
+    label_smoothing: Annotated[float | None, typer.Option(help="From 0 to below 1.")] = None,
+    averaging: Annotated[
+        float | None, typer.Option(help="Momentum of the mean of the weights; 0: none.")
+    ] = None,
+    class_weights: Annotated[str | None, typer.Option(help="none or balanced.")] = None,
+    head_width: Annotated[int | None, typer.Option(help="Of a hidden layer; 0: none.")] = None,
+    head_activation: Annotated[str | None, typer.Option(help="relu, gelu or tanh.")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Stop after so many epochs without a better validation.")
+    ] = None,
+    validation_share: Annotated[
+        float | None, typer.Option(help="Of PHOTOS, held out where --validation names none.")
+    ] = None,
+    mixed_precision: Annotated[
+        bool | None, typer.Option("--mixed-precision", help="float16, on a GPU.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")] = None,
+    rotation: Annotated[float | None, typer.Option(help="Degrees, either way.")] = None,
+    width_shift: Annotated[float | None, typer.Option(help="Share of the width.")] = None,
+    height_shift: Annotated[float | None, typer.Option(help="Share of the height.")] = None,
+    shear: Annotated[float | None, typer.Option(help="Degrees.")] = None,
+    zoom: Annotated[float | None, typer.Option(help="0.15: 0.85 to 1.15 times as large.")] = None,
+    flip: Annotated[
+        bool | None, typer.Option("--flip/--no-flip", help="Mirror every other.")
+    ] = None,
+    colour: Annotated[
+        float | None, typer.Option(help="Of brightness, contrast and saturation.")
+    ] = None,
+    fill: Annotated[
+        str | None, typer.Option(help="nearest, reflect or black, beyond the edge.")
+    ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Also write a PNG of augmented photos here.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page of scores, curves and mistakes here.")
+    ] = None,
+    tensorboard: Annotated[Path | None, typer.Option(help="Also write its logs here.")] = None,
+    cache_size: Annotated[
+        float, typer.Option(min=0.1, help="GB of the user cache for what is computed once.")
+    ] = 8.0,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train the upper part of a network on labelled photos.
+
+    First a head on the frozen network, then the layers above a cut with it, over every photo as it
+    is and in augmented copies. `embedtool index PHOTOS --model OUT` takes the result. The
+    augmentation options and the others not given here come from --config, else from the defaults,
+    which OUT/report.json records. Interrupted, the same command goes on at its last epoch.
+    """
+    given = {
+        name: value
+        for name, value in locals().items()
+        if value is not None and name in embedtool.FinetuneSettings().record()
+    }
+    if from_scratch:
+        given.setdefault("unfreeze", "all")
+    changes = (embedtool.read_settings(config) if config else {}) | given
+    settings = embedtool.FinetuneSettings().with_changes(changes)
+    with progress_bar("finetune", quiet=quiet) as progress:
+        report = embedtool.finetune_model(
+            photos,
+            out=out,
+            model=model,
+            labels=labels,
+            validation=validation or None,
+            test=test or None,
+            settings=settings,
+            sheet=sheet,
+            tensorboard=tensorboard,
+            cache_bytes=int(cache_size * GIGABYTE),
+            after_epoch=None if quiet else _tell,
+            progress=progress,
+        )
+    record = report.record()
+    if html and report.judgement:
+        gain = report.judgement.gain
+        embedtool.write_evaluation_page(
+            report.judgement.evaluation,
+            html,
+            title=f"{out.name}, fine-tuned from {report.base}",
+            mistakes=report.judgement.mistakes(),
+            curves=record["history"],
+            notes=(
+                f"Accuracy over a linear probe of the frozen network, on the same photos: "
+                f"{gain.value:+.4f}, {gain.low:+.4f} to {gain.high:+.4f}.",
+                *report.notes,
+            ),
+        )
+    if json:
+        emit_json(record)
+    else:
+        shown = ("model", "base", "trained_on", "validated_on", "n", "accuracy", "accuracy_ci95",
+                 "macro_f1", "gain", "gain_ci95", "rejected", "seconds")  # fmt: skip
+        emit_record({name: record[name] for name in shown if name in record})
+    if not quiet:
+        for note in report.notes:
+            say(f"note: {note}")
+        for reject in report.rejects:
+            say(f"rejected: {reject.path}: {reject.stage}: {reject.reason}")
+        say(f"index with it: embedtool index PHOTOS --model {out}")
+
+
+def _tell(epoch: "Epoch") -> None:
+    text = f"epoch {epoch.epoch} {epoch.phase}: loss {epoch.loss:.4f} accuracy {epoch.accuracy:.4f}"
+    if epoch.validation_accuracy is not None:
+        text += f", validation loss {epoch.validation_loss:.4f} "
+        text += f"accuracy {epoch.validation_accuracy:.4f}"
+    say(f"{text}, {epoch.seconds:.0f} s")

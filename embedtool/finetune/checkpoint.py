@@ -1,0 +1,93 @@
+"""All that a training run must know to go on at its last epoch as if it had never stopped."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from embedtool.files import write_whole
+from embedtool.finetune.averaging import Average
+from embedtool.finetune.runtime import keras
+
+LAST, BEST = "checkpoint.safetensors", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over all examples. Validation figures are None where nothing is held out."""
+
+    phase: str
+    epoch: int  # from 1, of all phases together
+    loss: float
+    accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Every variable of the model and its optimiser, and the epochs behind them."""
+
+    history: tuple[Epoch, ...]
+    tensors: Mapping[str, npt.NDArray[Any]]
+
+    @classmethod
+    def read(cls, file: Path, run: str) -> "Checkpoint | None":
+        """None where there is none, or one of another run."""
+        try:
+            with safe_open(file, "numpy") as opened:
+                about = opened.metadata() or {}
+                if about.get("run") != run:
+                    return None
+                tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+        except (FileNotFoundError, SafetensorError):
+            return None
+        return cls(tuple(Epoch(**epoch) for epoch in json.loads(about["history"])), tensors)
+
+    @staticmethod
+    def write(
+        file: Path,
+        model: keras.Model,
+        history: list[Epoch],
+        run: str,
+        average: Average | None = None,
+    ) -> None:
+        named = {**_weights(model), **_optimiser(model), **_average(average)}
+        tensors = {name: np.asarray(variable.value) for name, variable in named.items()}
+        about = {"run": run, "history": json.dumps([vars(epoch) for epoch in history])}
+        with write_whole(file) as opened:
+            opened.write(save(tensors, metadata=about))
+
+    def restore(self, model: keras.Model, *, optimiser: bool) -> None:
+        """Put back the weights, and the state of the optimiser where its phase goes on."""
+        self._put_back(_weights(model) | (_optimiser(model) if optimiser else {}))
+
+    def restore_average(self, average: Average) -> None:
+        self._put_back(_average(average))
+
+    def _put_back(self, named: dict[str, "keras.Variable"]) -> None:
+        for name, variable in named.items():
+            variable.assign(self.tensors[name])
+
+
+# By number, for Keras counts what a process has made in the names of its variables: the second
+# optimiser of a run is the first of the one that goes on.
+
+
+def _weights(model: keras.Model) -> dict[str, "keras.Variable"]:
+    return {f"model/{number}": v for number, v in enumerate(model.variables)}
+
+
+def _optimiser(model: keras.Model) -> dict[str, "keras.Variable"]:
+    return {f"optimiser/{number}": v for number, v in enumerate(model.optimizer.variables)}
+
+
+def _average(average: Average | None) -> dict[str, "keras.Variable"]:
+    return {f"average/{number}": v for number, v in enumerate(average.variables if average else ())}

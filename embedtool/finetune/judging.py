@@ -1,0 +1,85 @@
+"""How good a trained network is, beside a linear probe on the frozen one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.backbones import Backbone
+from embedtool.embed import Embedder, NetworkEmbedder
+from embedtool.finetune.settings import FinetuneSettings
+from embedtool.finetune.survey import PhotoSet, Survey
+from embedtool.finetune.top import Head, apply_head
+from embedtool.layout import full_path
+from embedtool.metrics import Estimate, Evaluation, evaluate, paired_difference
+from embedtool.pipeline import embed_files
+from embedtool.types import Mistake, Vectors
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What two classifiers make of the same photos, none of which either has learned from."""
+
+    paths: tuple[Path, ...]
+    truth: npt.NDArray[np.int64]  # (n,) numbers of the evaluation's classes
+    probabilities: npt.NDArray[np.float64]  # (n, c) of the trained network
+    evaluation: Evaluation
+    probe: Evaluation  # of the probe on frozen vectors
+    gain: Estimate  # in accuracy over the probe, paired
+
+    def mistakes(self) -> list[Mistake]:
+        """The photos given another class than their own, the most confident first."""
+        predicted = self.probabilities.argmax(1)
+        sure = self.probabilities.max(1)
+        names = self.evaluation.classes
+        wrong = np.flatnonzero(predicted != self.truth)
+        return [
+            Mistake(self.paths[n], names[self.truth[n]], names[predicted[n]], float(sure[n]))
+            for n in wrong[np.argsort(-sure[wrong], kind="stable")].tolist()
+        ]
+
+    def record(self) -> dict[str, Any]:
+        """The evaluation's own record, with the probe's and the gain beside it."""
+        return {
+            **self.evaluation.record(),
+            "probe": self.probe.record(),
+            "gain": self.gain.value,
+            "gain_ci95": [self.gain.low, self.gain.high],
+        }
+
+
+def judge(
+    album: Survey, tuned: Backbone, head: Head, probe: Head, settings: FinetuneSettings
+) -> Judgement | None:
+    """Embed photos with the trained network as an index would, and judge what its head says.
+
+    They are the test photos, else those held out to validate on; None where there are neither.
+    probe: of the frozen network, whose vectors the album has.
+    """
+    photos = album.test if album.test.photos else album.validation
+    if not photos.photos:
+        return None
+    truth, seed = photos.labels, settings.seed
+    vectors = _embed(photos, NetworkEmbedder(tuned))
+    shares = apply_head(head, vectors, activation=settings.head_activation)
+    frozen = apply_head(probe, photos.vectors)
+    return Judgement(
+        paths=tuple(full_path(p.source.root, p.source.path) for p in photos.photos),
+        truth=truth,
+        probabilities=shares,
+        evaluation=evaluate(truth, shares, album.classes, seed=seed),
+        probe=evaluate(truth, frozen, album.classes, seed=seed),
+        gain=paired_difference(frozen.argmax(1) == truth, shares.argmax(1) == truth, seed=seed),
+    )
+
+
+def _embed(photos: PhotoSet, embedder: Embedder) -> Vectors:
+    """Unit rows (n, d), in float32."""
+    by_digest = {
+        outcome.digest: outcome.vector
+        for outcome in embed_files([p.source for p in photos.photos], embedder, known=set())
+        if outcome.vector is not None
+    }
+    return np.stack([by_digest[photo.digest] for photo in photos.photos])

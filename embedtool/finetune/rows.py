@@ -1,0 +1,111 @@
+"""The rows that one run learns from, within the room that the disk is given for them."""
+
+import shutil
+from dataclasses import dataclass
+
+import numpy as np
+
+from embedtool.augmentation import NONE as AS_IT_IS
+from embedtool.errors import UsageError
+from embedtool.finetune.activations import make_room
+from embedtool.finetune.bottom import Bottom
+from embedtool.finetune.settings import FinetuneSettings
+from embedtool.finetune.survey import Survey
+from embedtool.finetune.views import (
+    Examples,
+    Photo,
+    fill,
+    open_store,
+    row_keys,
+    store_folder,
+)
+from embedtool.types import Progress
+
+CACHE_BYTES = 8 << 30  # of all rows that are kept, of this run and of earlier ones
+
+
+@dataclass(frozen=True)
+class Rows:
+    training: Examples
+    validation: Examples | None
+    copies: int  # augmented ones of each photo: fewer than asked for where the disk's room is short
+    notes: tuple[str, ...]
+
+
+def gather_rows(
+    album: Survey,
+    bottom: Bottom,
+    settings: FinetuneSettings,
+    *,
+    cache_bytes: int = CACHE_BYTES,
+    progress: Progress | None = None,
+) -> Rows:
+    """Compute what is not kept yet: every photo as it is, and the copies of those to learn from.
+
+    Raises UsageError where not even the plain rows fit in cache_bytes.
+    """
+    learned, held = album.training.photos, album.validation.photos
+    copies = 0 if settings.augmentation.changes_nothing else settings.copies
+    room = cache_bytes // (int(np.prod(bottom.shape)) * bottom.dtype.itemsize)
+    plain = len(learned) + len(held)
+    if plain > room:
+        raise UsageError(
+            f"{plain} photos need {plain * cache_bytes / max(room, 1) / 1e9:.1f} GB of the disk "
+            f"where {cache_bytes / 1e9:.1f} may be used: pass a larger --cache-size, or train "
+            "less of the network"
+        )
+    notes = []
+    if settings.batch_size > (count := len(learned) * (copies + 1)):
+        notes.append(
+            f"a batch of {settings.batch_size} is more than the {count} rows to learn from: each "
+            "epoch is one step"
+        )
+    if copies > (fit := (room - plain) // len(learned)):
+        notes.append(
+            f"{fit} augmented copies of each photo are kept where {copies} were asked for: more "
+            "need a larger --cache-size"
+        )
+        copies = fit
+    _make_room(bottom, settings, plain + copies * len(learned), cache_bytes)
+    with open_store(bottom, AS_IT_IS) as store:
+        fill(store, (*learned, *held), bottom, augmentation=AS_IT_IS, copies=[0],
+             progress=progress, stage="computing the frozen part")  # fmt: skip
+        first, at = store.rows(row_keys(learned, [0]))
+        validation = None
+        if held:
+            rows, places = store.rows(row_keys(held, [0]))
+            validation = Examples((rows,), np.zeros(len(held), np.int64), places, _labels(held))
+    stores, which, where = [first], [np.zeros(len(learned), np.int64)], [at]
+    if copies:
+        numbers = range(1, copies + 1)
+        seed = settings.seed
+        with open_store(bottom, settings.augmentation, seed=seed) as store:
+            fill(store, learned, bottom, augmentation=settings.augmentation, copies=numbers,
+                 seed=seed, progress=progress, stage="computing augmented copies")  # fmt: skip
+            rows, places = store.rows(row_keys(learned, numbers, seed=seed))
+        stores.append(rows)
+        which.append(np.ones(len(places), np.int64))
+        where.append(places)
+    training = Examples(
+        tuple(stores),
+        np.concatenate(which),
+        np.concatenate(where),
+        np.tile(_labels(learned), copies + 1),
+    )
+    return Rows(training, validation, copies, tuple(notes))
+
+
+def _labels(photos: tuple[Photo, ...]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    return np.array([photo.label for photo in photos], np.int64)
+
+
+def _make_room(bottom: Bottom, settings: FinetuneSettings, rows: int, bound: int) -> None:
+    """Drop what earlier runs left, our own stores last: they may hold photos of other runs."""
+    own = [
+        store_folder(bottom, AS_IT_IS),
+        store_folder(bottom, settings.augmentation, seed=settings.seed),
+    ]
+    needed = rows * int(np.prod(bottom.shape)) * bottom.dtype.itemsize
+    if not make_room(own[0].parent, own, needed, bound):
+        for folder in own:
+            shutil.rmtree(folder, ignore_errors=True)

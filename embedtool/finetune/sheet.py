@@ -1,0 +1,38 @@
+"""A picture of what the network sees: photos, and their augmented copies beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from embedtool.augmentation import augment, copy_key
+from embedtool.decode import decode_image
+from embedtool.files import write_whole
+from embedtool.finetune.settings import FinetuneSettings
+from embedtool.finetune.views import Photo
+from embedtool.pipeline import read_source
+from embedtool.types import PathLike
+
+ROWS, COLUMNS = 10, 8  # photos; the photo and its first seven copies
+GAP = 4  # pixels of white
+
+
+def write_sheet(
+    photos: Sequence[Photo], path: PathLike, settings: FinetuneSettings, *, size: int
+) -> None:
+    """Write a PNG with a row for each of some photos spread over all of them, pixel for pixel what
+    a training with these settings learns from."""
+    spread = np.linspace(0, len(photos) - 1, ROWS).round().astype(int)
+    chosen = [photos[n] for n in sorted(set(spread.tolist()))]
+    step = size + GAP
+    sheet = np.full((step * len(chosen) - GAP, step * COLUMNS - GAP, 3), 255, np.uint8)
+    for row, photo in enumerate(chosen):
+        pixels = decode_image(read_source(photo.source)[1], size)
+        for column in range(COLUMNS):
+            key = copy_key(photo.digest, column, seed=settings.seed)
+            shown = augment(pixels, settings.augmentation, key=key) if column else pixels
+            top, left = row * step, column * step
+            sheet[top : top + size, left : left + size] = shown
+    with write_whole(Path(path)) as file:
+        Image.fromarray(sheet).save(file, "PNG")

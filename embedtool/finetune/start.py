@@ -1,0 +1,47 @@
+"""The head that training starts from, and is compared with: a linear probe of frozen vectors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embedtool.finetune.survey import PhotoSet
+from embedtool.finetune.top import Head
+from embedtool.probe import PARTS, class_counts, cross_validate
+from embedtool.softmax import Axes, fit
+from embedtool.splits import Numbers, deal
+from embedtool.types import Progress
+
+
+@dataclass(frozen=True)
+class Start:
+    head: Head
+    strength: float  # C
+
+
+def fit_probe(
+    photos: PhotoSet,
+    groups: Numbers,
+    classes: int,
+    *,
+    balanced: bool,
+    seed: int,
+    progress: Progress | None = None,
+) -> Start:
+    """A probe of all the photos; C and temperature by cross-validation, each group in one part."""
+    rows, labels = photos.vectors, photos.labels
+    most = max(np.unique(groups[labels == c]).size for c in np.unique(labels))
+    parts = deal(labels, groups, min(PARTS, most), seed=seed)
+    tried = cross_validate(rows, labels, parts, classes, balanced=balanced, progress=progress)
+    strength = tried.chosen.strength
+    solution = fit(
+        rows,
+        labels,
+        class_counts(labels, classes, balanced=balanced),
+        classes,
+        strength=strength,
+        axes=Axes(rows),
+        parts=[slice(0, len(rows))],
+        start=tried.mean,
+    ).at(tried.temperature)
+    head = {"logits/kernel": solution.weights.T, "logits/bias": solution.bias}
+    return Start(head, strength)

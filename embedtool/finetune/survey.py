@@ -1,0 +1,168 @@
+"""The photos of a run: read, labelled, embedded by the frozen network, and split."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import compress
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.alike import alike_groups
+from embedtool.augmentation import NONE as AS_IT_IS
+from embedtool.backbones import Backbone
+from embedtool.errors import ImageRejected, UsageError
+from embedtool.finetune.activations import ActivationStore
+from embedtool.finetune.bottom import NONE, Bottom
+from embedtool.finetune.classes import labelled_photos
+from embedtool.finetune.views import Photo, fill, in_order, open_store, row_keys
+from embedtool.layout import full_path
+from embedtool.pipeline import read_source
+from embedtool.splits import Numbers, deal
+from embedtool.types import PathLike, Progress, Reject, Source, Vectors, unit_rows
+
+PLAIN = "embedding"  # the stage of the first pass
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class PhotoSet:
+    """Labelled photos and the unit rows (n, d) that the frozen network makes of them."""
+
+    photos: tuple[Photo, ...]
+    vectors: Vectors
+
+    @property
+    def labels(self) -> npt.NDArray[np.int64]:
+        return np.array([photo.label for photo in self.photos], np.int64)
+
+    def part(self, chosen: Flags) -> "PhotoSet":
+        return PhotoSet(tuple(compress(self.photos, chosen)), self.vectors[chosen])
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is to learn from, to choose by, and to judge on."""
+
+    classes: tuple[str, ...]
+    training: PhotoSet
+    groups: Numbers  # of the training photos (n,), those that are alike in one
+    validation: PhotoSet  # may be empty
+    test: PhotoSet  # may be empty
+    rejects: tuple[Reject, ...]
+    notes: tuple[str, ...]
+
+
+def survey(
+    photos: PathLike | Sequence[PathLike],
+    *,
+    backbone: Backbone,
+    labels: PathLike | None,
+    validation: PathLike | Sequence[PathLike] | None,
+    test: PathLike | Sequence[PathLike] | None,
+    share: float,
+    seed: int,
+    progress: Progress | None = None,
+) -> Survey:
+    """Read and label every photo, embed it, and hold some out to validate on where none are named.
+
+    Photos that cannot be read or decoded are rejected, never raised. Raises PhotosMissing, and
+    UsageError where there are not two classes with two photos each.
+    """
+    rejects: list[Reject] = []
+    notes: list[str] = []
+    named = [labelled_photos(names, labels, notes) for names in (photos, validation, test)]
+    classes = tuple(sorted({label for _, label in named[0]}))
+    bottom = Bottom(backbone, NONE)
+    with open_store(bottom, AS_IT_IS) as store:
+        sets = []
+        for role, files in zip(("training", "validation", "test"), named, strict=True):
+            known = [(source, label) for source, label in files if label in classes]
+            if len(known) < len(files):
+                strange = sorted({label for _, label in files} - set(classes))
+                notes.append(
+                    f"{len(files) - len(known)} {role} photos are of classes that no training "
+                    f"photo has ({', '.join(strange[:3])}): they are left out"
+                )
+            found = _read([s for s, _ in known], [classes.index(c) for _, c in known], rejects)
+            sets.append(_embedded(found, store, bottom, rejects, notes, progress))
+    pool, held, judged = sets
+    if single := _single(pool, classes):
+        notes.append(
+            f"{len(single)} classes have one photo ({', '.join(single[:3])}): it is learned from, "
+            "and none of them is held out"
+        )
+    groups = alike_groups(pool.vectors, pool.labels, progress=progress)
+    if validation is None and share:
+        out = _held_out(pool.labels, groups, share=share, seed=seed)
+        held, pool, groups = pool.part(out), pool.part(~out), groups[~out]
+    return Survey(classes, pool, groups, held, judged, tuple(rejects), tuple(notes))
+
+
+def _held_out(
+    labels: Numbers, groups: Numbers, *, share: float, seed: int
+) -> npt.NDArray[np.bool_]:
+    """Whether each of n photos is held out (n,): one part of as many as the share says. No class
+    goes whole."""
+    out: Flags = deal(labels, groups, max(2, round(1 / share)), seed=seed) == 0
+    for label in np.unique(labels):
+        if out[labels == label].all():
+            out[labels == label] = False
+    return out
+
+
+def _read(files: Sequence[Source], labels: Sequence[int], rejects: list[Reject]) -> list[Photo]:
+    def digest(file: Source) -> bytes | ImageRejected:
+        try:
+            return hashlib.sha256(read_source(file)[1]).digest()
+        except ImageRejected as reject:
+            return reject
+
+    photos = []
+    for file, label, found in zip(files, labels, in_order(digest, files), strict=True):
+        if isinstance(found, ImageRejected):
+            rejects.append(Reject(full_path(file.root, file.path), found.stage, found.reason))
+        else:
+            photos.append(Photo(file, found, label))
+    return photos
+
+
+def _embedded(
+    photos: list[Photo],
+    store: ActivationStore,
+    bottom: Bottom,
+    rejects: list[Reject],
+    notes: list[str],
+    progress: Progress | None,
+) -> PhotoSet:
+    refused = fill(
+        store, photos, bottom, augmentation=AS_IT_IS, copies=[0], progress=progress, stage=PLAIN
+    )
+    for photo in photos:
+        if reject := refused.get(photo.digest):
+            path = full_path(photo.source.root, photo.source.path)
+            rejects.append(Reject(path, reject.stage, reject.reason))
+    labels: dict[bytes, set[int]] = {}
+    for photo in photos:
+        labels.setdefault(photo.digest, set()).add(photo.label)
+    clear = [photo for photo in photos if len(labels[photo.digest]) == 1]
+    if len(clear) < len(photos):
+        notes.append(
+            f"{len(photos) - len(clear)} photos are copies of one of another class: left out"
+        )
+    whole = tuple(photo for photo in clear if photo.digest not in refused)
+    rows, places = store.rows(row_keys(whole, [0]))
+    return PhotoSet(whole, unit_rows(rows[places]))
+
+
+def _single(pool: PhotoSet, classes: tuple[str, ...]) -> list[str]:
+    """The classes with one photo. Raises UsageError where fewer than two have more."""
+    counts = np.bincount(pool.labels, minlength=len(classes)).tolist()
+    if sum(count >= 2 for count in counts) < 2:
+        named = ", ".join(f"{n} {name}" for n, name in zip(counts, classes, strict=True))
+        raise UsageError(
+            "expected two classes or more with two photos or more each, every class in a folder "
+            f"of its name or by --labels FILE (path,label); received {named or 'none'}"
+        )
+    return [name for n, name in zip(counts, classes, strict=True) if n == 1]

@@ -1,0 +1,219 @@
+"""The training loop: two phases, a checkpoint after every epoch, the same weights after a kill."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.finetune.averaging import Average
+from embedtool.finetune.checkpoint import BEST, LAST, Checkpoint, Epoch
+from embedtool.finetune.logs import write_epoch
+from embedtool.finetune.runtime import keras, tf
+from embedtool.finetune.settings import FinetuneSettings
+from embedtool.finetune.top import Top, softmax
+from embedtool.finetune.views import Examples
+from embedtool.types import Progress
+
+HEAD, LAYERS = "head", "layers"  # the phases
+PREDICTED = 64  # rows at a time where nothing is learned
+AHEAD = 2  # batches read while one is trained on
+OPTIMISERS = {
+    "adamw": keras.optimizers.AdamW,
+    "sgd": lambda *a, **k: keras.optimizers.SGD(*a, momentum=0.9, nesterov=True, **k),
+    "rmsprop": keras.optimizers.RMSprop,
+}
+NOT_DECAYED = ["bias", "gamma", "beta"]
+
+
+def train(
+    top: Top,
+    settings: FinetuneSettings,
+    examples: Examples,
+    validation: Examples | None,
+    *,
+    classes: int,
+    work: Path | None = None,
+    run: str = "",
+    tensorboard: Path | None = None,
+    after_epoch: Callable[[Epoch], None] | None = None,
+    progress: Progress | None = None,
+) -> list[Epoch]:
+    """Train the head, then the layers above the cut, where they stand; every epoch in order.
+
+    work: the folder of the checkpoint, that is taken up where its run is the same `run`.
+    after_epoch: may raise to end the training. Patience needs validation and a folder.
+    """
+    state = Checkpoint.read(work / LAST, run) if work else None
+    history = list(state.history) if state else []
+    weights = _class_weights(examples.labels, classes, settings.class_weights)
+    data = _Data(examples, np.eye(classes, dtype=np.float32), weights, settings)
+    total = settings.head_epochs + settings.epochs
+    phases = [(HEAD, 0, settings.head_epochs), (LAYERS, settings.head_epochs, total)]
+    phases = [(phase, first, last) for phase, first, last in phases if last > first]
+    for phase, first, last in phases:
+        if len(history) >= last and phase != phases[-1][0]:
+            continue
+        _compile(top, phase, settings, steps=(last - first) * data.steps)
+        goes_on = len(history) > first
+        if state:
+            state.restore(top.model, optimiser=goes_on)
+        averaged = phase == LAYERS and settings.averaging
+        average = Average(top.model, settings.averaging) if averaged else None
+        if state and average and goes_on:
+            state.restore_average(average)
+        state = None
+        for epoch in range(len(history), last):
+            if phase == LAYERS and _stopped(history, settings.patience):
+                break
+            begun = time.perf_counter()
+            fitted = top.model.fit(
+                data.shuffled(epoch),
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                verbose=0,
+                shuffle=False,  # it is shuffled already, by its own seed
+                callbacks=[_Steps(progress, epoch, data.steps, total, phase, average)],
+            )
+            with average.in_place() if average else nullcontext():
+                loss, accuracy = _validate(top, validation)
+                history.append(
+                    Epoch(
+                        phase,
+                        epoch + 1,
+                        float(fitted.history["loss"][0]),
+                        float(fitted.history["accuracy"][0]),
+                        loss,
+                        accuracy,
+                        time.perf_counter() - begun,
+                    )
+                )
+                if work and settings.patience and _best(history) == len(history) - 1:
+                    Checkpoint.write(work / BEST, top.model, history, run)
+            if work:
+                Checkpoint.write(work / LAST, top.model, history, run, average)
+            if tensorboard:
+                write_epoch(tensorboard, history[-1])
+            if after_epoch:
+                after_epoch(history[-1])
+        if average:
+            average.settle()
+    if settings.patience and work and (best := Checkpoint.read(work / BEST, run)):
+        best.restore(top.model, optimiser=False)
+    return history
+
+
+def _compile(top: Top, phase: str, settings: FinetuneSettings, *, steps: int) -> None:
+    top.freeze(phase == HEAD)
+    rate: Any = settings.head_rate if phase == HEAD else settings.rate
+    if settings.schedule == "cosine":
+        rate = keras.optimizers.schedules.CosineDecay(rate, steps)
+    optimiser = OPTIMISERS[settings.optimiser](rate, weight_decay=settings.weight_decay)
+    optimiser.exclude_from_weight_decay(var_names=NOT_DECAYED)
+    top.model.compile(
+        optimiser,
+        keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=settings.label_smoothing
+        ),
+        metrics=["accuracy"],
+        jit_compile=False,  # XLA is four times slower with depthwise convolutions on a CPU
+    )
+    top.model.optimizer.build(top.model.trainable_variables)
+
+
+@dataclass(frozen=True)
+class _Data:
+    examples: Examples
+    targets: npt.NDArray[np.float32]  # (c, c), one row a class
+    weights: npt.NDArray[np.float32]  # (c,)
+    settings: FinetuneSettings
+
+    @property
+    def steps(self) -> int:
+        return math.ceil(len(self.examples.labels) / self.settings.batch_size)
+
+    def shuffled(self, epoch: int) -> "tf.data.Dataset":
+        """Batches of (rows, targets, weights) in an order that the seed and the epoch decide."""
+        size, examples = self.settings.batch_size, self.examples
+        order = np.random.RandomState([self.settings.seed, epoch]).permutation(len(examples.labels))
+
+        def draw() -> Iterator[tuple[npt.NDArray[Any], ...]]:
+            for first in range(0, len(order), size):
+                chosen = order[first : first + size]
+                labels = examples.labels[chosen]
+                yield examples.rows(chosen), self.targets[labels], self.weights[labels]
+
+        rows, target, weight = next(draw())
+        signature = tuple(
+            tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (rows, target, weight)
+        )
+        batches = tf.data.Dataset.from_generator(draw, output_signature=signature)
+        return batches.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(AHEAD)
+
+
+class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
+    """After every batch: the average follows, and progress is told over all epochs."""
+
+    def __init__(
+        self,
+        progress: Progress | None,
+        epoch: int,
+        steps: int,
+        epochs: int,
+        phase: str,
+        average: Average | None,
+    ) -> None:
+        super().__init__()
+        self._tell, self._before, self._all = progress, epoch * steps, epochs * steps
+        self._stage = f"training {phase}"
+        self._average = average
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if self._average:
+            self._average.follow()
+        if self._tell:
+            self._tell(self._before + batch + 1, self._all, 0, self._stage)
+
+
+def _validate(top: Top, held: Examples | None) -> tuple[float | None, float | None]:
+    """Cross-entropy and accuracy."""
+    if held is None:
+        return None, None
+    shares = predict(top, held)
+    own = shares[np.arange(len(shares)), held.labels]
+    right = shares.argmax(1) == held.labels
+    return float(-np.log(own.clip(1e-12)).mean()), float(right.mean())
+
+
+def predict(top: Top, examples: Examples) -> npt.NDArray[np.float32]:
+    """Probabilities (n, c)."""
+    size = PREDICTED
+    numbers = np.arange(len(examples.labels))
+    parts = [numbers[first : first + size] for first in range(0, len(numbers), size)]
+    logits = [np.asarray(top.model.predict_on_batch(examples.rows(part))) for part in parts]
+    return softmax(np.concatenate(logits)).astype(np.float32)
+
+
+def _class_weights(
+    labels: npt.NDArray[np.int64], classes: int, how: str
+) -> npt.NDArray[np.float32]:
+    """(c,), with a mean of 1 over the examples."""
+    if how == "none":
+        return np.ones(classes, np.float32)
+    counts = np.bincount(labels, minlength=classes)
+    present = np.count_nonzero(counts)
+    return (len(labels) / (present * counts.clip(1))).astype(np.float32)
+
+
+def _best(history: list[Epoch]) -> int:
+    """The number of the first epoch of the highest validation accuracy."""
+    return int(np.argmax([epoch.validation_accuracy or 0.0 for epoch in history]))
+
+
+def _stopped(history: list[Epoch], patience: int) -> bool:
+    return bool(patience and history) and len(history) - 1 - _best(history) >= patience

@@ -1,0 +1,272 @@
+"""Fine-tuning: what is trained and what is not, what comes out, and what becomes of bad input."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import embedtool, picture, save
+
+from embedtool import FinetuneReport, FinetuneSettings, finetune_model, read_settings
+from embedtool.backbones import load_backbone
+from embedtool.backbones.folder import read_folder
+from embedtool.decode import decode_image
+from embedtool.embed import NetworkEmbedder
+from embedtool.errors import ModelUnavailable, PhotosMissing, UsageError
+from embedtool.finetune.bottom import Bottom
+from embedtool.probefile import read_probe
+
+KINDS = ("city", "fish", "sunset", "flower")
+SETTINGS = FinetuneSettings(
+    unfreeze="block_15", head_epochs=2, epochs=2, copies=1, batch_size=8, validation_share=0.25
+)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six pictures of each of four kinds, and one that is cut off."""
+    from embedtool.pictures import draw_photos
+
+    folder = tmp_path_factory.mktemp("labelled")
+    draw_photos(folder / "all", each=6)
+    for kind in KINDS:
+        shutil.move(folder / "all" / kind, folder / "photos" / kind)
+    (folder / "photos" / "sunset" / "copy of sunset-01.jpg").unlink()
+    return folder / "photos"
+
+
+@pytest.fixture(scope="module")
+def report(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> FinetuneReport:
+    out = tmp_path_factory.mktemp("out")
+    return finetune_model(
+        photos,
+        out=out / "model",
+        model="builtin",
+        settings=SETTINGS,
+        sheet=out / "sheet.png",
+        tensorboard=out / "logs",
+    )
+
+
+def test_what_is_below_the_cut_and_every_average_stay_as_they_were(report: FinetuneReport) -> None:
+    before, after = load_backbone("builtin").folder.tensors(), read_folder(report.model).tensors()
+    assert before.keys() == after.keys()
+    changed = [name for name in before if not np.array_equal(before[name], after[name])]
+    trained = ("block_15", "block_16", "Conv_1")
+    assert changed and all(name.startswith(trained) for name in changed)
+    for name in before:
+        if "moving" in name:
+            assert np.array_equal(before[name], after[name]), name
+    assert not np.array_equal(before["block_15_expand/kernel"], after["block_15_expand/kernel"])
+
+
+def test_the_counts_add_up(report: FinetuneReport) -> None:
+    assert report.trained_on + report.validated_on == 24
+    [reject] = report.rejects
+    assert reject.path.name == "cut off.jpg" and reject.stage == "decode"
+    assert report.classes == tuple(sorted(KINDS))
+    assert [(e.phase, e.epoch) for e in report.history] == [
+        ("head", 1), ("head", 2), ("layers", 3), ("layers", 4)
+    ]  # fmt: skip
+
+
+def test_the_report_is_in_the_folder_and_in_shape(report: FinetuneReport) -> None:
+    written = json.loads((report.model / "report.json").read_text())
+    assert written == json.loads(json.dumps(report.record()))
+    assert written["n"] == report.validated_on and written["settings"]["rotation"] == 15.0
+    assert {"accuracy", "accuracy_ci95", "macro_f1", "per_class", "confusion", "gain"} <= set(
+        written
+    )
+    assert json.loads((report.model / "labels.json").read_text()) == {"classes": sorted(KINDS)}
+    assert sorted(path.name for path in report.model.iterdir()) == [
+        "float32.tflite", "labels.json", "model.json", "probe", "report.json",
+        "weights.safetensors",
+    ]  # fmt: skip
+
+
+def test_its_vectors_and_its_head_say_what_the_report_says(report: FinetuneReport) -> None:
+    judged = report.judgement
+    assert judged
+    tuned = NetworkEmbedder(load_backbone(str(report.model)))
+    assert tuned.fingerprint == report.fingerprint
+    rows = np.stack([decode_image(path.read_bytes(), 96) for path in judged.paths])
+    probe = read_probe(report.model / "probe")
+    assert (probe.classes, probe.fingerprint) == (report.classes, report.fingerprint)
+    assert np.allclose(
+        probe.solution.probabilities(tuned.embed(rows)), judged.probabilities, atol=1e-5
+    )
+    reference = NetworkEmbedder(load_backbone(str(report.model)), runtime="tensorflow")
+    assert (1 - (tuned.embed(rows) * reference.embed(rows)).sum(1)).max() < 1e-4
+
+
+def test_index_takes_it(report: FinetuneReport, photos: Path, tmp_path: Path) -> None:
+    done = embedtool("index", photos, "--index", tmp_path / "i", "--model", report.model, "--json")
+    assert done.code == 0, done.err
+    assert (json.loads(done.out)["added"], json.loads(done.out)["rejected"]) == (24, 1)
+
+
+def test_tensorboard_logs_hold_the_history(report: FinetuneReport) -> None:
+    import tensorflow as tf
+
+    logged = {}
+    for file in sorted((report.model.parent / "logs").iterdir()):
+        for record in tf.data.TFRecordDataset(str(file)):
+            event = tf.compat.v1.Event.FromString(record.numpy())
+            for value in event.summary.value:
+                assert value.metadata.plugin_data.plugin_name == "scalars"
+                logged[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    for epoch in report.history:
+        assert logged["loss", epoch.epoch] == pytest.approx(epoch.loss, rel=1e-6)
+        assert logged["validation_accuracy", epoch.epoch] == pytest.approx(
+            epoch.validation_accuracy, rel=1e-6
+        )
+
+
+def test_the_sheet_shows_photos_and_their_copies(report: FinetuneReport, photos: Path) -> None:
+    from PIL import Image
+
+    with Image.open(report.model.parent / "sheet.png") as sheet:
+        assert sheet.size == (8 * 100 - 4, 10 * 100 - 4)
+        pixels = np.asarray(sheet)
+    learned = sorted(p for p in photos.rglob("*.*") if p.name != "cut off.jpg")
+    decoded = [decode_image(path.read_bytes(), 96) for path in learned]
+    for row in range(10):
+        shown = pixels[100 * row : 100 * row + 96]
+        assert any(np.array_equal(shown[:, :96], plain) for plain in decoded)
+        assert not np.array_equal(shown[:, :96], shown[:, 100:196])
+
+
+@pytest.mark.parametrize("unfreeze", ["block_15", "none"])
+def test_the_two_parts_make_the_whole(unfreeze: str) -> None:
+    """LiteRT below the cut, rounded to float16, and Keras above it, against Keras alone."""
+    from embedtool.finetune.top import Top
+
+    backbone = load_backbone("builtin", precision="float32")
+    bottom = Bottom(backbone, unfreeze)
+    top = Top(backbone.folder, bottom.shape, 3, FinetuneSettings(unfreeze=unfreeze))
+    pixels = np.stack([np.asarray(picture(seed, (96, 96))) for seed in range(6)])
+    vectors = np.asarray(top.vectors(bottom.forward(pixels).astype(np.float32)))
+    whole = NetworkEmbedder(backbone, runtime="tensorflow").embed(pixels)
+    assert (1 - (vectors * whole).sum(1)).max() < 1e-4
+
+
+def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(
+    report: FinetuneReport, photos: Path, tmp_path: Path
+) -> None:
+    """Killed within the head's phase and, after going on, within the layers', to the bit."""
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(SETTINGS.record()))
+    command = [
+        sys.executable, "-m", "embedtool", "finetune", str(photos), "--model", "builtin",
+        "--out", str(tmp_path / "killed"), "--config", str(settings),
+    ]  # fmt: skip
+    for seen in (b"epoch 1 head", b"epoch 3 layers"):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert process.stderr
+        for line in process.stderr:
+            if line.startswith(seen):
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        process.communicate()
+        assert not (tmp_path / "killed").exists()
+    epochs: list[int] = []
+    finetune_model(
+        photos,
+        out=tmp_path / "killed",
+        model="builtin",
+        settings=SETTINGS,
+        after_epoch=lambda epoch: epochs.append(epoch.epoch),
+    )
+    assert epochs == [4]
+    assert not (tmp_path / "killed.training").exists()
+    for name in ("weights.safetensors", "probe/probe.safetensors", "float32.tflite"):
+        assert (tmp_path / "killed" / name).read_bytes() == (report.model / name).read_bytes()
+
+
+def album(folder: Path, **counts: int) -> Path:
+    for number, (name, count) in enumerate(counts.items()):
+        for n in range(count):
+            save(folder / name / f"{n}.jpg", picture(100 * number + n))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"one": 5}, "two classes or more"),
+        ({"one": 1, "two": 1}, "two classes or more"),
+        ({"one": 5, "two": 1}, "two classes or more"),
+    ],
+)
+def test_too_little_to_learn_from(counts: dict[str, int], words: str, tmp_path: Path) -> None:
+    photos = album(tmp_path / "photos", **counts)
+    with pytest.raises(UsageError, match=words):
+        finetune_model(photos, out=tmp_path / "out", model="builtin")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_class_with_one_image_and_a_batch_above_the_set(tmp_path: Path) -> None:
+    photos = album(tmp_path / "photos", one=4, two=4, single=1)
+    (photos / "one" / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    settings = FinetuneSettings(
+        unfreeze="none", epochs=1, head_epochs=0, copies=0, validation_share=0.25
+    )
+    report = finetune_model(photos, out=tmp_path / "out", model="builtin", settings=settings)
+    assert report.trained_on + report.validated_on == 9
+    assert [reject.path.name for reject in report.rejects] == ["bad.jpg"]
+    assert any("single" in note for note in report.notes)
+    assert any("batch" in note for note in report.notes)
+
+
+def test_one_line_for_what_cannot_be_meant(tmp_path: Path, report: FinetuneReport) -> None:
+    photos = album(tmp_path / "photos", one=4, two=4)
+    for arguments, words in (
+        (["--optimiser", "magic"], "adamw, sgd, rmsprop"),
+        (["--epochs", "-1"], "epochs of at least 0"),
+    ):
+        done = embedtool("finetune", photos, "--out", tmp_path / "o", *arguments)
+        assert done.code == 2
+        assert done.err.startswith("error:") and done.err.count("\n") == 1 and words in done.err
+    for out, settings, words in (
+        (report.model, FinetuneSettings(), "choose another --out"),
+        (tmp_path / "o", FinetuneSettings(unfreeze="block_99"), "block_16"),
+        (tmp_path / "o", FinetuneSettings(mixed_precision=True), "needs a GPU"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            finetune_model(photos, out=out, model="builtin", settings=settings)
+    with pytest.raises(PhotosMissing):
+        finetune_model(tmp_path / "nowhere", out=tmp_path / "o", model="builtin")
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "float32.tflite", "model.json"])
+def test_a_model_folder_cut_in_half(name: str, report: FinetuneReport, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(report.model, broken)
+    content = (broken / name).read_bytes()
+    (broken / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(ModelUnavailable, match=r"model|weights"):
+        load_backbone(str(broken)).folder.tensors()
+        load_backbone(str(broken)).compiled()
+
+
+def test_settings_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.json"
+    file.write_text(json.dumps({"rate": 1, "rotation": 30.0, "unfreeze": "all"}))
+    settings = FinetuneSettings().with_changes(read_settings(file))
+    assert (settings.rate, settings.augmentation.rotation, settings.unfreeze) == (1, 30.0, "all")
+    assert FinetuneSettings().with_changes(settings.record()) == settings
+    for content, words in (
+        ('{"rates": 1}', "unknown setting 'rates'"),
+        ('{"rate": "fast"}', "rate of type float"),
+        ("[1]", "JSON object"),
+        ("{", "JSON file"),
+        ('{"zoom": 5}', "zoom from 0 to 0.7"),
+    ):
+        file.write_text(content)
+        with pytest.raises(UsageError, match=words):
+            read_settings(file)

@@ -1,0 +1,128 @@
+"""The search over settings: what it may choose, what a kill costs, what its page shows."""
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import picture, save
+
+from embedtool import FinetuneSettings, TuneReport, TuneTrial, read_settings, tune_model
+from embedtool.errors import UsageError
+from embedtool.finetune import space
+from embedtool.finetune.space import starting_point, suggested
+from embedtool.report.tuning_page import tuning_page
+
+optuna = pytest.importorskip("optuna")
+SETTINGS = FinetuneSettings(
+    unfreeze="block_15", head_epochs=0, epochs=2, copies=1, validation_share=0.25
+)
+KILLED = """
+import os, signal, sys
+from embedtool.finetune import space, tuning
+from test_tune import SETTINGS
+space.PARTS = space.STRENGTHS = ()
+whole = tuning.train
+
+def train(*args, after_epoch, **kwargs):
+    def tell(epoch):
+        after_epoch(epoch)
+        if tell.trial == 1 and epoch.epoch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+    tell.trial = train.trials
+    train.trials += 1
+    return whole(*args, after_epoch=tell, **kwargs)
+
+train.trials = 0
+tuning.train = train
+tuning.tune_model(sys.argv[1], out=sys.argv[2], model="builtin", trials=2, settings=SETTINGS)
+"""
+
+
+def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    storage = f"sqlite:///{folder / 'study.sqlite'}"
+    return list(optuna.load_study(study_name="finetune", storage=storage).trials)
+
+
+def told(trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:
+    return trial.state.name, trial.value, trial.params, trial.intermediate_values
+
+
+def test_a_search_killed_within_a_trial_loses_no_finished_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, kind in enumerate(("one", "two", "three")):
+        for n in range(8):
+            save(tmp_path / "photos" / kind / f"{n}.jpg", picture(20 * number + n % 3 + 100 * n))
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "photos"), str(tmp_path / "study")]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    first, cut = trials(tmp_path / "study")
+    assert (first.state.name, cut.state.name) == ("COMPLETE", "RUNNING")
+    assert first.params["rate"] == pytest.approx(SETTINGS.rate)  # it is the settings as given
+    monkeypatch.setattr(space, "PARTS", ())  # what the base has: one part to compile, and one set
+    monkeypatch.setattr(space, "STRENGTHS", ())  # of rows
+    report = tune_model(
+        tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=2, settings=SETTINGS
+    )
+    after = trials(tmp_path / "study")
+    assert told(after[0]) == told(first)
+    assert [t.state.is_finished() for t in after] == [True] * 3
+    assert after[1].state.name == "FAIL" and after[2].params == cut.params  # tried again
+    assert [t.number for t in report.trials] == [0, 2]
+    complete = [t.accuracy for t in report.trials if t.finished]
+    assert max(complete) == next(t.accuracy for t in report.trials if t.number == report.best)
+    best = FinetuneSettings().with_changes(read_settings(report.config))
+    assert best == SETTINGS.with_changes(after[report.best].user_attrs["settings"])
+    assert (best.unfreeze, best.epochs) == ("block_15", 2)
+    with pytest.raises(UsageError, match="other photos, another network or other settings"):
+        tune_model(
+            tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=2,
+            settings=replace(SETTINGS, epochs=3),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_the_search_begins_where_the_settings_are(optimiser: str) -> None:
+    base = FinetuneSettings(optimiser=optimiser, unfreeze="block_11", batch_size=48, rate=0.003)
+    trial = optuna.trial.FixedTrial(starting_point(base))
+    assert base.with_changes(suggested(trial, base)) == base
+
+
+def test_augmentation_is_scaled_within_its_limits() -> None:
+    base = FinetuneSettings().with_changes({"rotation": 170.0})
+    point = starting_point(base)
+    weak = suggested(optuna.trial.FixedTrial(point | {"augmentation": 0.0}), base)
+    assert base.with_changes(weak).augmentation.changes_nothing
+    strong = base.with_changes(
+        suggested(optuna.trial.FixedTrial(point | {"augmentation": 1.5}), base)
+    ).augmentation
+    assert (strong.rotation, strong.zoom, strong.flip) == (180.0, pytest.approx(0.225), True)
+
+
+def test_what_a_search_refuses(tmp_path: Path) -> None:
+    for settings in (
+        FinetuneSettings(patience=2),
+        FinetuneSettings(from_scratch=True, unfreeze="all"),
+    ):
+        with pytest.raises(UsageError, match="leave them out"):
+            tune_model(tmp_path, out=tmp_path / "study", model="builtin", settings=settings)
+
+
+def test_the_page_shows_history_importance_and_every_trial(tmp_path: Path) -> None:
+    trials = tuple(
+        TuneTrial(n, n != 2, 0.8 + n / 100, 3, 1.5, {"rate": 10.0**-n, "unfreeze": "block_13"})
+        for n in range(4)
+    )
+    report = TuneReport(
+        tmp_path, tmp_path / "best.json", "builtin", 30, 10, trials, 3, {"rate": 0.75}, 0, 9.0
+    )
+    page = tuning_page(report)
+    assert page.count("<circle") == 4 and page.count("<polyline") == 1
+    assert "0.75" in page and "0.8300" in page and "1 of them cut short" in page
+    assert page.count("<tr") == 5 and '<tr class="best"><td>3</td>' in page
+    assert "http" not in page
+    json.dumps(page)
