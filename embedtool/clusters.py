@@ -23,14 +23,17 @@ class Clusters:
     strengths: npt.NDArray[np.float32]  # (n,), of the membership in `nearest`, 0 to 1
     names: tuple[str, ...]
 
-    def of(self, ids: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """The label (m,) of each vector, and whether it has one (m,): those that came later have
-        none, and -1 here."""
+    def of(
+        self, ids: npt.NDArray[np.int64], *, nearest: bool = False
+    ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
+        """The label (m,) of each vector, or what it is nearest to, and whether it has one (m,):
+        those that came later have none, and -1 here."""
         if not self.ids.size:
             return np.full(len(ids), -1, np.int32), np.zeros(len(ids), np.bool_)
         places = np.searchsorted(self.ids, ids).clip(max=len(self.ids) - 1)
         there = self.ids[places] == ids
-        return np.where(there, self.labels[places], np.int32(-1)), there
+        own = self.nearest if nearest else self.labels
+        return np.where(there, own[places], np.int32(-1)), there
 
 
 NONE = Clusters(

@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from embedtool.agreement import Agreement, agreement
 from embedtool.alike import alike_groups
+from embedtool.clusters import read_clusters
 from embedtool.comparison import ClassChange, Comparison, Moved, compare_vectors
 from embedtool.errors import UsageError
 from embedtool.labelling import UNLABELLED, Labelled, read_labels
@@ -28,8 +30,9 @@ def compare_indexes(
 
     Probe and k-NN accuracy by cross-validation on the same parts, precision@10 and mAP of each
     image among all, the paired interval of each difference, how many of the nearest the two share,
-    the change of each class, and the images that moved most. labels: a table of path and label, of
-    the first index's images; else the names of its folders are the classes.
+    whether their clusters agree, the change of each class, and the images that moved most. labels:
+    a table of path and label, of the first index's images; else the names of its folders are the
+    classes.
     Raises UsageError where they share too little to compare.
     """
     with Index(first) as one, Index(second) as other, one.snapshot(), other.snapshot():
@@ -50,6 +53,7 @@ def compare_indexes(
                 f"{len(known)} labelled images in both. Index the same photos into both, or give "
                 "labels: --labels FILE (path,label)"
             )
+        agreed = _agreed((one, labelled.vectors[mine]), (other, theirs.vectors[yours]), notes)
         shares = -(-len(own) // COMPARED)
         if shares > 1:
             chosen = np.flatnonzero(deal(own, np.arange(len(own)), shares, seed=seed) == 0)
@@ -77,6 +81,7 @@ def compare_indexes(
         classes=labelled.classes,
         measures=found.measures,
         overlap=found.overlap,
+        agreement=agreed,
         per_class=tuple(
             ClassChange(name, count, *recalls)
             for name, count, recalls in zip(
@@ -94,6 +99,27 @@ def compare_indexes(
         seed=seed,
         notes=tuple(notes),
     )
+
+
+def _agreed(
+    one: tuple[Index, Numbers], other: tuple[Index, Numbers], notes: list[str]
+) -> Agreement | None:
+    """Of the same images under two models, by their ids in each index, whether the clusters agree.
+    Where an index has none, a note says how to make them; images that came later are left out."""
+    sides = []
+    for index, ids in (one, other):
+        clusters = read_clusters(index)
+        if clusters is None:
+            notes.append(f"no agreement of clusters: embedtool cluster {index.path} makes them")
+        else:
+            sides.append(clusters.of(ids, nearest=True))
+    if len(sides) < 2:
+        return None
+    (first, known), (second, too) = sides
+    both = known & too
+    if (late := int((~both).sum())) and both.any():
+        notes.append(f"{late:,} images came after the clusters and are not in their agreement")
+    return agreement(first[both], second[both]) if both.any() else None
 
 
 def _rows(index: Index, labelled: Labelled, contents: Numbers) -> Vectors:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.agreement import Agreement
 from embedtool.metrics import Estimate, mean_with_interval, paired_difference
 from embedtool.probe import cross_validate, neighbours_by_part
 from embedtool.retrieval import TOGETHER, retrieve
@@ -53,7 +54,8 @@ class Moved:
 @dataclass(frozen=True)
 class Comparison:
     """Two models on the same images. overlap: of the 10 nearest of an image under one model, the
-    share among the 10 nearest under the other."""
+    share among the 10 nearest under the other. agreement: of the clusters of both, every image in
+    the one it is nearest to; None where an index has none."""
 
     indexes: tuple[Path, Path]
     models: tuple[str, str]
@@ -61,6 +63,7 @@ class Comparison:
     classes: tuple[str, ...]
     measures: tuple[Measure, ...]
     overlap: Estimate
+    agreement: Agreement | None
     per_class: tuple[ClassChange, ...]
     moved: tuple[Moved, ...]
     strengths: tuple[float, float]
@@ -87,6 +90,7 @@ class Comparison:
             ],
             "overlap": self.overlap.value,
             "overlap_ci95": [self.overlap.low, self.overlap.high],
+            "clusters": self.agreement and self.agreement.record(),
             "per_class": [
                 {"class": one.name, "images": one.images, "recalls": [one.first, one.second]}
                 for one in self.per_class

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import embedtool
+from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from test_probe import clouds, make_index
 
 import embedtool as package
+from embedtool.clusters import Clusters, keep_clusters
 from embedtool.errors import UsageError
 from embedtool.report.comparison_page import comparison_page
 from embedtool.types import unit_rows
+from embedtool.writer import Writer
 
 
 def two(tmp_path: Path, n: int = 150) -> tuple[Path, Path]:
@@ -68,6 +71,50 @@ def test_indexes_that_share_nothing_are_not_compared(tmp_path: Path) -> None:
     other = make_index(tmp_path / "else", rows, [f"x/{i}.jpg" for i in range(6)])
     with pytest.raises(UsageError, match="found 0 labelled images in both"):
         package.compare_indexes(good, other)
+
+
+def keep(path: Path, labels: list[int]) -> None:
+    """Clusters of the vectors of an index, in the order of their ids."""
+    with Writer(path) as writer:
+        ids = writer.places_after(0)["id"][: len(labels)]
+        own = np.array(labels, np.int32)
+        names = tuple(f"cluster {number}" for number in range(max(labels) + 1))
+        keep_clusters(
+            writer, Clusters(ids, np.full_like(own, -1), own, np.ones(len(own), np.float32), names)
+        )
+
+
+def test_agreement_is_scikit_learns_and_of_the_same_images(tmp_path: Path) -> None:
+    """The clusters of an image are compared with those of the same image, though the second index
+    has them the other way round."""
+    bad, good = two(tmp_path, 60)
+    random = np.random.default_rng(0)
+    first, second = np.arange(60) % 4, np.arange(60) % 4
+    second[::5] = random.integers(0, 4, 12)
+    assert package.compare_indexes(good, bad).agreement is None
+    keep(good, first.tolist())
+    found = package.compare_indexes(good, bad)
+    assert found.agreement is None
+    assert found.notes == (f"no agreement of clusters: embedtool cluster {bad} makes them",)
+    keep(bad, second[::-1].tolist())
+    found = package.compare_indexes(good, bad)
+    assert found.agreement is not None
+    assert found.agreement.ami == pytest.approx(adjusted_mutual_info_score(first, second), abs=1e-9)
+    assert found.agreement.ari == pytest.approx(adjusted_rand_score(first, second), abs=1e-9)
+    assert (found.agreement.images, found.agreement.counts, found.notes) == (60, (4, 4), ())
+    assert "4 of A and 4 of B, agree" in comparison_page(found)
+    keep(bad, first[::-1].tolist())
+    done = embedtool("compare", good, bad, "--json")
+    said = json.loads(done.out)["clusters"]
+    assert said == {"images": 60, "counts": [4, 4], "ami": pytest.approx(1), "ari": 1}
+
+
+def test_images_that_came_after_the_clusters_are_not_in_the_agreement(tmp_path: Path) -> None:
+    _, good = two(tmp_path, 60)
+    keep(good, [0, 1] * 25)
+    found = package.compare_indexes(good, good)
+    assert found.agreement is not None and found.agreement.images == 50
+    assert found.notes == ("10 images came after the clusters and are not in their agreement",)
 
 
 def test_the_command_its_json_and_its_page(tmp_path: Path) -> None:

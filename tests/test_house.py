@@ -73,7 +73,7 @@ FLOORS = [
         "splits",
     },
     {"interchange"},
-    {"types", "files", "formats", "labels", "extras", "metrics"},
+    {"types", "files", "formats", "labels", "extras", "metrics", "agreement"},
     {"errors"},
 ]
 FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}

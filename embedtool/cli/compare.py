@@ -38,7 +38,8 @@ def compare(
 
     Probe and k-NN accuracy on images left out, precision@10 and mAP, each with its 95 % interval
     and that of the change, paired by image; the change of each class; how many of the 10 nearest
-    the two share. Images are matched by content.
+    the two share; how far their clusters agree, where `cluster` ran on both. Images are matched by
+    content.
     """
     with progress_bar("comparing images", quiet=quiet) as progress:
         found = embedtool.compare_indexes(
@@ -60,6 +61,11 @@ def compare(
             ("class", "images", "A", "B"),
             [(one.name, one.images, one.first, one.second) for one in found.per_class],
         )
+        if same := found.agreement:
+            emit_table(
+                ("agreement of clusters", "images", "A", "B", "AMI", "ARI"),
+                [("clusters", same.images, *same.counts, same.ami, same.ari)],
+            )
     if quiet:
         return
     for note in found.notes:

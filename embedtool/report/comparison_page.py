@@ -3,6 +3,7 @@
 import html
 from pathlib import Path
 
+from embedtool.agreement import Agreement
 from embedtool.comparison import ClassChange, Comparison, Measure, Moved
 from embedtool.errors import ImageRejected
 from embedtool.files import write_whole
@@ -63,6 +64,7 @@ def comparison_page(comparison: Comparison) -> str:
         "</table>",
         f"<p>Of the 10 nearest of an image, the two models share {overlap.value:.0%} "
         f"<small>({overlap.low:.0%} to {overlap.high:.0%})</small>.</p>",
+        *_agreement(comparison.agreement),
         "<h2>Classes</h2>\n<p>The share of each class that the probe finds, the most changed "
         "first: an open mark under A, a full one under B.</p>",
         charts.changes(
@@ -89,6 +91,17 @@ def _measure(one: Measure) -> str:
         f'<td><b class="{style}">{change.value:+.3f}</b> '
         f"<small>{change.low:+.3f} to {change.high:+.3f}</small></td></tr>"
     )
+
+
+def _agreement(same: Agreement | None) -> list[str]:
+    if same is None:
+        return []
+    a, b = same.counts
+    return [
+        f"<p>Their clusters, {a:,} of A and {b:,} of B, agree with an adjusted mutual information "
+        f"of {same.ami:.3f} and an adjusted Rand index of {same.ari:.3f}: 1 is the same clusters, "
+        f"0 no more than chance <small>({same.images:,} images)</small>.</p>"
+    ]
 
 
 def _ordered(comparison: Comparison) -> list[ClassChange]:
