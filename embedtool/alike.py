@@ -1,6 +1,10 @@
 """Which images are so alike that one gives the other away: they belong on one side of a split."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
+import numpy.typing as npt
 
 from embedtool.search import nearest
 from embedtool.splits import Numbers, linked_groups
@@ -16,14 +20,34 @@ CERTAIN = 0.985  # cosine that no two different clothing photos reach, with eith
 NEIGHBOURS = 8  # looked at for each image
 TOGETHER = 1024  # compared at a time
 FEWEST = 5  # groups that a class is left with, where it has as many images
+MANY, SHARE = 10, 0.5  # a group of more images than this, and more of its class, is no one picture
 
 
-def alike_groups(rows: Vectors, labels: Numbers, *, progress: Progress | None = None) -> Numbers:
-    """The group (n,) of each of n images, those alike in one, by their unit rows (n, d).
+@dataclass(frozen=True)
+class Alike:
+    """groups: (n,), images that are alike in one. untold: the classes whose images are so alike
+    that copies cannot be told from others: in them no image is kept with another, and their score
+    may be too high."""
 
-    It asks the vectors, not the photos. A class of labels (n,) that would be left with too few
-    groups to be dealt out is one of pictures much alike by nature: in it only what is almost
-    certainly one picture stays together.
+    groups: Numbers
+    untold: tuple[int, ...]
+
+    def notes(self, classes: Sequence[str]) -> list[str]:
+        if not self.untold:
+            return []
+        names = ", ".join(classes[c] for c in self.untold)
+        return [
+            f"in {names} copies cannot be told from other images, for all are so alike: there they "
+            "count as different images, and the score may be too high"
+        ]
+
+
+def alike_groups(rows: Vectors, labels: Numbers, *, progress: Progress | None = None) -> Alike:
+    """Which of n images are alike, by their unit rows (n, d) and classes (n,).
+
+    It asks the vectors, not the photos. A class that would be left with too few groups to be dealt
+    out, or most of which is one group, is one of pictures much alike by nature: in it only what is
+    almost certainly one picture stays together, and where that is most of it still, nothing.
     """
     mean = rows.mean(0, dtype=np.float64)
     least = min(1 - ALIKE * (1 - float(mean @ mean)), CERTAIN)
@@ -42,6 +66,16 @@ def alike_groups(rows: Vectors, labels: Numbers, *, progress: Progress | None = 
     groups = linked_groups(pairs, len(rows))
     sizes = np.bincount(labels)
     left = np.array([np.unique(groups[labels == c]).size for c in range(len(sizes))])
-    crowded = left < np.minimum(sizes, FEWEST)
+    crowded = (left < np.minimum(sizes, FEWEST)) | _mostly_one(groups, labels)
     kept = (cosine >= CERTAIN) | ~crowded[labels[pairs]].any(1)
-    return linked_groups(pairs[kept], len(rows))
+    untold = _mostly_one(linked_groups(pairs[kept], len(rows)), labels)
+    kept &= ~untold[labels[pairs]].any(1)
+    groups = linked_groups(pairs[kept], len(rows))
+    return Alike(groups, tuple(np.flatnonzero(untold).tolist()))
+
+
+def _mostly_one(groups: Numbers, labels: Numbers) -> npt.NDArray[np.bool_]:
+    """Whether one group holds so many images of a class (c,) that it cannot be one picture."""
+    sizes = np.bincount(labels)
+    largest = np.array([np.bincount(groups[labels == c]).max(initial=0) for c in range(len(sizes))])
+    return (largest > MANY) & (largest > SHARE * sizes)

@@ -61,7 +61,10 @@ def compare_indexes(
             mine, yours, own = mine[chosen], yours[chosen], own[chosen]
         rows = [_rows(one, labelled, mine), _rows(other, theirs, yours)]
         indexes, models = (one.path, other.path), (one.model, other.model)
-    joined = _joined([alike_groups(side, own, progress=progress) for side in rows], own)
+    similar = [alike_groups(side, own, progress=progress) for side in rows]
+    for side in similar:
+        notes += [note for note in side.notes(labelled.classes) if note not in notes]
+    joined = _joined([side.groups for side in similar], own)
     found = compare_vectors(
         rows[0],
         rows[1],

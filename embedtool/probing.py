@@ -46,10 +46,12 @@ class ProbeReport:
     evaluation: Evaluation
     careless: Estimate
     alike: int  # images that are alike to another, or the same
+    untold: tuple[str, ...]  # classes in which copies cannot be told from other images
     neighbours: Estimate
     few_shot: FewShot | None
     seed: int
     seconds: float
+    notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
         """As JSON has it, `probe.json` too."""
@@ -64,6 +66,7 @@ class ProbeReport:
             "score": self.evaluation.record(),
             "score_without_care": _told("accuracy", self.careless),
             "alike": self.alike,
+            "untold_classes": list(self.untold),
             "neighbours": _told("accuracy", self.neighbours),
             "few_shot": shots
             and {
@@ -105,7 +108,8 @@ def train_probe(
     classes = len(lesson.labelled.classes)
     judged = _judged(lesson.own, seed)
     rows, own = lesson.rows[judged], lesson.own[judged]
-    groups = alike_groups(rows, own, progress=progress)
+    similar = alike_groups(rows, own, progress=progress)
+    groups = similar.groups
     _check_classes(lesson, groups)
     parts = deal(own, groups, _parts(own, groups), seed=seed)
     chosen = cross_validate(rows, own, parts, classes, balanced=balanced, progress=progress)
@@ -151,6 +155,8 @@ def train_probe(
         evaluation=evaluate(own, chosen.probabilities, lesson.labelled.classes, seed=seed),
         careless=mean_with_interval(right, seed=seed),
         alike=alike,
+        untold=tuple(lesson.labelled.classes[c] for c in similar.untold),
+        notes=(*lesson.labelled.report.notes(), *similar.notes(lesson.labelled.classes)),
         neighbours=mean_with_interval(by_neighbours.argmax(1) == own, seed=seed),
         few_shot=few,
         seed=seed,

@@ -83,7 +83,7 @@ def train(
             record[f"neighbours of {few.shots} shots"] = with_interval(few.neighbours)
         emit_record(record)
     if not quiet:
-        for note in report.labels.notes():
+        for note in report.notes:
             say(f"note: {note}")
 
 
