@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import Page
 from conftest import embedtool, picture, save
 from hypothesis import given
 from hypothesis import strategies as st
@@ -543,6 +544,25 @@ def test_the_page_shows_what_was_computed(tmp_path: Path) -> None:
     assert page.count("data:image/jpeg;base64,") == 1
     assert "FileNotFoundError" in page
     assert "http" not in page.replace("file://", ""), "nothing is fetched"
+
+
+@pytest.mark.parametrize("width", [400, 1250])
+def test_the_page_in_a_browser(tmp_path: Path, width: int, chromium: Page) -> None:
+    names = [f"class number {i}" for i in range(12)]
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(12), 240)
+    found = evaluate(np.arange(240) % 12, probabilities, names, resamples=50)
+    mistakes = [
+        Mistake(save(tmp_path / f"{i}.jpg", picture(i)), names[0], names[1], 0.9) for i in range(9)
+    ]
+    file = tmp_path / "page.html"
+    package.write_evaluation_page(found, file, title="twelve", mistakes=mistakes)
+    with chromium.another() as page:
+        page.open(file, width=width)
+        page.run("[...document.images].forEach((i) => { i.loading = 'eager' })")
+        page.wait("[...document.images].filter((i) => i.naturalWidth).length === 9")
+        assert page.run("document.documentElement.scrollWidth <= innerWidth"), "nothing sticks out"
+        assert page.faults == []
+        assert all(url.startswith(("file:", "data:")) for url in page.requests)
 
 
 def test_two_hundred_classes_fit_on_a_page() -> None:

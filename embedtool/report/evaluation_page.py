@@ -23,13 +23,14 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 78re
 h1 { font-size: 1.3rem; font-weight: 600; overflow-wrap: anywhere }
 h2 { font-size: 1.1rem; font-weight: 600; margin: 2.5rem 0 .5rem }
 p { max-width: 50rem; margin: .2rem 0 1rem } .note, h2 + p { opacity: .75 }
-.scores { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr));
+.scores { display: grid; gap: .8rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(15.5rem, 45%), 1fr));
   margin: 1.25rem 0 }
 .scores > div { border: 1px solid var(--line); border-radius: .5rem; padding: .7rem .9rem }
 .scores b { display: block; font-size: 1.7rem; font-weight: 600; line-height: 1.2 }
 .scores small { opacity: .7 }
 .side { display: flex; flex-wrap: wrap; gap: 2.5rem; align-items: flex-start }
-.side section { flex: 1 1 24rem } .wide { overflow-x: auto }
+.side section { flex: 1 1 min(24rem, 100%); min-width: 0 } .wide { overflow-x: auto }
 table { border-collapse: collapse; font-size: .88rem }
 td, th { text-align: right; padding: .15rem .6rem; font-variant-numeric: tabular-nums }
 th { font-weight: 500; opacity: .7; border-bottom: 1px solid var(--line) }
@@ -102,8 +103,8 @@ def evaluation_page(
         '<div class="scores">',
         *(_score(name, score) for name, score in evaluation.headlines().items()),
         "</div>",
-        "<h2>Confusion</h2>\n<p>Rows are true classes, columns predicted ones; the darker, the "
-        "larger the share of the row. Point at a cell for its count.</p>",
+        "<h2>Confusion</h2>\n<p>Rows are true classes, columns predicted ones; the stronger a "
+        "cell, the larger its share of the row. Point at it for its count.</p>",
         f'<div class="side"><div class="wide">'
         f"{charts.confusion_matrix(evaluation.confusion, evaluation.classes)}</div>"
         f"{_confusions(evaluation)}</div>",
