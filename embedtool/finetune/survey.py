@@ -93,7 +93,9 @@ def survey(
             f"{len(single)} classes have one photo ({', '.join(single[:3])}): it is learned from, "
             "and none of them is held out"
         )
-    groups = alike_groups(pool.vectors, pool.labels, progress=progress)
+    similar = alike_groups(pool.vectors, pool.labels, progress=progress)
+    notes += similar.notes(classes)
+    groups = similar.groups
     if validation is None and share:
         out = _held_out(pool.labels, groups, share=share, seed=seed)
         held, pool, groups = pool.part(out), pool.part(~out), groups[~out]
