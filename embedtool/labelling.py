@@ -7,7 +7,7 @@ or relative to the table's folder, or else to one of the folders that were index
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,13 +116,9 @@ def read_labels(index: Index, table: PathLike | None = None) -> Labelled:
     else:
         numbers = {os.fsencode(path): number for number, path in enumerate(paths)}
         above = [os.path.dirname(os.path.abspath(os.fsencode(table))), *index.roots()]
-        for name, label in read_table(Path(table)):
-            places = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in above)
-            found = next((numbers[place] for place in places if place in numbers), None)
-            if found is None:
-                unmatched.append(name)
-            elif label:
-                given.setdefault(int(contents[found]), set()).add(label)
+        found, unmatched = labels_of(numbers, Path(table), above)
+        for path, label in found:
+            given.setdefault(int(contents[numbers[path]]), set()).add(label)
         if not given:
             _refuse(index, table, unmatched)
     conflicts = {content for content, labels in given.items() if len(labels) > 1}
@@ -148,6 +144,22 @@ def read_labels(index: Index, table: PathLike | None = None) -> Labelled:
     )
     digests = tuple(rows[first].digest for first in firsts)
     return Labelled(classes, vectors, labels, digests, paths, contents, report)
+
+
+def labels_of(
+    known: Container[bytes], table: Path, above: Sequence[bytes]
+) -> tuple[list[tuple[bytes, str]], list[str]]:
+    """The paths among the known that a table gives a label, in its order, with the label; and those
+    of its paths that are none of them, whichever folder in `above` they are taken to be in."""
+    found, unmatched = [], []
+    for name, label in read_table(table):
+        places = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in above)
+        place = next((place for place in places if place in known), None)
+        if place is None:
+            unmatched.append(name)
+        elif label:
+            found.append((place, label))
+    return found, unmatched
 
 
 def read_table(table: Path) -> Iterator[tuple[str, str]]:

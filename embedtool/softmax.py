@@ -52,7 +52,7 @@ class Solution:
         found = np.empty((len(rows), len(self.bias)), np.float32)
         for start in range(0, len(rows), ROWS):
             part = slice(start, start + ROWS)
-            found[part] = _softmax(rows[part] @ self.weights.T + self.bias)
+            found[part] = softmax(rows[part] @ self.weights.T + self.bias)
         return found
 
 
@@ -125,7 +125,7 @@ def fit(
         def share(block: slice) -> tuple[float, Vectors, npt.NDArray[np.float64]]:
             own = labels[block]
             at = np.arange(len(own))
-            likely = _softmax(rows[block] @ weights.T + bias)
+            likely = softmax(rows[block] @ weights.T + bias)
             lost = float(counts[block] @ np.log(likely[at, own].clip(LEAST)))
             likely[at, own] -= 1
             likely *= counts[block, np.newaxis]
@@ -184,7 +184,7 @@ def _libraries() -> ThreadpoolController:
     return ThreadpoolController()  # it looks through all that is loaded
 
 
-def _softmax(logits: Vectors) -> npt.NDArray[np.float32]:
+def softmax(logits: Vectors) -> npt.NDArray[np.float32]:
     """Probabilities (n, c), written over the logits."""
     logits -= logits.max(1, keepdims=True)
     np.exp(logits, out=logits)

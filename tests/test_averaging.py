@@ -29,6 +29,18 @@ def test_it_follows_with_a_share_that_shrinks_to_the_momentum() -> None:
     assert np.allclose(kernel.numpy()[0, 0], expected, atol=1e-6)
 
 
+def test_batch_norm_follows_too() -> None:
+    keras.utils.set_random_seed(0)
+    norm = keras.layers.BatchNormalization()
+    model = keras.Sequential([keras.Input((2,)), norm])
+    average = Average(model, 0.9)
+    norm.moving_mean.assign([4.0, 8.0])
+    average.follow()
+    with average.in_place():
+        assert np.allclose(norm.moving_mean.numpy(), [3.0, 6.0])  # the first step counts 3/4
+    assert norm.moving_mean.numpy().tolist() == [4.0, 8.0]
+
+
 def test_frozen_weights_are_not_followed() -> None:
     model = small()
     model.layers[-1].trainable = False

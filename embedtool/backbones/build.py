@@ -128,14 +128,15 @@ def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = 
     embed = network.embedding_model(model, layer, dtype=dtype, pooling=pooling)
     signature = [tf.TensorSpec((None, model.size, model.size, 3), dtype)]
     graph = tf.function(embed, input_signature=signature, autograph=False)
-    # From a Keras model it would write a SavedModel first and read it back: six times as long.
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([graph.get_concrete_function()])
-    if precision == "int8":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: _calibration(model.size)
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tf.uint8
+    function = graph.get_concrete_function()
     with hushed():
+        # From a Keras model it would write a SavedModel first and read it back: six times as long.
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+        if precision == "int8":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: _calibration(model.size)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.uint8
         content: bytes = converter.convert()
     pixels = golden.pixels(model.size)
     reference = np.asarray(embed(pixels.astype(dtype)))

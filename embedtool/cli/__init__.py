@@ -22,7 +22,10 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "probe": ("probe", "Learn classes from labels, predict them, and say how well."),
     "compare": ("compare", "Compare two models on the same labelled photos."),
     "finetune": ("finetune", "Train the upper part of a network on labelled photos."),
-    "tune": ("tune", "Search for better fine-tuning settings; OUT/best.json has the best so far."),
+    "tune": (
+        "finetune",
+        "Search for better fine-tuning settings; the best go to OUT/best.json.",
+    ),
     "info": ("inspect", "Show what an index holds."),
     "rejects": ("inspect", "List the files an index refused, and why."),
     "verify": ("inspect", "Re-hash everything and say what is wrong."),

@@ -13,10 +13,12 @@ BEGINNING = 4.0  # after t steps it spans no more than about t / 3 of them
 
 
 class Average:
-    """Follows the variables that a model trains."""
+    """Follows the variables that a model trains, and the averages of its batch norms: those of the
+    latest weights would not fit the mean of the weights."""
 
     def __init__(self, model: keras.Model, momentum: float) -> None:
-        self._own = list(model.trainable_variables)
+        norms = (v for v in model.non_trainable_variables if v.name.startswith("moving_"))
+        self._own = [*model.trainable_variables, *norms]
         self._kept = [keras.Variable(v.numpy(), trainable=False, name="average") for v in self._own]
         self._steps = keras.Variable(0.0, trainable=False, name="steps")
         self.variables = [*self._kept, self._steps]

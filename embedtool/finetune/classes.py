@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embedtool.errors import UsageError
-from embedtool.labelling import read_table
+from embedtool.labelling import labels_of
 from embedtool.labels import folder_label
 from embedtool.sources import Listing, list_photos, require_images
 from embedtool.types import PathLike, Source, several
@@ -42,16 +42,11 @@ def _by_path(listing: Listing, table: PathLike, notes: list[str]) -> dict[bytes,
         os.path.dirname(os.path.abspath(os.fsencode(table))),
         *dict.fromkeys(file.root for file in listing.files),
     ]
-    labels: dict[bytes, str] = {}
-    unmatched = []
-    for name, label in read_table(Path(table)):
-        places = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in above)
-        place = next((place for place in places if place in known), None)
-        if place is None:
-            unmatched.append(name)
-        elif label:
-            labels[place] = label
-    if not labels:
+    found, unmatched = labels_of(known, Path(table), above)
+    given: dict[bytes, set[str]] = {}
+    for path, label in found:
+        given.setdefault(path, set()).add(label)
+    if not given:
         raise UsageError(
             f"expected paths of the photos in {os.fspath(table)}, none of its {len(unmatched)} "
             f"matches one{f', the first {unmatched[0]!r}' if unmatched else ''}: paths are "
@@ -62,4 +57,7 @@ def _by_path(listing: Listing, table: PathLike, notes: list[str]) -> dict[bytes,
             f"{len(unmatched)} paths of {os.fspath(table)} are none of the photos, the first "
             f"{unmatched[0]!r}"
         )
+    labels = {path: next(iter(own)) for path, own in given.items() if len(own) == 1}
+    if len(labels) < len(given):
+        notes.append(f"{len(given) - len(labels)} photos have several labels: left out")
     return labels

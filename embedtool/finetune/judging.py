@@ -24,7 +24,7 @@ class Judgement:
 
     paths: tuple[Path, ...]
     truth: npt.NDArray[np.int64]  # (n,) numbers of the evaluation's classes
-    probabilities: npt.NDArray[np.float64]  # (n, c) of the trained network
+    probabilities: npt.NDArray[np.float32]  # (n, c) of the trained network
     evaluation: Evaluation
     probe: Evaluation  # of the probe on frozen vectors
     gain: Estimate  # in accuracy over the probe, paired

@@ -1,7 +1,11 @@
 """TensorFlow and what of the house imports it, without its greeting on stderr."""
 
+import os
+
 from embedtool.backbones.quiet import hushed
 
+# Warnings, no news: it tells later, too, what it has done about malloc.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
 with hushed():
     import keras
     import tensorflow as tf

@@ -88,7 +88,7 @@ def survey(
             found = _read([s for s, _ in known], [classes.index(c) for _, c in known], rejects)
             sets.append(_embedded(found, store, bottom, rejects, notes, progress))
     pool, held, judged = sets
-    if single := _single(pool, classes):
+    if single := _single(pool, classes, rejects):
         notes.append(
             f"{len(single)} classes have one photo ({', '.join(single[:3])}): it is learned from, "
             "and none of them is held out"
@@ -158,13 +158,17 @@ def _embedded(
     return PhotoSet(whole, unit_rows(rows[places]))
 
 
-def _single(pool: PhotoSet, classes: tuple[str, ...]) -> list[str]:
+def _single(pool: PhotoSet, classes: tuple[str, ...], rejects: list[Reject]) -> list[str]:
     """The classes with one photo. Raises UsageError where fewer than two have more."""
     counts = np.bincount(pool.labels, minlength=len(classes)).tolist()
     if sum(count >= 2 for count in counts) < 2:
         named = ", ".join(f"{n} {name}" for n, name in zip(counts, classes, strict=True))
+        refused = ""
+        if rejects:
+            first = rejects[0]
+            refused = f"; {len(rejects)} were refused, the first {first.path}: {first.reason}"
         raise UsageError(
             "expected two classes or more with two photos or more each, every class in a folder "
-            f"of its name or by --labels FILE (path,label); received {named or 'none'}"
+            f"of its name or by --labels FILE (path,label); received {named or 'none'}{refused}"
         )
     return [name for n, name in zip(counts, classes, strict=True) if n == 1]

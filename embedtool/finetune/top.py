@@ -10,6 +10,7 @@ from embedtool.errors import UsageError
 from embedtool.finetune.bottom import ALL, NONE
 from embedtool.finetune.runtime import keras, network, tf
 from embedtool.finetune.settings import FinetuneSettings
+from embedtool.softmax import softmax
 
 MOMENTUM = 0.9  # of batch norm from scratch: Keras's 0.999 lags behind a run of a few epochs
 # By name, as it applies to unit vectors: "logits/kernel" (d, c), "logits/bias" (c,); with a hidden
@@ -117,12 +118,12 @@ def _pointwise(rows: "tf.Tensor", kernel: "tf.Tensor") -> "tf.Tensor":
 
 def apply_head(
     head: Head, vectors: npt.NDArray[np.floating], *, activation: str = "linear"
-) -> npt.NDArray[np.float64]:
+) -> npt.NDArray[np.float32]:
     """Probabilities (n, c) of unit rows (n, d)."""
-    values = vectors.astype(np.float64)
+    values = vectors.astype(np.float32)
     if "hidden/kernel" in head:
         values = values @ head["hidden/kernel"] + head["hidden/bias"]
-        values = np.asarray(keras.activations.get(activation)(values), np.float64)
+        values = np.asarray(keras.activations.get(activation)(values))
     return softmax(values @ head["logits/kernel"] + head["logits/bias"])
 
 
@@ -133,9 +134,3 @@ def at_temperature(head: Head, temperature: float) -> Head:
         name: tensor * scale if name.startswith("logits/") else tensor
         for name, tensor in head.items()
     }
-
-
-def softmax(logits: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
-    powers = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True))
-    shares: npt.NDArray[np.float64] = powers / powers.sum(1, keepdims=True)
-    return shares

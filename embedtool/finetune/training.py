@@ -16,8 +16,9 @@ from embedtool.finetune.checkpoint import BEST, LAST, Checkpoint, Epoch
 from embedtool.finetune.logs import write_epoch
 from embedtool.finetune.runtime import keras, tf
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.finetune.top import Top, softmax
+from embedtool.finetune.top import Top
 from embedtool.finetune.views import Examples
+from embedtool.softmax import softmax
 from embedtool.types import Progress
 
 HEAD, LAYERS = "head", "layers"  # the phases
@@ -196,7 +197,7 @@ def predict(top: Top, examples: Examples) -> npt.NDArray[np.float32]:
     numbers = np.arange(len(examples.labels))
     parts = [numbers[first : first + size] for first in range(0, len(numbers), size)]
     logits = [np.asarray(top.model.predict_on_batch(examples.rows(part))) for part in parts]
-    return softmax(np.concatenate(logits)).astype(np.float32)
+    return softmax(np.concatenate(logits))
 
 
 def _class_weights(
