@@ -13,5 +13,6 @@ with hushed():
     from embedtool.backbones import network
 
     tf.zeros(1)  # it greets again at its first tensor
+tf.get_logger().setLevel("ERROR")  # it warns of functions traced anew, as each trial must
 
 __all__ = ["keras", "network", "tf"]

@@ -125,7 +125,10 @@ def _open(folder: Path, bench: _Bench) -> optuna.Study:
             study.enqueue_trial(trial.params)
     # A sampler that goes on must not draw again what it drew first.
     study.sampler = optuna.samplers.TPESampler(seed=bench.settings.seed + len(known))
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=WARM_UP, n_warmup_steps=1)
+    # A new head begins at random, the probe's does not: none is cut short in the head's phase.
+    study.pruner = optuna.pruners.MedianPruner(
+        n_startup_trials=WARM_UP, n_warmup_steps=bench.settings.head_epochs + 1
+    )
     return study
 
 

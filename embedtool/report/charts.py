@@ -71,13 +71,13 @@ def confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str]) ->
         f'<text class="faint" transform="translate(10 {margin + side / 2}) rotate(-90)" '
         'text-anchor="middle">true</text>'
     )
-    return _svg(margin + side + 4, margin + side + 4, parts, "confusion matrix")
+    return svg(margin + side + 4, margin + side + 4, parts, "confusion matrix")
 
 
 def interval(score: Estimate) -> str:
     """The score as a point on [0, 1], its interval as a line."""
     x = [4 + 192 * value for value in (score.low, score.value, score.high)]
-    return _svg(
+    return svg(
         200,
         16,
         [
@@ -93,7 +93,7 @@ def interval(score: Estimate) -> str:
 def reliability(bins: Sequence[ReliabilityBin]) -> str:
     """Accuracy by confidence beside the diagonal, where both agree; below it the images."""
     left, top, side, below = 44, 10, 320, 60
-    parts = _grid(left, top, side, side)
+    parts = grid(left, top, side, side)
     parts.append(
         f'<line class="axis" stroke-dasharray="4" x1="{left}" y1="{top + side}" '
         f'x2="{left + side}" y2="{top}"/>'
@@ -135,7 +135,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> str:
         f'<text class="faint" transform="translate(11 {top + side / 2}) rotate(-90)" '
         'text-anchor="middle">accuracy</text>'
     )
-    return _svg(left + side + 12, bottom + 22, parts, "reliability diagram")
+    return svg(left + side + 12, bottom + 22, parts, "reliability diagram")
 
 
 def curves(
@@ -143,7 +143,7 @@ def curves(
 ) -> str:
     """One or two lines over epochs, from 0 to most; None is a gap."""
     left, top, width, height = 44, 10, 360, 220
-    parts = _grid(left, top, width, height, most)
+    parts = grid(left, top, width, height, most)
     first, last, under = min(epochs), max(epochs), top + height + 42
     for number, (label, values) in enumerate(lines.items()):
         points = [
@@ -177,7 +177,7 @@ def curves(
         f'<text class="faint" transform="translate(11 {top + height / 2}) rotate(-90)" '
         f'text-anchor="middle">{html.escape(name)}</text>'
     )
-    return _svg(left + width + 12, top + height + 50, parts, name)
+    return svg(left + width + 12, top + height + 50, parts, name)
 
 
 def changes(rows: Sequence[tuple[str, float, float, str]]) -> str:
@@ -208,22 +208,26 @@ def changes(rows: Sequence[tuple[str, float, float, str]]) -> str:
             f'cx="{ends[0]:.1f}" cy="{y}" r="4"/>'
             f'<circle class="{kind}" cx="{ends[1]:.1f}" cy="{y}" r="5"/></g>'
         )
-    return _svg(left + width + 20, step * len(rows) + 24, parts, "change of each class")
+    return svg(left + width + 20, step * len(rows) + 24, parts, "change of each class")
 
 
-def _grid(left: int, top: int, width: int, height: int, most: float = 1) -> list[str]:
+def grid(
+    left: int, top: int, width: int, height: int, most: float = 1, *, least: float = 0
+) -> list[str]:
+    """Five lines across, with their values beside them."""
     parts = []
     for step in range(5):
         y = top + height * (1 - step / 4)
         parts.append(
             f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y}" y2="{y}"/>'
             f'<text class="faint" x="{left - 6}" y="{y + 4}" text-anchor="end">'
-            f"{most * step / 4:.2f}</text>"
+            f"{least + (most - least) * step / 4:.2f}</text>"
         )
     return parts
 
 
-def _svg(width: float, height: float, parts: Sequence[str], name: str) -> str:
+def svg(width: float, height: float, parts: Sequence[str], name: str) -> str:
+    """A drawing, with what it shows for those who cannot see it."""
     inside = "\n".join(parts)
     return (
         f'<svg role="img" aria-label="{html.escape(name)}" width="{width:.0f}" '

@@ -1,6 +1,7 @@
 """A search over settings as one self-contained page: its history, what mattered, every trial."""
 
 import html
+import math
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from embedtool.report import charts
 from embedtool.report.page import document, shown
 from embedtool.types import PathLike, TuneReport, TuneTrial
 
-WIDTH, HEIGHT, MARGIN = 560, 240, 44  # pixels of the history
+LEFT, TOP, WIDTH, HEIGHT = 44, 10, 560, 240  # pixels of the history
+STEPS = (0.01, 0.02, 0.05, 0.1, 0.25)  # from line to line of it
+NUMBERED = 20  # trials that stand under it by number; of more, every other
 BAR = 260  # pixels of an importance of 1
 
 STYLE = (
@@ -20,8 +23,8 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 2rem auto; max-width: 78re
 h1 { font-size: 1.3rem; font-weight: 600; overflow-wrap: anywhere }
 h2 { font-size: 1.1rem; font-weight: 600; margin: 2.5rem 0 .5rem }
 p { max-width: 50rem } .wide { overflow-x: auto }
-table { border-collapse: collapse; font-size: .88rem }
-td, th { text-align: right; padding: .15rem .6rem; font-variant-numeric: tabular-nums;
+table { border-collapse: collapse; font-size: .82rem }
+td, th { text-align: right; padding: .15rem .45rem; font-variant-numeric: tabular-nums;
   white-space: nowrap }
 th { font-weight: 500; opacity: .7; border-bottom: 1px solid var(--line) }
 .best td { font-weight: 600 } .cut td { opacity: .6 }
@@ -60,25 +63,17 @@ def tuning_page(report: TuneReport) -> str:
 
 
 def _history(trials: tuple[TuneTrial, ...]) -> str:
-    values = [trial.accuracy for trial in trials]
     best = list(accumulate((t.accuracy if t.finished else 0.0 for t in trials), max))
-    low, high = min(values), max(values)
-    low, high = max(0.0, low - 0.05 * (high - low) - 0.005), min(1.0, high + 0.005)
+    low, high = _range([trial.accuracy for trial in trials])
 
     def at(number: int, value: float) -> tuple[float, float]:
-        x = MARGIN + WIDTH * (number + 0.5) / len(values)
-        return x, 10 + HEIGHT * (1 - (max(value, low) - low) / (high - low))
+        x = LEFT + WIDTH * (number + 0.5) / len(trials)
+        return x, TOP + HEIGHT * (high - max(value, low)) / (high - low)
 
-    parts = []
-    for step in range(5):
-        value = low + (high - low) * step / 4
-        y = at(0, value)[1]
-        parts.append(f'<line class="grid" x1="{MARGIN}" x2="{MARGIN + WIDTH}" y1="{y}" y2="{y}"/>')
-        parts.append(
-            f'<text class="faint" x="{MARGIN - 6}" y="{y + 4}" text-anchor="end">{value:.3f}</text>'
-        )
+    parts = charts.grid(LEFT, TOP, WIDTH, HEIGHT, high, least=low)
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(at, range(len(best)), best))
     parts.append(f'<polyline class="line other" points="{line}"/>')
+    every = -(-len(trials) // NUMBERED)
     for number, trial in enumerate(trials):
         x, y = at(number, trial.accuracy)
         kind = 'class="right"' if trial.finished else 'class="line"'
@@ -86,7 +81,21 @@ def _history(trials: tuple[TuneTrial, ...]) -> str:
             f'<circle {kind} cx="{x:.1f}" cy="{y:.1f}" r="4"><title>trial {trial.number}: '
             f"{trial.accuracy:.4f}</title></circle>"
         )
-    return _svg(MARGIN + WIDTH + 10, HEIGHT + 20, parts, "validation accuracy by trial")
+        if number % every == 0:
+            parts.append(
+                f'<text class="faint" x="{x:.1f}" y="{TOP + HEIGHT + 16}" text-anchor="middle">'
+                f"{trial.number}</text>"
+            )
+    return charts.svg(LEFT + WIDTH + 10, TOP + HEIGHT + 24, parts, "validation accuracy by trial")
+
+
+def _range(values: list[float]) -> tuple[float, float]:
+    """What four round steps cover, and the values lie in."""
+    for step in STEPS:
+        low = min(math.floor(min(values) / step) * step, 1 - 4 * step)
+        if low + 4 * step >= max(values):
+            break
+    return low, low + 4 * step
 
 
 def _importance(shares: dict[str, float]) -> str:
@@ -98,14 +107,7 @@ def _importance(shares: dict[str, float]) -> str:
             f'<rect class="right" x="138" y="{y + 3}" width="{BAR * share:.1f}" height="14"/>'
             f'<text class="faint" x="{144 + BAR * share:.1f}" y="{y + 14}">{share:.2f}</text>'
         )
-    return _svg(138 + BAR + 60, 22 * len(shares), parts, "importance of each choice")
-
-
-def _svg(width: int, height: int, parts: list[str], name: str) -> str:
-    return (
-        f'<svg role="img" aria-label="{name}" width="{width}" height="{height}" '
-        f'viewBox="0 0 {width} {height}">{"".join(parts)}</svg>'
-    )
+    return charts.svg(138 + BAR + 60, 22 * len(shares), parts, "importance of each choice")
 
 
 def _table(report: TuneReport) -> str:
