@@ -1,9 +1,13 @@
 """The mean of the weights: what it is after some steps, and that looking at it changes nothing."""
 
 import numpy as np
+import pytest
 
+from embedtool.backbones import load_backbone
 from embedtool.finetune.averaging import Average
 from embedtool.finetune.runtime import keras
+from embedtool.finetune.settings import FinetuneSettings
+from embedtool.finetune.top import Top
 
 
 def small() -> "keras.Model":
@@ -15,7 +19,7 @@ def test_it_follows_with_a_share_that_shrinks_to_the_momentum() -> None:
     model = small()
     [kernel] = model.trainable_variables
     kernel.assign([[0.0], [0.0]])
-    average = Average(model, 0.6)
+    average = Average(model.trainable_variables, 0.6)
     expected = 0.0
     for step in range(1, 7):
         kernel.assign([[float(step)], [0.0]])
@@ -29,19 +33,14 @@ def test_it_follows_with_a_share_that_shrinks_to_the_momentum() -> None:
     assert np.allclose(kernel.numpy()[0, 0], expected, atol=1e-6)
 
 
-def test_batch_norm_follows_too() -> None:
-    keras.utils.set_random_seed(0)
-    norm = keras.layers.BatchNormalization()
-    model = keras.Sequential([keras.Input((2,)), norm])
-    average = Average(model, 0.9)
-    norm.moving_mean.assign([4.0, 8.0])
-    average.follow()
-    with average.in_place():
-        assert np.allclose(norm.moving_mean.numpy(), [3.0, 6.0])  # the first step counts 3/4
-    assert norm.moving_mean.numpy().tolist() == [4.0, 8.0]
-
-
-def test_frozen_weights_are_not_followed() -> None:
-    model = small()
-    model.layers[-1].trainable = False
-    assert len(Average(model, 0.9).variables) == 1  # its own count of steps
+@pytest.mark.parametrize("scratch", [True, False])
+def test_averages_of_batch_norm_follow_where_they_change(scratch: bool) -> None:
+    settings = FinetuneSettings(unfreeze="all", from_scratch=scratch)
+    top = Top(load_backbone("builtin").folder, (96, 96, 3), 2, settings)
+    top.freeze(False)
+    names = {variable.path.split("/")[-1] for variable in top.learned()}
+    assert names == {"kernel", "bias"} | (
+        {"gamma", "beta", "moving_mean", "moving_variance"} if scratch else set()
+    )
+    top.freeze(True)
+    assert [v.path for v in top.learned()] == ["logits/kernel", "logits/bias"]

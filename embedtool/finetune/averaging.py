@@ -4,7 +4,7 @@ It is exponential (Polyak and Juditsky 1992), and at the beginning shorter, so t
 leave it where the weights began.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from embedtool.finetune.runtime import keras, tf
@@ -13,12 +13,10 @@ BEGINNING = 4.0  # after t steps it spans no more than about t / 3 of them
 
 
 class Average:
-    """Follows the variables that a model trains, and the averages of its batch norms: those of the
-    latest weights would not fit the mean of the weights."""
+    """Follows variables while they are trained."""
 
-    def __init__(self, model: keras.Model, momentum: float) -> None:
-        norms = (v for v in model.non_trainable_variables if v.name.startswith("moving_"))
-        self._own = [*model.trainable_variables, *norms]
+    def __init__(self, variables: Sequence[keras.Variable], momentum: float) -> None:
+        self._own = variables
         self._kept = [keras.Variable(v.numpy(), trainable=False, name="average") for v in self._own]
         self._steps = keras.Variable(0.0, trainable=False, name="steps")
         self.variables = [*self._kept, self._steps]

@@ -89,6 +89,12 @@ class Top:
             norm = isinstance(layer, keras.layers.BatchNormalization)
             layer.trainable = not frozen and (self._from_scratch or not norm)
 
+    def learned(self) -> "list[keras.Variable]":
+        """What training changes: weights, and the averages of the batch norms that are not frozen,
+        for those of the latest weights do not fit the mean of the weights."""
+        layers = (layer for layer in (*self._trained, *self._head) if layer.trainable)
+        return [variable for layer in layers for variable in layer.variables]
+
     def start_head(self, probe: Head) -> None:
         """Begin with a linear classifier; a head with a hidden layer keeps its random start."""
         if len(self._head) == 1:

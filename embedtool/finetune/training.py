@@ -65,7 +65,7 @@ def train(
         if state:
             state.restore(top.model, optimiser=goes_on)
         averaged = phase == LAYERS and settings.averaging
-        average = Average(top.model, settings.averaging) if averaged else None
+        average = Average(top.learned(), settings.averaging) if averaged else None
         if state and average and goes_on:
             state.restore_average(average)
         state = None
