@@ -292,4 +292,5 @@ class TuneReport:
     importance: dict[str, float]
     seed: int
     seconds: float
+    rejects: tuple[Reject, ...] = ()
     notes: tuple[str, ...] = ()

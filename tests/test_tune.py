@@ -1,19 +1,24 @@
 """The search over settings: what it may choose, what a kill costs, what its page shows."""
 
-import json
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from conftest import picture, save
 
 from embedtool import FinetuneSettings, TuneReport, TuneTrial, read_settings, tune_model
-from embedtool.errors import UsageError
-from embedtool.finetune import space
+from embedtool.errors import IndexLocked, UsageError
+from embedtool.finetune import space, tuning
+from embedtool.finetune.checkpoint import Epoch
+from embedtool.finetune.rows import Rows
 from embedtool.finetune.space import starting_point, suggested
+from embedtool.lock import take_lock
 from embedtool.report.tuning_page import tuning_page
 
 optuna = pytest.importorskip("optuna")
@@ -85,6 +90,88 @@ def test_a_search_killed_within_a_trial_loses_no_finished_one(
         )  # fmt: skip
 
 
+class Study:
+    """A search whose trials take no time: `reached` holds what each epoch of each reaches."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.photos, self.out = folder / "photos", folder / "study"
+        for number, kind in enumerate(("one", "two")):
+            for n in range(8):
+                save(self.photos / kind / f"{n}.jpg", picture(20 * number + n % 3 + 100 * n))
+        (self.photos / "one" / "cut off.jpg").write_bytes(b"\xff\xd8\xff no more")
+        self.reached: list[list[float] | BaseException] = []
+        self.tried: list[FinetuneSettings] = []
+        monkeypatch.setattr(tuning, "train", self._train)
+        monkeypatch.setattr(tuning, "gather_rows", self._rows)
+        monkeypatch.setattr(tuning, "Top", lambda *_: SimpleNamespace(start_head=lambda _: None))
+
+    def _rows(self, *_: object, **__: object) -> Rows:
+        return Rows(None, None, copies=1, notes=("less room than asked for",))  # type: ignore[arg-type]
+
+    def _train(
+        self,
+        top: object,
+        settings: FinetuneSettings,
+        *_: object,
+        after_epoch: Callable[[Epoch], None],
+        **__: object,
+    ) -> list[Epoch]:
+        self.tried.append(settings)
+        reached = self.reached.pop(0)
+        if isinstance(reached, BaseException):
+            raise reached
+        history = []
+        for number, accuracy in enumerate(reached, 1):
+            history.append(Epoch("layers", number, 1.0, 1.0, 1.0, accuracy, 0.0))
+            after_epoch(history[-1])
+        return history
+
+    def go_on(self, trials: int) -> TuneReport:
+        return tune_model(
+            self.photos, out=self.out, model="builtin", trials=trials, settings=SETTINGS
+        )
+
+
+def test_what_stops_a_trial_does_not_lose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = Study(tmp_path, monkeypatch)
+    for error in (KeyboardInterrupt(), UsageError("no room")):
+        study.reached = [error]
+        with pytest.raises(type(error)):
+            study.go_on(1)
+    study.reached = [[0.5, 0.75], [0.5, 0.5]]
+    report = study.go_on(2)
+    assert study.tried[:3] == [SETTINGS] * 3 and study.tried[3] != SETTINGS
+    assert [(t.accuracy, t.finished) for t in report.trials] == [(0.75, True), (0.5, True)]
+    assert report.best == report.trials[0].number
+    assert "Traceback" not in capfd.readouterr().err
+    assert report.notes == ("less room than asked for",)
+    assert read_settings(report.config)["copies"] == 1  # what it had, not what was asked for
+    assert [(r.path.name, r.stage) for r in report.rejects] == [("cut off.jpg", "decode")]
+
+
+def test_a_trial_that_falls_behind_is_cut_short_once_layers_were_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("test_tune.SETTINGS", replace(SETTINGS, head_epochs=1))
+    study = Study(tmp_path, monkeypatch)
+    study.reached = [[0.5, 0.75, 0.75]] * 3 + [[0.25, 0.8, 0.9], [0.5, 0.5, 0.9]]
+    report = study.go_on(5)
+    assert [(t.epochs, t.finished) for t in report.trials] == [(3, True)] * 4 + [(2, False)]
+    assert report.trials[report.best].accuracy == 0.9
+    assert report.importance and sum(report.importance.values()) == pytest.approx(1)
+
+
+def test_one_search_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study(tmp_path, monkeypatch)
+    study.out.mkdir()
+    lock = take_lock(study.out)
+    with pytest.raises(IndexLocked, match="another embedtool"):
+        study.go_on(1)
+    os.close(lock)
+
+
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
 def test_the_search_begins_where_the_settings_are(optimiser: str) -> None:
     base = FinetuneSettings(optimiser=optimiser, unfreeze="block_11", batch_size=48, rate=0.003)
@@ -107,8 +194,10 @@ def test_what_a_search_refuses(tmp_path: Path) -> None:
     for settings in (
         FinetuneSettings(patience=2),
         FinetuneSettings(from_scratch=True, unfreeze="all"),
+        FinetuneSettings(epochs=0),
+        FinetuneSettings(weight_decay=0.0),
     ):
-        with pytest.raises(UsageError, match="leave them out"):
+        with pytest.raises(UsageError, match=r"leave them out|above 0"):
             tune_model(tmp_path, out=tmp_path / "study", model="builtin", settings=settings)
 
 
@@ -125,4 +214,3 @@ def test_the_page_shows_history_importance_and_every_trial(tmp_path: Path) -> No
     assert "0.75" in page and "0.8300" in page and "1 of them cut short" in page
     assert page.count("<tr") == 5 and '<tr class="best"><td>3</td>' in page
     assert "http" not in page
-    json.dumps(page)

@@ -1,5 +1,6 @@
 """`finetune`, and `tune`, which searches for its settings."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +9,7 @@ import typer
 
 import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_record, emit_table, progress_bar, say
+from embedtool.types import Reject
 
 if TYPE_CHECKING:
     from embedtool.finetune.checkpoint import Epoch
@@ -157,10 +159,7 @@ def finetune(
                  "macro_f1", "gain", "gain_ci95", "rejected", "seconds")  # fmt: skip
         emit_record({name: record[name] for name in shown if name in record})
     if not quiet:
-        for note in report.notes:
-            say(f"note: {note}")
-        for reject in report.rejects:
-            say(f"rejected: {reject.path}: {reject.stage}: {reject.reason}")
+        _tell_of(report.notes, report.rejects)
         say(f"index with it: embedtool index PHOTOS --model {out}")
 
 
@@ -217,7 +216,8 @@ def tune(
     if html:
         embedtool.write_tuning_page(report, html)
     record = asdict(report)
-    notes = record.pop("notes")
+    del record["notes"], record["rejects"]
+    record["rejected"] = len(report.rejects)
     if json:
         emit_json({**record, "study": str(report.study), "config": str(report.config)})
     else:
@@ -227,9 +227,15 @@ def tune(
             [(t.number, t.accuracy, t.epochs, round(t.seconds), _told(t.chosen)) for t in best],
         )
     if not quiet:
-        for note in notes:
-            say(f"note: {note}")
+        _tell_of(report.notes, report.rejects)
         say(f"use it: embedtool finetune PHOTOS --out MODEL --config {report.config}")
+
+
+def _tell_of(notes: Sequence[str], rejects: Sequence[Reject]) -> None:
+    for note in notes:
+        say(f"note: {note}")
+    for reject in rejects:
+        say(f"rejected: {reject.path}: {reject.stage}: {reject.reason}")
 
 
 def _told(chosen: dict[str, object]) -> str:

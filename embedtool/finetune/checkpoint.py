@@ -1,6 +1,8 @@
 """All that a training run must know to go on at its last epoch as if it had never stopped."""
 
+import hashlib
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +42,19 @@ class Checkpoint:
 
     @classmethod
     def read(cls, file: Path, run: str) -> "Checkpoint | None":
-        """None where there is none, or one of another run."""
+        """None where there is none or one of another run, and with a warning a damaged one."""
+        if not file.exists():
+            return None
         try:
             with safe_open(file, "numpy") as opened:
                 about = opened.metadata() or {}
-                if about.get("run") != run:
-                    return None
                 tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        except (FileNotFoundError, SafetensorError):
+        except SafetensorError:
+            about, tensors = {}, {}
+        if about.get("sha256") != _digest(tensors, about.get("run"), about.get("history")):
+            warnings.warn(f"{file} is damaged: training begins anew", stacklevel=2)
+            return None
+        if about["run"] != run:
             return None
         return cls(tuple(Epoch(**epoch) for epoch in json.loads(about["history"])), tensors)
 
@@ -61,7 +68,8 @@ class Checkpoint:
     ) -> None:
         named = {**_weights(model), **_optimiser(model), **_average(average)}
         tensors = {name: np.asarray(variable.value) for name, variable in named.items()}
-        about = {"run": run, "history": json.dumps([vars(epoch) for epoch in history])}
+        told = json.dumps([vars(epoch) for epoch in history])
+        about = {"run": run, "history": told, "sha256": _digest(tensors, run, told)}
         with write_whole(file) as opened:
             opened.write(save(tensors, metadata=about))
 
@@ -75,6 +83,14 @@ class Checkpoint:
     def _put_back(self, named: dict[str, "keras.Variable"]) -> None:
         for name, variable in named.items():
             variable.assign(self.tensors[name])
+
+
+def _digest(tensors: Mapping[str, npt.NDArray[Any]], *texts: str | None) -> str:
+    digest = hashlib.sha256(json.dumps(texts).encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()
 
 
 # By number, for Keras counts what a process has made in the names of its variables: the second

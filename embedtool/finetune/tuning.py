@@ -5,9 +5,11 @@ OUT/best.json       the best settings so far, as `finetune --config` takes them
 """
 
 import json
+import os
 import time
+import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
 from embedtool.finetune.top import Head, Top
 from embedtool.finetune.training import train
+from embedtool.lock import take_lock
 from embedtool.types import PathLike, Progress, TuneReport, TuneTrial
 
 require("optuna", extra="tune")
@@ -46,6 +49,7 @@ class _Bench:
     settings: FinetuneSettings
     probe: Head
     cache_bytes: int
+    notes: list[str]  # of the rows that trials learn from, each once
 
 
 def tune_model(
@@ -67,12 +71,15 @@ def tune_model(
     result out of both. out: the folder of the study; one that is there goes on until it has so many
     finished trials. settings: where the search starts, and what it leaves as it is. The first trial
     is these settings themselves, so the best is at least as good.
-    Raises UsageError where nothing is held out, or the study is of other photos or settings.
+    Raises UsageError where nothing is held out, or the study is of other photos or settings;
+    IndexLocked where another search is at work in the folder.
     """
     begun = time.perf_counter()
     settings = settings or FinetuneSettings()
     if settings.from_scratch or settings.patience:
         raise UsageError("a search neither trains from scratch nor has patience: leave them out")
+    if not (settings.epochs and settings.rate and settings.weight_decay):
+        raise UsageError("a search begins with epochs, a rate and a weight decay above 0")
     base = load_backbone(model)
     Bottom(base, settings.unfreeze)  # refuses what cannot be cut, before the photos are read
     album = survey(
@@ -88,22 +95,42 @@ def tune_model(
     if not album.validation.photos:
         raise UsageError("a search needs photos to validate on: name some with --validation")
     start = fit_probe(
-        album.training, album.groups, len(album.classes), balanced=False, seed=settings.seed
+        album.training,
+        album.groups,
+        len(album.classes),
+        balanced=settings.class_weights == "balanced",
+        seed=settings.seed,
     )
-    bench = _Bench(base, album, settings, start.head, cache_bytes)
+    bench = _Bench(base, album, settings, start.head, cache_bytes, notes=[])
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    study = _open(folder, bench)
-    while (done := len(study.get_trials(deepcopy=False, states=FINISHED))) < trials:
-        if progress:
-            progress(done, trials, 0, "searching")
-        study.optimize(lambda trial: _accuracy(trial, bench), n_trials=1)
-        _write_best(study, folder)
-    return _report(study, folder, bench, time.perf_counter() - begun)
+    lock = take_lock(folder)
+    try:
+        study = _open(folder, bench)
+        while (done := len(study.get_trials(deepcopy=False, states=FINISHED))) < trials:
+            if progress:
+                progress(done, trials, 0, "searching")
+            _try_one(study, bench)
+            _write_best(study, folder)
+        return _report(study, folder, bench, time.perf_counter() - begun)
+    finally:
+        os.close(lock)
+
+
+def _try_one(study: optuna.Study, bench: _Bench) -> None:
+    """One more trial. It is left unfinished, to be tried again, where anything else is raised than
+    that it fell behind."""
+    trial = study.ask()
+    try:
+        accuracy = _accuracy(trial, bench)
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, accuracy)
 
 
 def _open(folder: Path, bench: _Bench) -> optuna.Study:
-    """The study, with the trials that a kill left unfinished given up and tried again."""
+    """The study, with the trials that were left unfinished given up and tried again."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = f"sqlite:///{(folder / STUDY).absolute()}"
     study = optuna.create_study(
@@ -121,8 +148,8 @@ def _open(folder: Path, bench: _Bench) -> optuna.Study:
         study.enqueue_trial(starting_point(bench.settings))
     for trial in known:
         if trial.state == TrialState.RUNNING:
-            study.tell(trial.number, state=TrialState.FAIL)
             study.enqueue_trial(trial.params)
+            study.tell(trial.number, state=TrialState.FAIL)
     # A sampler that goes on must not draw again what it drew first.
     study.sampler = optuna.samplers.TPESampler(seed=bench.settings.seed + len(known))
     # A new head begins at random, the probe's does not: none is cut short in the head's phase.
@@ -133,17 +160,20 @@ def _open(folder: Path, bench: _Bench) -> optuna.Study:
 
 
 def _described(bench: _Bench) -> str:
-    photos = (*bench.album.training.photos, *bench.album.validation.photos)
-    digests = [f"{photo.digest.hex()} {photo.label}" for photo in photos]
+    digests = [
+        [f"{photo.digest.hex()} {photo.label}" for photo in part.photos]
+        for part in (bench.album.training, bench.album.validation)
+    ]
     return json.dumps([bench.base.fingerprint, bench.settings.record(), digests])
 
 
 def _accuracy(trial: optuna.Trial, bench: _Bench) -> float:
     """The validation accuracy after the last epoch of one trial."""
     settings = bench.settings.with_changes(suggested(trial, bench.settings))
-    trial.set_user_attr("settings", settings.record())
     bottom = Bottom(bench.base, settings.unfreeze)
     rows = gather_rows(bench.album, bottom, settings, cache_bytes=bench.cache_bytes)
+    bench.notes.extend(note for note in rows.notes if note not in bench.notes)
+    trial.set_user_attr("settings", replace(settings, copies=rows.copies).record())
     top = Top(bench.base.folder, bottom.shape, len(bench.album.classes), settings)
     top.start_head(bench.probe)
 
@@ -178,7 +208,9 @@ def _report(study: optuna.Study, folder: Path, bench: _Bench, seconds: float) ->
     importance: dict[str, float] = {}
     if len(complete) > WARM_UP and len({t.value for t in complete}) > 1:
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        importance = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        with warnings.catch_warnings():  # of what few trials had a choice of, as the page shows
+            warnings.simplefilter("ignore", UserWarning)
+            importance = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return TuneReport(
         study=folder,
         config=folder / BEST,
@@ -190,7 +222,8 @@ def _report(study: optuna.Study, folder: Path, bench: _Bench, seconds: float) ->
         importance=importance,
         seed=bench.settings.seed,
         seconds=seconds,
-        notes=tuple(filter(None, (bench.base.note, *bench.album.notes))),
+        rejects=bench.album.rejects,
+        notes=tuple(filter(None, (bench.base.note, *bench.album.notes, *bench.notes))),
     )
 
 
