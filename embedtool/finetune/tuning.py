@@ -21,7 +21,7 @@ from embedtool.finetune.rows import CACHE_BYTES, gather_rows
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.space import starting_point, suggested
 from embedtool.finetune.start import fit_probe
-from embedtool.finetune.survey import Survey, survey
+from embedtool.finetune.survey import Survey, survey, told
 from embedtool.finetune.top import Head, Top
 from embedtool.finetune.training import train
 from embedtool.types import PathLike, Progress, TuneReport, TuneTrial
@@ -144,6 +144,7 @@ def _accuracy(trial: optuna.Trial, bench: _Bench) -> float:
     trial.set_user_attr("settings", settings.record())
     bottom = Bottom(bench.base, settings.unfreeze)
     rows = gather_rows(bench.album, bottom, settings, cache_bytes=bench.cache_bytes)
+    trial.set_user_attr("notes", rows.notes)
     top = Top(bench.base.folder, bottom.shape, len(bench.album.classes), settings)
     top.start_head(bench.probe)
 
@@ -175,6 +176,9 @@ def _write_best(study: optuna.Study, folder: Path) -> None:
 def _report(study: optuna.Study, folder: Path, bench: _Bench, seconds: float) -> TuneReport:
     trials = [t for t in study.get_trials(deepcopy=False) if t.state in FINISHED]
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    refused = told(rejects) if (rejects := bench.album.rejects) else ""
+    notes = [bench.base.note, *bench.album.notes, refused]
+    notes += [note for trial in trials for note in trial.user_attrs["notes"]]
     importance: dict[str, float] = {}
     if len(complete) > WARM_UP and len({t.value for t in complete}) > 1:
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
@@ -190,7 +194,7 @@ def _report(study: optuna.Study, folder: Path, bench: _Bench, seconds: float) ->
         importance=importance,
         seed=bench.settings.seed,
         seconds=seconds,
-        notes=tuple(filter(None, (bench.base.note, *bench.album.notes))),
+        notes=tuple(dict.fromkeys(filter(None, notes))),
     )
 
 
