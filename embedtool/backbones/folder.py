@@ -69,7 +69,9 @@ class ModelFolder:
         try:
             tensors: dict[str, npt.NDArray[np.float32]] = load_file(self.weights_file)
         except (OSError, SafetensorError) as error:
-            raise ModelUnavailable(f"cannot read {self.weights_file}: {error}") from error
+            raise ModelUnavailable(
+                f"cannot read {self.weights_file}: {error}. Copy the folder again"
+            ) from error
         if weights_digest(tensors) != self.weights:
             raise ModelUnavailable(
                 f"{self.weights_file} is not what its model.json describes (digests differ). "

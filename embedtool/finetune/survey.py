@@ -90,8 +90,8 @@ def survey(
     pool, held, judged = sets
     if single := _single(pool, classes, rejects):
         notes.append(
-            f"{len(single)} classes have one photo ({', '.join(single[:3])}): it is learned from, "
-            "and none of them is held out"
+            f"classes of one photo ({len(single)}: {', '.join(single[:3])}): it is learned from "
+            "and never held out"
         )
     similar = alike_groups(pool.vectors, pool.labels, progress=progress)
     notes += similar.notes(classes)
@@ -100,6 +100,11 @@ def survey(
         out = _held_out(pool.labels, groups, share=share, seed=seed)
         held, pool, groups = pool.part(out), pool.part(~out), groups[~out]
     return Survey(classes, pool, groups, held, judged, tuple(rejects), tuple(notes))
+
+
+def told(rejects: Sequence[Reject]) -> str:
+    """How many photos were refused, and why the first."""
+    return f"photos refused: {len(rejects)}, the first {rejects[0].path}: {rejects[0].reason}"
 
 
 def _held_out(
@@ -163,10 +168,7 @@ def _single(pool: PhotoSet, classes: tuple[str, ...], rejects: list[Reject]) -> 
     counts = np.bincount(pool.labels, minlength=len(classes)).tolist()
     if sum(count >= 2 for count in counts) < 2:
         named = ", ".join(f"{n} {name}" for n, name in zip(counts, classes, strict=True))
-        refused = ""
-        if rejects:
-            first = rejects[0]
-            refused = f"; {len(rejects)} were refused, the first {first.path}: {first.reason}"
+        refused = f"; {told(rejects)}" if rejects else ""
         raise UsageError(
             "expected two classes or more with two photos or more each, every class in a folder "
             f"of its name or by --labels FILE (path,label); received {named or 'none'}{refused}"

@@ -49,7 +49,6 @@ class _Bench:
     settings: FinetuneSettings
     probe: Head
     cache_bytes: int
-    notes: list[str]  # of the rows that trials learn from, each once
 
 
 def tune_model(
@@ -101,7 +100,7 @@ def tune_model(
         balanced=settings.class_weights == "balanced",
         seed=settings.seed,
     )
-    bench = _Bench(base, album, settings, start.head, cache_bytes, notes=[])
+    bench = _Bench(base, album, settings, start.head, cache_bytes)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     lock = take_lock(folder)
@@ -172,8 +171,8 @@ def _accuracy(trial: optuna.Trial, bench: _Bench) -> float:
     settings = bench.settings.with_changes(suggested(trial, bench.settings))
     bottom = Bottom(bench.base, settings.unfreeze)
     rows = gather_rows(bench.album, bottom, settings, cache_bytes=bench.cache_bytes)
-    bench.notes.extend(note for note in rows.notes if note not in bench.notes)
     trial.set_user_attr("settings", replace(settings, copies=rows.copies).record())
+    trial.set_user_attr("notes", rows.notes)
     top = Top(bench.base.folder, bottom.shape, len(bench.album.classes), settings)
     top.start_head(bench.probe)
 
@@ -205,6 +204,8 @@ def _write_best(study: optuna.Study, folder: Path) -> None:
 def _report(study: optuna.Study, folder: Path, bench: _Bench, seconds: float) -> TuneReport:
     trials = [t for t in study.get_trials(deepcopy=False) if t.state in FINISHED]
     complete = [t for t in trials if t.state == TrialState.COMPLETE]
+    notes = [bench.base.note, *bench.album.notes]
+    notes += [note for trial in trials for note in trial.user_attrs["notes"]]
     importance: dict[str, float] = {}
     if len(complete) > WARM_UP and len({t.value for t in complete}) > 1:
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
@@ -223,7 +224,7 @@ def _report(study: optuna.Study, folder: Path, bench: _Bench, seconds: float) ->
         seed=bench.settings.seed,
         seconds=seconds,
         rejects=bench.album.rejects,
-        notes=tuple(filter(None, (bench.base.note, *bench.album.notes, *bench.notes))),
+        notes=tuple(dict.fromkeys(filter(None, notes))),
     )
 
 
