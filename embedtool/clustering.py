@@ -6,19 +6,20 @@ information of 0.53 to 0.54, by seed, with every image assigned; k-means told th
 0.49 to 0.54.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.backbones.head import imagenet_head
 from embedtool.clusters import Clusters, keep_clusters
 from embedtool.density import Clustering, cluster, nothing, one
 from embedtool.derived import open_arrays, publish_arrays
 from embedtool.errors import UsageError
 from embedtool.labels import folder_label
 from embedtool.layout import full_path
+from embedtool.naming import WAYS, names_by_class, names_by_label
 from embedtool.neighbours import Graph, neighbour_graph
 from embedtool.projection import principal_coordinates, umap_layout
 from embedtool.tabular import write_table
@@ -45,18 +46,28 @@ def cluster_index(
 
     detail: above 1 smaller clusters, below 1 larger ones; the same hierarchy is cut, which takes
     seconds. name_by: "label" names a cluster by the label that most of its images have, the name of
-    their folder. Noise belongs to no cluster; `nearest` says where it would.
-    Raises UsageError (detail not above 0, another name_by), IndexLocked.
+    their folder; "imagenet" by the ImageNet classes that tell it most from the rest, where the
+    vectors are of mobilenet_v2. Noise belongs to no cluster; `nearest` says where it would.
+    Raises UsageError (detail not above 0, another name_by), IndexLocked; by "imagenet" also
+    ModelMismatch and ModelOffline.
     """
     if not 0 < detail < np.inf:
         raise UsageError(f"expected a detail above 0, 1 being the automatic choice; got {detail}")
-    if name_by not in (None, "label"):
-        raise UsageError(f"expected to name clusters by label, received {name_by!r}")
+    if name_by not in (None, *WAYS):
+        raise UsageError(f"expected to name clusters by {' or '.join(WAYS)}, received {name_by!r}")
     with Writer(index) as writer:
+        head = imagenet_head(writer.recipe) if name_by == "imagenet" else None
         graph = neighbour_graph(writer, progress=progress)
         found = _clustering(writer, graph, detail, seed, progress)
         images = _images(writer, graph.ids.tolist())
-        names = _names(graph.ids.tolist(), found, images, name_by)
+        count = len(found.stabilities)
+        if head is not None:
+            names = names_by_class(writer, head, found.labels, count, progress=progress)
+        elif name_by == "label":
+            own = [[label for _, label in images[id]] for id in graph.ids.tolist()]
+            names = names_by_label(own, found.labels, count)
+        else:
+            names = tuple(f"cluster {number}" for number in range(1, count + 1))
         keep_clusters(
             writer, Clusters(graph.ids, found.labels, found.nearest, found.strengths, names)
         )
@@ -112,28 +123,6 @@ def _images(writer: Writer, ids: Sequence[int]) -> Images:
         ]
         for id, rows in writer.images_of(ids).items()
     }
-
-
-def _names(
-    ids: Sequence[int], found: Clustering, images: Images, name_by: str | None
-) -> tuple[str, ...]:
-    """A name for each cluster, no two the same."""
-    count = len(found.stabilities)
-    if name_by is None:
-        return tuple(f"cluster {number}" for number in range(1, count + 1))
-    labels: list[Counter[str]] = [Counter() for _ in range(count)]
-    for id, label in zip(ids, found.labels.tolist(), strict=True):
-        if label >= 0:
-            labels[label].update(name for _, name in images[id])
-    names: list[str] = []
-    taken: Counter[str] = Counter()
-    for tally in labels:
-        told = tally.most_common(2)
-        words = [word for word, _ in told]
-        name = words[0] if told[0][1] * 2 >= tally.total() else " and ".join(words)
-        taken[name] += 1
-        names.append(name if taken[name] == 1 else f"{name} {taken[name]}")
-    return tuple(names)
 
 
 def _report(

@@ -55,6 +55,7 @@ FLOORS = [
         "softmax",
         "alike",
         "retrieval",
+        "naming",
     },
     {"contents", "pipeline", "search"},
     {"embed", "writer", "quarantine"},

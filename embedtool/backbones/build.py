@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from safetensors.numpy import save
 
 from embedtool.backbones import calibration, golden, network
 from embedtool.backbones.cache import hub_folder
@@ -26,6 +27,7 @@ from embedtool.backbones.folder import (
     ModelFolder,
     files_digest,
     read_folder,
+    weights_digest,
     write_folder,
 )
 from embedtool.backbones.quiet import hushed
@@ -106,6 +108,36 @@ def _publish_mobilenet(
         write_folder(model, tensors)
 
 
+def import_head(handle: str, target: str) -> None:
+    """Take the ImageNet classifier of a TF Hub module, and say of which network it is the top."""
+    os.environ["TFHUB_CACHE_DIR"] = str(hub_folder())
+    socket.setdefaulttimeout(NETWORK_TIMEOUT)
+    import tensorflow_hub as hub
+
+    try:
+        path = hub.resolve(handle)
+    except Exception as error:  # whatever the network, the archive or the cache raise
+        raise ModelOffline(f"{handle} cannot be fetched: {error}") from error
+    _, saved = saved_callable(path)
+    below = network.from_hub_names(saved.variables)
+    top = {v.name.split("/")[-1]: v.numpy() for v in saved.variables if "/Logits/" in v.name}
+    if below is None or top.keys() != {"weights:0", "biases:0"}:
+        raise ModelUnavailable(f"expected a MobileNetV2 with its classes at {handle}")
+    # The first of its 1,001 outputs is "background", which no image was labelled.
+    tensors = {
+        "weights": np.ascontiguousarray(top["weights:0"][0, 0].T[1:], np.float32),
+        "bias": np.ascontiguousarray(top["biases:0"][1:], np.float32),
+    }
+    card = {
+        "handle": handle,
+        "features": weights_digest(below),
+        "sha256": weights_digest(tensors),
+    }
+    with publish_folder(Path(target)) as draft:
+        (draft / "head.safetensors").write_bytes(save(tensors))
+        (draft / "head.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+
+
 def compile_folder(
     folder: str, layer: str, precision: str, pooling: str, target: str, about: dict[str, Any]
 ) -> None:
@@ -178,6 +210,7 @@ def _declared_size(saved: Any) -> int:
 JOBS: dict[str, Callable[..., None]] = {
     "import_handle": import_handle,
     "import_saved_model": import_saved_model,
+    "import_head": import_head,
     "compile_folder": compile_folder,
 }
 

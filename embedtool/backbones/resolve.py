@@ -10,9 +10,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from embedtool import errors
 from embedtool.backbones import calibration
 from embedtool.backbones.cache import cache_folder, hub_folder
+from embedtool.backbones.child import run_job
 from embedtool.backbones.folder import (
     MOBILENET,
     POOLED,
@@ -205,9 +205,9 @@ def _handle(spec: str) -> ModelFolder:
     if not target.exists():
         handle = FULL_HANDLE if spec == FULL else spec
         if not is_at_hand(spec):
-            _require_network(spec, handle)
+            require_network(spec, handle)
         try:
-            _build(
+            run_job(
                 "import_handle",
                 handle=handle,
                 name=spec,
@@ -224,11 +224,11 @@ def saved_model_folder(path: Path) -> Path:
     target = cache_folder() / "models" / files_digest(path)[:32]
     if not target.exists():
         whole = os.path.abspath(path)
-        _build("import_saved_model", path=whole, name=whole, target=str(target))
+        run_job("import_saved_model", path=whole, name=whole, target=str(target))
     return target
 
 
-def _require_network(spec: str, handle: str) -> None:
+def require_network(spec: str, handle: str) -> None:
     """Ask for a first byte, so that a machine without a network learns it in seconds."""
     import http.client  # 30 ms that only a download needs
     import urllib.error
@@ -257,36 +257,7 @@ def _compile(**request: Any) -> None:
 
         compile_folder(**request)
     else:
-        _build("compile_folder", **request)
-
-
-def _build(job: str, **request: Any) -> None:
-    """Run a job of embedtool.backbones.build in a child process."""
-    import subprocess  # what is compiled already needs none
-
-    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    child = subprocess.run(  # -P: no module of the user's own folder may stand in for a library
-        [
-            sys.executable,
-            "-P",
-            "-m",
-            "embedtool.backbones.build",
-            json.dumps({"job": job, **request}),
-        ],
-        env=environment,
-        capture_output=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
-    if child.returncode:
-        lines = child.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-        raise ModelUnavailable(
-            f"{job} of {request.get('name') or request.get('folder')} failed "
-            f"(exit {child.returncode}): {lines[-1]}"
-        )
-    answer = json.loads(child.stdout.splitlines()[-1])
-    if answer:
-        raise getattr(errors, answer["kind"])(answer["error"])
+        run_job("compile_folder", **request)
 
 
 def _compiled_intact(target: Path) -> bool:

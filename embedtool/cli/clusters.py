@@ -16,7 +16,11 @@ def cluster(
         float, typer.Option(help="2 for clusters half as large, 0.5 for twice as large.")
     ] = 1.0,
     name_by: Annotated[
-        str | None, typer.Option(help="label: name clusters by the folders of their images.")
+        str | None,
+        typer.Option(
+            help="label: name clusters by the folders of their images; imagenet: by ImageNet "
+            "classes, for an index of mobilenet_v2."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same clusters.")] = 0,
     to: Annotated[

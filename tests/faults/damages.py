@@ -89,7 +89,7 @@ def damage_model(
         raise ModelUnavailable("found damaged, would be compiled again")
 
     whole = rows()
-    resolve._build = made_anew
+    resolve._compile = made_anew
     ends = []
     for hurt in hurts:
         _hurt(Path(folder, file), *hurt)
