@@ -12,6 +12,7 @@ from embedtool.types import Progress
 
 WAYS = ("label", "imagenet")
 MOST_CLASSES = 2  # in a name
+LEAST = 1e-30  # a probability that float32 has rounded to 0 has a logarithm all the same
 TELLING = 0.5  # of what the first class of a name tells, what a second one must
 
 Labels = npt.NDArray[np.int32]  # (n,), of each vector by id, -1 for noise
@@ -54,8 +55,9 @@ def names_by_class(
         if progress:
             progress(done, len(labels), 0, "naming clusters")
     names = []
-    for p in sums / sizes[:, None]:
-        told = p * np.log(np.maximum(p, 1e-30) / np.maximum(whole / done, 1e-30))
+    for p, size in zip(sums / sizes[:, None], sizes.tolist(), strict=True):
+        q = whole / done if size < done else 1 / len(classes)  # all in one: nothing to stand out of
+        told = p * np.log(np.maximum(p, LEAST) / np.maximum(q, LEAST))
         best = np.argsort(-told)[:MOST_CLASSES]
         names.append(", ".join(classes[c] for c in best if told[c] >= TELLING * told[best[0]]))
     return _apart(names)

@@ -300,6 +300,18 @@ def test_search_and_legend_light_what_they_name(index: Path, tmp_path: Path, pag
     assert page.run("$('count').textContent") == "4 of 44 images"
 
 
+def test_a_legend_of_very_many_groups_is_cut_and_says_so(index: Path, page: Page) -> None:
+    opened(page, map_index(index))
+    many = "Array(1200).fill"
+    page.run(
+        f"way = {{ ...way, names: {many}('a'), counts: {many}(3), colours: {many}('#0072b2') }}; 0"
+    )
+    page.run("paint()")
+    page.run("legend()")
+    assert page.run("$('legend').children.length") == 501
+    assert page.run("$('legend').lastChild.textContent") == "and 700 more"
+
+
 def test_on_a_dark_page_dark_groups_are_lifted(tmp_path: Path, page: Page) -> None:
     for number in range(8):
         add(tmp_path / "photos" / str(number), [number])

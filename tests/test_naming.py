@@ -51,11 +51,10 @@ def test_classes_name_by_what_is_more_frequent_here_than_elsewhere(tmp_path: Pat
     assert head.probabilities(rows[:1])[0] == pytest.approx(expected, rel=1e-4)
     labels = np.repeat([0, 1, 2], 20).astype(np.int32)
     with Index(index) as opened:
-        assert names_by_class(opened, head, labels, 3) == (
-            "tench",
-            "tabby, tiger cat",
-            "electric ray",
-        )
+        names = names_by_class(opened, head, labels, 3)
+        alone = names_by_class(opened, head, np.zeros(60, np.int32), 1)
+    assert names == ("tench", "tabby, tiger cat", "electric ray")
+    assert alone == ("electric ray",), "nothing stands out of a cluster that is all there is"
 
 
 def test_vectors_of_another_network_are_refused(tmp_path: Path) -> None:

@@ -97,8 +97,9 @@ canvas.onkeydown = (e) => {
 
 document.onkeydown = (e) => { if (e.key === "Escape") { choose([]); pin(-1); setLasso(false); } };
 
+const NAMED = 500;  // groups in the legend; of ten thousand it would take seconds
 function legend() {
-  $("legend").replaceChildren(...way.names.map((name, m) => {
+  $("legend").replaceChildren(...way.names.slice(0, NAMED).map((name, m) => {
     const item = document.createElement("li"), button = document.createElement("button");
     const dot = document.createElement("i"), text = document.createElement("span"), count = document.createElement("b");
     dot.style.background = seen[m];
@@ -111,6 +112,11 @@ function legend() {
     return item;
   }));
   $("legend").className = only.size ? "some" : "";
+  if (way.names.length > NAMED) {
+    const more = document.createElement("li");
+    more.textContent = `and ${(way.names.length - NAMED).toLocaleString()} more`;
+    $("legend").append(more);
+  }
 }
 $("way").replaceChildren(...ways.map((w, at) => new Option("by " + w.name, at)));
 $("way").onchange = (e) => { way = ways[e.target.value]; only = new Set(); paint(); legend(); };

@@ -28,8 +28,8 @@ function zoom(by, x = wide / 2, y = tall / 2) {
   redraw();
 }
 function hit(x, y) {  // a picture that covers the place, or the nearest point
-  const over = shown.findLast((p) => Math.abs(p.x - x) <= p.w / 2 && Math.abs(p.y - y) <= p.h / 2);
-  if (over) return over.i;
+  const covering = shown.findLast((p) => Math.abs(p.x - x) <= p.w / 2 && Math.abs(p.y - y) <= p.h / 2);
+  if (covering) return covering.i;
   const r = Math.max(NEAR, size() * 0.6) / scale, at = toMap(x, y);
   let best = -1, least = r * r;
   inside([at[0] - r, at[1] - r], [at[0] + r, at[1] + r], (i) => {
@@ -84,7 +84,7 @@ const uniform = (name) => gl.getUniformLocation(program, name);
 const at = { middle: uniform("middle"), scale: uniform("scale"), size: uniform("size") };
 const size = () => Math.min(14, Math.max(2.5, 300 / Math.sqrt(n)) * Math.pow(scale / whole, 0.3));
 function drawPoints(every) {
-  ["place", "colour"].forEach((name, b) => {  // both take eight and four bytes a point
+  ["place", "colour"].forEach((name, b) => {  // eight bytes a point, and four
     const place = gl.getAttribLocation(program, name);
     gl.bindBuffer(gl.ARRAY_BUFFER, buffers[b]);
     gl.enableVertexAttribArray(place);
@@ -102,13 +102,14 @@ function drawPoints(every) {
 
 // Without a graphics card 100,000 points take longer than a frame may. So it is measured how long
 // all take whenever the view rests, and while it moves every second, fourth, ... of them is drawn.
-const FRAME = 20, REST = 150, MOST = 16;  // milliseconds that points may take, and that rest takes
+const FRAME = 20, REST = 150;  // milliseconds that the points of a frame may take; that are a rest
+const FEWEST = 16;  // then every sixteenth is drawn
 let every = 1, resting = 0;
 function drawAll() {
   const begun = performance.now();
   drawPoints(1);
   gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // waits until it is drawn
-  every = Math.min(MOST, 2 ** Math.ceil(Math.log2(Math.max(1, (performance.now() - begun) / FRAME))));
+  every = Math.min(FEWEST, 2 ** Math.ceil(Math.log2(Math.max(1, (performance.now() - begun) / FRAME))));
 }
 let waiting = 0, stale = false;
 const remark = () => { waiting ||= requestAnimationFrame(draw); };  // what lies over the points
