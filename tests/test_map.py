@@ -235,7 +235,7 @@ def test_the_lasso_takes_what_it_was_drawn_round(index: Path, page: Page) -> Non
     half = np.median(found.coordinates[:, 0])
     inside = [str(p) for p, (x, _) in zip(found.paths, found.coordinates, strict=True) if x < half]
     middle = page.run(f"wide / 2 + ({half} - middle[0]) * scale")
-    way = [(middle, 5), (middle, 695), (301, 695), (301, 5)]  # beside the panel, before the points
+    way = [(middle, 5), (middle, 695), (321, 695), (321, 5)]  # beside the panel, before the points
     page.drag(way, modifiers=SHIFT)
     assert page.run("$('list').value").split("\n") == inside
     assert page.run("$('many').textContent") == f"{len(inside)} selected"
@@ -280,7 +280,7 @@ def test_fingers_move_pinch_and_tap(index: Path, page: Page) -> None:
     page.touch([place(page, 3)])
     assert page.run("pinned") == 3
     page.click(*page.run("(({x, y}) => [x + 9, y + 9])($('lasso').getBoundingClientRect())"))
-    page.touch([(310, 10), (790, 10), (790, 590), (310, 590)])
+    page.touch([(330, 10), (790, 10), (790, 590), (330, 590)])
     assert page.run("picked.length") == 40
 
 

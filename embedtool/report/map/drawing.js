@@ -1,6 +1,6 @@
 // The view, and all that is drawn: points by one call of WebGL, and over them pictures and marks.
 const NEAR = 14, THUMBS_AT_ONCE = 400;  // pixels to hit a point; pictures drawn
-const SIDE = 300;  // pixels that the left panel covers
+const SIDE = 320;  // pixels that the left panel covers
 // No antialias: the points smooth their own edges, and without a graphics card it is 4 times slower.
 const canvas = $("points"), over = $("drawn"), gl = canvas.getContext("webgl", { antialias: false });
 if (!gl) {
