@@ -177,6 +177,8 @@ def test_the_search_begins_where_the_settings_are(optimiser: str) -> None:
     base = FinetuneSettings(optimiser=optimiser, unfreeze="block_11", batch_size=48, rate=0.003)
     trial = optuna.trial.FixedTrial(starting_point(base))
     assert base.with_changes(suggested(trial, base)) == base
+    wide = optuna.trial.FixedTrial(starting_point(base) | {"head_width": 128})
+    assert suggested(wide, base)["head_epochs"] == 1  # it begins at random, not as a probe
 
 
 def test_augmentation_is_scaled_within_its_limits() -> None:

@@ -50,8 +50,12 @@ def finetune(
     from_scratch: Annotated[
         bool | None, typer.Option("--from-scratch", help="Random weights, all trained.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of phase two, over all copies.")] = None,
-    head_epochs: Annotated[int | None, typer.Option(help="Of phase one, the head alone.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Passes over all photos and copies, the layers trained.")
+    ] = None,
+    head_epochs: Annotated[
+        int | None, typer.Option(help="Of the head alone, before; a --head-width needs some.")
+    ] = None,
     copies: Annotated[
         int | None, typer.Option(help="Augmented copies of each photo; 0: no augmentation.")
     ] = None,
@@ -106,10 +110,10 @@ def finetune(
 ) -> None:
     """Train the upper part of a network on labelled photos.
 
-    First a head on the frozen network, then the layers above a cut with it, over every photo as it
-    is and in augmented copies. `embedtool index PHOTOS --model OUT` takes the result. The
-    augmentation options and the others not given here come from --config, else from the defaults,
-    which OUT/report.json records. Interrupted, the same command goes on at its last epoch.
+    The head begins as a probe of the frozen network; then the layers above a cut are trained with
+    it, over every photo as it is and in augmented copies. `embedtool index PHOTOS --model OUT`
+    takes the result. What is not given here comes from --config, else from the defaults, which
+    OUT/report.json records. Interrupted, the same command goes on at its last epoch.
     """
     given = {
         name: value

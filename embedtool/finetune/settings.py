@@ -37,13 +37,13 @@ class FinetuneSettings:
 
     unfreeze: str = "block_13"  # the lowest part that is trained; "all"; "none": the head alone
     epochs: int = 3  # of phase two, with the layers above the cut
-    head_epochs: int = 1  # of phase one, the head alone
+    head_epochs: int = 0  # of phase one, the head alone: it begins as a probe, trained already
     copies: int = 4  # augmented ones of each photo, beside the plain one
     batch_size: int = 32
     optimiser: str = "adamw"
     rate: float = 2e-4  # learning rate of phase two
     head_rate: float = 1e-3  # of phase one
-    schedule: str = "cosine"  # to zero over each phase, or constant
+    schedule: str = "constant"  # or cosine, to zero over each phase
     weight_decay: float = 1e-3  # decoupled, of kernels
     dropout: float = 0.3  # before the head
     label_smoothing: float = 0.1

@@ -57,6 +57,7 @@ def suggested(trial: "Trial", base: FinetuneSettings) -> dict[str, Any]:
         changes["rate"] *= SGD
     if changes["head_width"]:
         changes["head_activation"] = choice("head_activation", ACTIVATIONS)
+        changes["head_epochs"] = max(1, base.head_epochs)  # it begins at random, not as a probe
     return changes | _stronger(base.augmentation, choice("augmentation", STRENGTHS))
 
 

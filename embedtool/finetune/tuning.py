@@ -37,6 +37,7 @@ from optuna.trial import FrozenTrial, TrialState  # noqa: E402
 STUDY, BEST = "study.sqlite", "best.json"
 TRIALS = 20
 WARM_UP = 3  # trials that run to their end before any is cut short
+CERTAIN = 2  # an epoch before this one ends no trial: some heads begin at random, some as a probe
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -151,10 +152,7 @@ def _open(folder: Path, bench: _Bench) -> optuna.Study:
             study.tell(trial.number, state=TrialState.FAIL)
     # A sampler that goes on must not draw again what it drew first.
     study.sampler = optuna.samplers.TPESampler(seed=bench.settings.seed + len(known))
-    # A new head begins at random, the probe's does not: none is cut short in the head's phase.
-    study.pruner = optuna.pruners.MedianPruner(
-        n_startup_trials=WARM_UP, n_warmup_steps=bench.settings.head_epochs + 1
-    )
+    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=WARM_UP, n_warmup_steps=CERTAIN)
     return study
 
 
