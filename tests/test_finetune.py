@@ -19,6 +19,8 @@ from embedtool.decode import decode_image
 from embedtool.embed import NetworkEmbedder
 from embedtool.errors import ModelUnavailable, PhotosMissing, UsageError
 from embedtool.finetune.bottom import Bottom
+from embedtool.finetune.survey import Survey, survey
+from embedtool.finetune.views import Photo
 from embedtool.probefile import read_probe
 
 KINDS = ("city", "fish", "sunset", "flower")
@@ -221,6 +223,65 @@ def test_a_class_with_one_image_and_a_batch_above_the_set(tmp_path: Path) -> Non
     assert [reject.path.name for reject in report.rejects] == ["bad.jpg"]
     assert any("single" in note for note in report.notes)
     assert any("batch" in note for note in report.notes)
+
+
+def surveyed(
+    photos: Path,
+    *,
+    validation: Path | None = None,
+    test: Path | None = None,
+    labels: Path | None = None,
+    share: float = 0.0,
+) -> Survey:
+    return survey(
+        photos, backbone=load_backbone("builtin"), labels=labels, validation=validation, test=test,
+        share=share, seed=0,
+    )  # fmt: skip
+
+
+def test_nothing_is_learned_from_that_is_alike_to_what_judges(tmp_path: Path) -> None:
+    """Copied whole, saved anew at half the size, and under another label."""
+    photos = album(tmp_path / "photos", one=5, two=5)
+    (photos / "one" / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    shutil.copytree(photos, tmp_path / "held")
+    for kept in ("one/4.jpg", "two/4.jpg", "one/bad.jpg"):
+        (tmp_path / "held" / kept).unlink()
+    judged = album(tmp_path / "judged", one=0, two=0)
+    save(judged / "one" / "small.jpg", picture(0).resize((32, 24)))
+    save(judged / "one" / "new.jpg", picture(900))
+    (judged / "one" / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    shutil.copy(photos / "one" / "3.jpg", judged / "one")
+    (judged / "two").mkdir()
+    shutil.copy(photos / "one" / "1.jpg", judged / "two")
+    found = surveyed(photos, test=judged)
+    assert [name(p) for p in found.training.photos if p.label == 0] == ["one/2.jpg", "one/4.jpg"]
+    assert len(found.training.photos) == len(found.groups) == 7
+    assert len(found.test.photos) == 4
+    assert "training photos alike to one to validate or test on, left out: 3" in found.notes
+    assert sorted(reject.path.parent.parent.name for reject in found.rejects) == [
+        "judged", "photos"
+    ]  # fmt: skip
+    with pytest.raises(UsageError, match="0 one, 0 two; training photos alike to .* left out: 10; photos refused: 1"):
+        surveyed(photos, test=photos)
+
+
+def test_what_is_held_out_is_not_what_judges(tmp_path: Path) -> None:
+    photos = album(tmp_path / "photos", one=6, two=6)
+    for role, numbers in (("held", (0, 1)), ("judged", (1, 2))):
+        for kind in ("one", "two"):
+            (tmp_path / role / kind).mkdir(parents=True)
+            for n in numbers:
+                shutil.copy(photos / kind / f"{n}.jpg", tmp_path / role / kind)
+    found = surveyed(photos, validation=tmp_path / "held", test=tmp_path / "judged")
+    kept = {kind: sorted(map(name, getattr(found, kind).photos)) for kind in ("validation", "test")}
+    assert kept["validation"] == ["one/0.jpg", "two/0.jpg"]
+    assert kept["test"] == ["one/1.jpg", "one/2.jpg", "two/1.jpg", "two/2.jpg"]
+    assert len(found.training.photos) == 6
+    assert "validation photos alike to one to test on, left out: 2" in found.notes
+
+
+def name(photo: Photo) -> str:
+    return os.fsdecode(photo.source.path)
 
 
 def test_one_line_for_what_cannot_be_meant(tmp_path: Path, report: FinetuneReport) -> None:

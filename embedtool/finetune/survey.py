@@ -18,7 +18,7 @@ from embedtool.finetune.classes import labelled_photos
 from embedtool.finetune.views import Photo, fill, in_order, open_store, row_keys
 from embedtool.layout import full_path
 from embedtool.pipeline import read_source
-from embedtool.splits import Numbers, deal
+from embedtool.splits import Numbers, deal, linked_groups
 from embedtool.types import PathLike, Progress, Reject, Source, Vectors, unit_rows
 
 PLAIN = "embedding"  # the stage of the first pass
@@ -67,8 +67,9 @@ def survey(
 ) -> Survey:
     """Read and label every photo, embed it, and hold some out to validate on where none are named.
 
-    Photos that cannot be read or decoded are rejected, never raised. Raises PhotosMissing, and
-    UsageError where there are not two classes with two photos each.
+    No photo is learned from that is alike to one to validate or test on, nor chosen by that is
+    alike to one to test on. Photos that cannot be read or decoded are rejected, never raised.
+    Raises PhotosMissing, and UsageError where there are not two classes with two photos each.
     """
     rejects: list[Reject] = []
     notes: list[str] = []
@@ -87,19 +88,53 @@ def survey(
                 )
             found = _read([s for s, _ in known], [classes.index(c) for _, c in known], rejects)
             sets.append(_embedded(found, store, bottom, rejects, notes, progress))
-    pool, held, judged = sets
-    if single := _single(pool, classes, rejects):
+    rejected = tuple(dict.fromkeys(rejects))  # a file may be in several sets
+    _few(sets[0], classes, rejected, notes)
+    similar = alike_groups(
+        np.concatenate([part.vectors for part in sets]),
+        np.concatenate([part.labels for part in sets]),
+        progress=progress,
+    )
+    groups = _with_copies(similar.groups, [p.digest for part in sets for p in part.photos])
+    pool, held, judged, groups = _apart(sets, groups, notes)
+    if few := _few(pool, classes, rejected, notes):
         notes.append(
-            f"classes of one photo ({len(single)}: {', '.join(single[:3])}): it is learned from "
+            f"classes of one photo or none ({len(few)}: {', '.join(few[:3])}): it is learned from "
             "and never held out"
         )
-    similar = alike_groups(pool.vectors, pool.labels, progress=progress)
     notes += similar.notes(classes)
-    groups = similar.groups
     if validation is None and share:
         out = _held_out(pool.labels, groups, share=share, seed=seed)
         held, pool, groups = pool.part(out), pool.part(~out), groups[~out]
-    return Survey(classes, pool, groups, held, judged, tuple(rejects), tuple(notes))
+    return Survey(classes, pool, groups, held, judged, rejected, tuple(notes))
+
+
+def _with_copies(groups: Numbers, digests: Sequence[bytes]) -> Numbers:
+    """The same groups (n,), those joined that share a content: it is one picture in a class, too,
+    where likeness tells nothing."""
+    links = []
+    for names in (groups, np.array([digest.hex() for digest in digests])):
+        _, first, own = np.unique(names, return_index=True, return_inverse=True)
+        links.append(np.stack([np.arange(len(names)), first[own]], 1))
+    return linked_groups(np.concatenate(links), len(groups))
+
+
+def _apart(
+    sets: Sequence[PhotoSet], groups: Numbers, notes: list[str]
+) -> tuple[PhotoSet, PhotoSet, PhotoSet, Numbers]:
+    """Each set without the photos that are alike to one of a later set, and the groups of those left
+    to learn from; groups (n,) are of all."""
+    sizes = np.cumsum([len(part.photos) for part in sets])[:-1]
+    learned, chosen, judged = np.split(groups, sizes)
+    kept = ~np.isin(learned, np.concatenate([chosen, judged]))
+    held = ~np.isin(chosen, judged)
+    for role, others, part in (
+        ("training", "to validate or test on", kept),
+        ("validation", "to test on", held),
+    ):
+        if left_out := int((~part).sum()):
+            notes.append(f"{role} photos alike to one {others}, left out: {left_out}")
+    return sets[0].part(kept), sets[1].part(held), sets[2], learned[kept]
 
 
 def told(rejects: Sequence[Reject]) -> str:
@@ -163,14 +198,17 @@ def _embedded(
     return PhotoSet(whole, unit_rows(rows[places]))
 
 
-def _single(pool: PhotoSet, classes: tuple[str, ...], rejects: list[Reject]) -> list[str]:
-    """The classes with one photo. Raises UsageError where fewer than two have more."""
+def _few(
+    pool: PhotoSet, classes: tuple[str, ...], rejects: tuple[Reject, ...], notes: list[str]
+) -> list[str]:
+    """The classes with fewer than two photos. Raises UsageError where fewer than two have more."""
     counts = np.bincount(pool.labels, minlength=len(classes)).tolist()
     if sum(count >= 2 for count in counts) < 2:
         named = ", ".join(f"{n} {name}" for n, name in zip(counts, classes, strict=True))
-        refused = f"; {told(rejects)}" if rejects else ""
+        why = "".join(f"; {note}" for note in notes)
+        why += f"; {told(rejects)}" if rejects else ""
         raise UsageError(
             "expected two classes or more with two photos or more each, every class in a folder "
-            f"of its name or by --labels FILE (path,label); received {named or 'none'}{refused}"
+            f"of its name or by --labels FILE (path,label); received {named or 'none'}{why}"
         )
-    return [name for n, name in zip(counts, classes, strict=True) if n == 1]
+    return [name for n, name in zip(counts, classes, strict=True) if n < 2]
