@@ -2,11 +2,14 @@
 
 The JSON says what the probe is and where it comes from, and has the digest of itself and of the
 tensors: weights (c, d) and bias (c,), float32, and `trained` (n, 32), the SHA-256 of each image
-learned from, so that a later score can tell whether it is of new images.
+learned from, so that a later score can tell whether it is of new images. With a hidden layer, of
+which the JSON has the activation, there are `hidden_weights` (w, d) and `hidden_bias` (w,), and
+weights are (c, w).
 """
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,21 +18,40 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+from scipy.special import erf
 
 from embedtool.errors import EmbedtoolError, ModelMismatch
 from embedtool.files import publish_folder
 from embedtool.softmax import Solution
 from embedtool.store import Index
-from embedtool.types import PathLike, Progress
+from embedtool.types import PathLike, Progress, Vectors
 
-PROBE_FORMAT = 1
+LINEAR_FORMAT, PROBE_FORMAT = 1, 2  # without a hidden layer it is as it was before there were any
 CARD, TENSORS = "probe.json", "probe.safetensors"
 STANDARDISATION = "none: unit vectors as stored"  # centring and scaling each measured no gain
+ACTIVATIONS: dict[str, Callable[[Vectors], Vectors]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "gelu": lambda x: x * (1 + erf(x / np.float32(np.sqrt(2)))) / 2,
+    "tanh": np.tanh,
+}
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A layer below the logits, activation(x @ weights.T + bias): weights (w, d), bias (w,)."""
+
+    weights: npt.NDArray[np.float32]
+    bias: npt.NDArray[np.float32]
+    activation: str  # of ACTIVATIONS
+
+    def values(self, rows: Vectors) -> Vectors:
+        """(n, w), of rows (n, d)."""
+        return ACTIVATIONS[self.activation](rows @ self.weights.T + self.bias)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A linear classifier of the vectors of one model."""
+    """A classifier of the vectors of one model: linear, or with a hidden layer."""
 
     classes: tuple[str, ...]
     model: str
@@ -41,6 +63,11 @@ class Probe:
     report: dict[str, Any]  # what was measured as it was made
     solution: Solution
     trained: npt.NDArray[np.uint8]  # (n, 32)
+    hidden: Hidden | None = None
+
+    def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
+        """(n, c), of unit rows (n, d)."""
+        return self.solution.probabilities(self.hidden.values(rows) if self.hidden else rows)
 
     def check(self, fingerprint: str, index: PathLike) -> None:
         """Raise ModelMismatch where the vectors of an index are not those the probe is for."""
@@ -58,7 +85,7 @@ class Probe:
         found = np.empty((len(vectors), len(self.classes)), np.float32)
         done = 0
         for ids, rows in index.blocks_at(index.places(vectors.tolist())):
-            found[done : done + len(ids)] = self.solution.probabilities(rows)
+            found[done : done + len(ids)] = self.probabilities(rows)
             done += len(ids)
             if progress:
                 progress(done, len(vectors), 0, "predicting")
@@ -78,13 +105,17 @@ def write_probe(probe: Probe, path: PathLike) -> None:
     target = Path(path)
     if target.exists() and not (target / CARD).is_file():
         raise EmbedtoolError(f"{target} is there already and is no probe: name another with --out")
-    solution = probe.solution
-    tensors = save({"weights": solution.weights, "bias": solution.bias, "trained": probe.trained})
+    solution, hidden = probe.solution, probe.hidden
+    arrays = {"weights": solution.weights, "bias": solution.bias, "trained": probe.trained}
     card = asdict(probe)
-    for tensor in ("solution", "trained"):
+    for tensor in ("solution", "trained", "hidden"):
         del card[tensor]
+    if hidden:
+        arrays |= {"hidden_weights": hidden.weights, "hidden_bias": hidden.bias}
+        card["activation"] = hidden.activation
+    tensors = save(arrays)
     card = {
-        "embedtool probe": PROBE_FORMAT,
+        "embedtool probe": PROBE_FORMAT if hidden else LINEAR_FORMAT,
         "standardisation": STANDARDISATION,
         **card,
     }
@@ -117,9 +148,18 @@ def read_probe(path: PathLike) -> Probe:
         if standardisation != STANDARDISATION:
             raise _broken(folder, f"its standardisation is {standardisation!r}")
         tensors = load(content)
-        solution = Solution(tensors["weights"], tensors["bias"])
-        classes = tuple(card.pop("classes"))
-        return Probe(**card, classes=classes, solution=solution, trained=tensors["trained"])
+        hidden = None
+        if version > LINEAR_FORMAT:
+            activation = card.pop("activation")
+            if activation not in ACTIVATIONS:
+                raise _broken(folder, f"its activation is {activation!r}")
+            hidden = Hidden(tensors["hidden_weights"], tensors["hidden_bias"], activation)
+        return Probe(
+            **card | {"classes": tuple(card["classes"])},
+            solution=Solution(tensors["weights"], tensors["bias"]),
+            trained=tensors["trained"],
+            hidden=hidden,
+        )
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise _broken(folder, repr(error)) from error
 

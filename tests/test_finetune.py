@@ -99,11 +99,33 @@ def test_its_vectors_and_its_head_say_what_the_report_says(report: FinetuneRepor
     rows = np.stack([decode_image(path.read_bytes(), 96) for path in judged.paths])
     probe = read_probe(report.model / "probe")
     assert (probe.classes, probe.fingerprint) == (report.classes, report.fingerprint)
-    assert np.allclose(
-        probe.solution.probabilities(tuned.embed(rows)), judged.probabilities, atol=1e-5
-    )
+    assert np.allclose(probe.probabilities(tuned.embed(rows)), judged.probabilities, atol=1e-5)
     reference = NetworkEmbedder(load_backbone(str(report.model)), runtime="tensorflow")
     assert (1 - (tuned.embed(rows) * reference.embed(rows)).sum(1)).max() < 1e-4
+
+
+@pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
+def test_a_head_with_a_hidden_layer_is_a_probe_that_says_what_keras_says(
+    activation: str, tmp_path: Path
+) -> None:
+    from embedtool.finetune.publishing import write_head
+    from embedtool.finetune.top import Top
+
+    backbone = load_backbone("builtin", precision="float32")
+    bottom = Bottom(backbone, "none")
+    settings = FinetuneSettings(unfreeze="none", head_width=8, head_activation=activation)
+    top = Top(backbone.folder, bottom.shape, 2, settings)
+    write_head(
+        tmp_path, top.head(), surveyed(album(tmp_path / "photos", one=3, two=3)), settings,
+        model="builtin", fingerprint=backbone.fingerprint, strength=1.0, temperature=2.0,
+    )  # fmt: skip
+    pixels = np.stack([np.asarray(picture(seed, (96, 96))) for seed in range(6)])
+    logits = np.asarray(top.model(bottom.forward(pixels).astype(np.float32))) / 2
+    shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    probe = read_probe(tmp_path / "probe")
+    found = probe.probabilities(NetworkEmbedder(backbone).embed(pixels))
+    assert np.abs(found - shares).max() < 1e-3, "its rows are rounded to float16"
+    assert np.ptp(shares) > 0.01
 
 
 def test_index_takes_it(report: FinetuneReport, photos: Path, tmp_path: Path) -> None:

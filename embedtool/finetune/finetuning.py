@@ -21,7 +21,7 @@ from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.sheet import write_sheet
 from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
-from embedtool.finetune.top import Top, at_temperature
+from embedtool.finetune.top import Top
 from embedtool.finetune.training import predict, train
 from embedtool.probe import true_temperature
 from embedtool.types import PathLike, Progress
@@ -103,11 +103,10 @@ def finetune_model(
     temperature, uncalibrated = 1.0, UNCALIBRATED
     if held := rows.validation:
         temperature, uncalibrated = true_temperature(predict(top, held), held.labels), ""
-    head = at_temperature(top.head(), temperature)
     with publish_folder(target, existing="refuse") as draft:
         tuned = write_model(draft, top, base, settings, name=target.name)
-        write_head(
-            draft, head, album, settings, model=str(target), fingerprint=tuned.fingerprint,
+        head = write_head(
+            draft, top.head(), album, settings, model=str(target), fingerprint=tuned.fingerprint,
             strength=start.strength, temperature=temperature,
         )  # fmt: skip
         report = FinetuneReport(
@@ -118,7 +117,7 @@ def finetune_model(
             trained_on=len(album.training.photos),
             copies=rows.copies,
             validated_on=len(album.validation.photos),
-            judgement=judge(album, tuned, head, start.head, settings),
+            judgement=judge(album, tuned, head, start.probe, seed=settings.seed),
             history=tuple(history),
             settings=settings,
             rejects=album.rejects,

@@ -9,12 +9,12 @@ import numpy.typing as npt
 
 from embedtool.backbones import Backbone
 from embedtool.embed import Embedder, NetworkEmbedder
-from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.survey import PhotoSet, Survey
-from embedtool.finetune.top import Head, apply_head
 from embedtool.layout import full_path
 from embedtool.metrics import Estimate, Evaluation, evaluate, paired_difference
 from embedtool.pipeline import embed_files
+from embedtool.probefile import Probe
+from embedtool.softmax import Solution
 from embedtool.types import Mistake, Vectors
 
 
@@ -51,27 +51,26 @@ class Judgement:
 
 
 def judge(
-    album: Survey, tuned: Backbone, head: Head, probe: Head, settings: FinetuneSettings
+    album: Survey, tuned: Backbone, head: Probe, frozen: Solution, *, seed: int
 ) -> Judgement | None:
     """Embed photos with the trained network as an index would, and judge what its head says.
 
     They are the test photos, else those held out to validate on; None where there are neither.
-    probe: of the frozen network, whose vectors the album has.
+    frozen: a probe of the frozen network, whose vectors the album has.
     """
     photos = album.test if album.test.photos else album.validation
     if not photos.photos:
         return None
-    truth, seed = photos.labels, settings.seed
-    vectors = _embed(photos, NetworkEmbedder(tuned))
-    shares = apply_head(head, vectors, activation=settings.head_activation)
-    frozen = apply_head(probe, photos.vectors)
+    truth = photos.labels
+    shares = head.probabilities(_embed(photos, NetworkEmbedder(tuned)))
+    before = frozen.probabilities(photos.vectors)
     return Judgement(
         paths=tuple(full_path(p.source.root, p.source.path) for p in photos.photos),
         truth=truth,
         probabilities=shares,
         evaluation=evaluate(truth, shares, album.classes, seed=seed),
-        probe=evaluate(truth, frozen, album.classes, seed=seed),
-        gain=paired_difference(frozen.argmax(1) == truth, shares.argmax(1) == truth, seed=seed),
+        probe=evaluate(truth, before, album.classes, seed=seed),
+        gain=paired_difference(before.argmax(1) == truth, shares.argmax(1) == truth, seed=seed),
     )
 
 

@@ -3,7 +3,6 @@
 model.json, weights.safetensors, float32.tflite     as of any model folder
 labels.json, report.json                            the classes in order; how it was made
 probe/                                              the head: a probe of the network's vectors
-head.safetensors                                    in its place where it has a hidden layer
 """
 
 import hashlib
@@ -13,18 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors.numpy import save
 
 from embedtool.backbones import Backbone, load_backbone
 from embedtool.backbones.folder import FINAL_LAYER, weights_digest, write_folder
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.survey import Survey
 from embedtool.finetune.top import Head, Top
-from embedtool.probefile import Probe, write_probe
+from embedtool.probefile import Hidden, Probe, write_probe
 from embedtool.softmax import Solution
 
 COMPILED = "float32.tflite"
-HEAD, PROBE, LABELS, REPORT = "head.safetensors", "probe", "labels.json", "report.json"
+PROBE, LABELS, REPORT = "probe", "labels.json", "report.json"
 
 
 def write_model(
@@ -67,29 +65,31 @@ def write_head(
     fingerprint: str,
     strength: float,
     temperature: float,
-) -> None:
+) -> Probe:
     """Write the classes and the classifier of the network's vectors. strength: C of the probe that
-    it began as. temperature: that the logits of the head were divided by."""
+    it began as. temperature: what the logits of the head are to be divided by."""
     write_json(draft / LABELS, {"classes": list(album.classes)})
-    if "hidden/kernel" in head:
-        (draft / HEAD).write_bytes(save(head, {"activation": settings.head_activation}))
-        return
     trained = b"".join(photo.digest for photo in album.training.photos)
-    write_probe(
-        Probe(
-            classes=album.classes,
-            model=model,
-            fingerprint=fingerprint,
-            strength=strength,
-            temperature=temperature,
-            balanced=settings.class_weights == "balanced",
-            seed=settings.seed,
-            report={},
-            solution=Solution(np.ascontiguousarray(head["logits/kernel"].T), head["logits/bias"]),
-            trained=np.frombuffer(trained, np.uint8).reshape(-1, hashlib.sha256().digest_size),
-        ),
-        draft / PROBE,
+    weights = {name: np.ascontiguousarray(tensor.T) for name, tensor in head.items()}
+    hidden = None
+    if "hidden/kernel" in weights:
+        activation = settings.head_activation
+        hidden = Hidden(weights["hidden/kernel"], weights["hidden/bias"], activation)
+    probe = Probe(
+        classes=album.classes,
+        model=model,
+        fingerprint=fingerprint,
+        strength=strength,
+        temperature=temperature,
+        balanced=settings.class_weights == "balanced",
+        seed=settings.seed,
+        report={},
+        solution=Solution(weights["logits/kernel"], weights["logits/bias"]).at(temperature),
+        trained=np.frombuffer(trained, np.uint8).reshape(-1, hashlib.sha256().digest_size),
+        hidden=hidden,
     )
+    write_probe(probe, draft / PROBE)
+    return probe
 
 
 def write_json(file: Path, content: dict[str, Any]) -> None:

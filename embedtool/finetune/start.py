@@ -7,7 +7,7 @@ import numpy as np
 from embedtool.finetune.survey import PhotoSet
 from embedtool.finetune.top import Head
 from embedtool.probe import PARTS, class_counts, cross_validate
-from embedtool.softmax import Axes, fit
+from embedtool.softmax import Axes, Solution, fit
 from embedtool.splits import Numbers, deal
 from embedtool.types import Progress
 
@@ -15,6 +15,7 @@ from embedtool.types import Progress
 @dataclass(frozen=True)
 class Start:
     head: Head
+    probe: Solution  # the same
     strength: float  # C
 
 
@@ -44,4 +45,4 @@ def fit_probe(
         start=tried.mean,
     ).at(tried.temperature)
     head = {"logits/kernel": solution.weights.T, "logits/bias": solution.bias}
-    return Start(head, strength)
+    return Start(head, solution, strength)

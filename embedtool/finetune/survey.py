@@ -122,8 +122,8 @@ def _with_copies(groups: Numbers, digests: Sequence[bytes]) -> Numbers:
 def _apart(
     sets: Sequence[PhotoSet], groups: Numbers, notes: list[str]
 ) -> tuple[PhotoSet, PhotoSet, PhotoSet, Numbers]:
-    """Each set without the photos that are alike to one of a later set, and the groups of those left
-    to learn from; groups (n,) are of all."""
+    """Each set without the photos that are alike to one of a later set, and the groups of those
+    left to learn from; groups (n,) are of all."""
     sizes = np.cumsum([len(part.photos) for part in sets])[:-1]
     learned, chosen, judged = np.split(groups, sizes)
     kept = ~np.isin(learned, np.concatenate([chosen, judged]))

@@ -10,7 +10,6 @@ from embedtool.errors import UsageError
 from embedtool.finetune.bottom import ALL, NONE
 from embedtool.finetune.runtime import keras, network, tf
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.softmax import softmax
 
 MOMENTUM = 0.9  # of batch norm from scratch: Keras's 0.999 lags behind a run of a few epochs
 # By name, as it applies to unit vectors: "logits/kernel" (d, c), "logits/bias" (c,); with a hidden
@@ -120,23 +119,3 @@ def _pointwise(rows: "tf.Tensor", kernel: "tf.Tensor") -> "tf.Tensor":
     _, h, w, c = rows.shape
     flat = keras.ops.reshape(rows, (-1, c)) @ kernel[0, 0]
     return keras.ops.reshape(flat, (-1, h, w, kernel.shape[-1]))
-
-
-def apply_head(
-    head: Head, vectors: npt.NDArray[np.floating], *, activation: str = "linear"
-) -> npt.NDArray[np.float32]:
-    """Probabilities (n, c) of unit rows (n, d)."""
-    values = vectors.astype(np.float32)
-    if "hidden/kernel" in head:
-        values = values @ head["hidden/kernel"] + head["hidden/bias"]
-        values = np.asarray(keras.activations.get(activation)(values))
-    return softmax(values @ head["logits/kernel"] + head["logits/bias"])
-
-
-def at_temperature(head: Head, temperature: float) -> Head:
-    """The same with its logits divided."""
-    scale = np.float32(1 / temperature)
-    return {
-        name: tensor * scale if name.startswith("logits/") else tensor
-        for name, tensor in head.items()
-    }
