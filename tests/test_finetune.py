@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from embedtool.decode import decode_image
 from embedtool.embed import NetworkEmbedder
 from embedtool.errors import ModelUnavailable, PhotosMissing, UsageError
 from embedtool.finetune.bottom import Bottom
+from embedtool.finetune.confidence import held_out_temperature
+from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
 from embedtool.finetune.views import Photo
 from embedtool.probefile import read_probe
@@ -81,6 +84,8 @@ def test_the_report_is_in_the_folder_and_in_shape(report: FinetuneReport) -> Non
     written = json.loads((report.model / "report.json").read_text())
     assert written == json.loads(json.dumps(report.record()))
     assert written["n"] == report.validated_on and written["settings"]["rotation"] == 15.0
+    assert (written["temperature"], written["chosen_by_judged"]) == (1.0, [])
+    assert any("held out, with" in note for note in report.notes)
     assert {"accuracy", "accuracy_ci95", "macro_f1", "per_class", "confusion", "gain"} <= set(
         written
     )
@@ -335,6 +340,28 @@ def test_a_model_folder_cut_in_half(name: str, report: FinetuneReport, tmp_path:
     with pytest.raises(ModelUnavailable, match=r"model|weights"):
         load_backbone(str(broken)).folder.tensors()
         load_backbone(str(broken)).compiled()
+
+
+def test_confidence_is_fitted_only_where_there_are_enough_mistakes() -> None:
+    labels = np.arange(60) % 2
+    shares = np.full((60, 2), 0.1, np.float32)
+    shares[np.arange(60), labels] = 0.9
+    assert held_out_temperature(shares, labels) == (1.0, ANY)  # all right: no end to it
+    wrong = labels.copy()
+    wrong[:12] = 1 - wrong[:12]
+    assert held_out_temperature(shares[:49], wrong[:49])[0] == 1.0
+    found, note = held_out_temperature(shares, wrong)
+    assert (found, note) == (pytest.approx(np.log(9) / np.log(4), rel=1e-3), "")  # to 0.8
+
+
+def test_training_begins_with_the_probe_at_no_temperature(tmp_path: Path) -> None:
+    found = surveyed(album(tmp_path / "photos", one=6, two=6))
+    start = fit_probe(found.training, found.groups, 2, balanced=False, seed=0)
+    kernel, bias = start.head["logits/kernel"], start.head["logits/bias"]
+    scale = np.linalg.norm(start.probe.weights) / np.linalg.norm(kernel)
+    assert not np.isclose(scale, 1, rtol=0.1)
+    assert np.allclose(start.probe.weights, kernel.T * scale, atol=1e-6)
+    assert np.allclose(start.probe.bias, bias * scale, atol=1e-6)
 
 
 def test_settings_from_a_file(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from embedtool.errors import UsageError
 from embedtool.files import publish_folder
 from embedtool.finetune.bottom import Bottom
 from embedtool.finetune.checkpoint import Epoch
+from embedtool.finetune.confidence import held_out_temperature
 from embedtool.finetune.judging import judge
 from embedtool.finetune.outcome import FinetuneReport
 from embedtool.finetune.publishing import REPORT, write_head, write_json, write_model
@@ -23,10 +24,10 @@ from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
 from embedtool.finetune.top import Top
 from embedtool.finetune.training import predict, train
-from embedtool.probe import true_temperature
 from embedtool.types import PathLike, Progress
 
 UNCALIBRATED = "no photos were held out to validate on: probabilities are as trained, not fitted"
+TEMPERATURE, EPOCH = "temperature", "epoch"  # what photos held out may choose
 
 
 def finetune_model(
@@ -100,9 +101,18 @@ def finetune_model(
         after_epoch=after_epoch,
         progress=progress,
     )
-    temperature, uncalibrated = 1.0, UNCALIBRATED
+    temperature, uncalibrated, chosen = 1.0, UNCALIBRATED, []
     if held := rows.validation:
-        temperature, uncalibrated = true_temperature(predict(top, held), held.labels), ""
+        temperature, uncalibrated = held_out_temperature(predict(top, held), held.labels)
+        chosen = [TEMPERATURE] * (not uncalibrated) + [EPOCH] * (settings.patience > 0)
+    if album.test.photos:
+        chosen = []
+    notes = [base.note, *album.notes, *rows.notes, uncalibrated]
+    if chosen:
+        notes.append(
+            f"the photos that judge also chose the {' and the '.join(chosen)}: the score may be "
+            "too good; name others with --test"
+        )
     with publish_folder(target, existing="refuse") as draft:
         tuned = write_model(draft, top, base, settings, name=target.name)
         head = write_head(
@@ -122,7 +132,9 @@ def finetune_model(
             settings=settings,
             rejects=album.rejects,
             seconds=time.perf_counter() - begun,
-            notes=tuple(filter(None, (base.note, *album.notes, *rows.notes, uncalibrated))),
+            temperature=temperature,
+            chosen_by_judged=tuple(chosen),
+            notes=tuple(filter(None, notes)),
         )
         write_json(draft / REPORT, report.record())
     shutil.rmtree(work)

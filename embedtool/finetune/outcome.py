@@ -27,6 +27,8 @@ class FinetuneReport:
     settings: FinetuneSettings
     rejects: tuple[Reject, ...]
     seconds: float
+    temperature: float  # that the logits were divided by; 1: as trained
+    chosen_by_judged: tuple[str, ...]  # by the photos judged on: "temperature", "epoch"; or nothing
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
@@ -44,4 +46,6 @@ class FinetuneReport:
             "history": [asdict(epoch) for epoch in self.history],
             "settings": self.settings.record(),
             "seconds": self.seconds,
+            "temperature": self.temperature,
+            "chosen_by_judged": list(self.chosen_by_judged),
         }

@@ -14,8 +14,8 @@ from embedtool.types import Progress
 
 @dataclass(frozen=True)
 class Start:
-    head: Head
-    probe: Solution  # the same
+    head: Head  # at no temperature: its confidence is not raised before training has changed it
+    probe: Solution  # the same at the temperature that makes its confidence true
     strength: float  # C
 
 
@@ -43,6 +43,6 @@ def fit_probe(
         axes=Axes(rows),
         parts=[slice(0, len(rows))],
         start=tried.mean,
-    ).at(tried.temperature)
+    )
     head = {"logits/kernel": solution.weights.T, "logits/bias": solution.bias}
-    return Start(head, solution, strength)
+    return Start(head, solution.at(tried.temperature), strength)
