@@ -21,8 +21,12 @@ from embedtool.embed import NetworkEmbedder
 from embedtool.errors import ModelUnavailable, PhotosMissing, UsageError
 from embedtool.finetune.bottom import Bottom
 from embedtool.finetune.confidence import held_out_temperature
+from embedtool.finetune.publishing import write_head
+from embedtool.finetune.rows import gather_rows
 from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
+from embedtool.finetune.top import Top
+from embedtool.finetune.training import train
 from embedtool.finetune.views import Photo
 from embedtool.probefile import read_probe
 
@@ -113,9 +117,6 @@ def test_its_vectors_and_its_head_say_what_the_report_says(report: FinetuneRepor
 def test_a_head_with_a_hidden_layer_is_a_probe_that_says_what_keras_says(
     activation: str, tmp_path: Path
 ) -> None:
-    from embedtool.finetune.publishing import write_head
-    from embedtool.finetune.top import Top
-
     backbone = load_backbone("builtin", precision="float32")
     bottom = Bottom(backbone, "none")
     settings = FinetuneSettings(unfreeze="none", head_width=8, head_activation=activation)
@@ -173,8 +174,6 @@ def test_the_sheet_shows_photos_and_their_copies(report: FinetuneReport, photos:
 @pytest.mark.parametrize("unfreeze", ["block_15", "none"])
 def test_the_two_parts_make_the_whole(unfreeze: str) -> None:
     """LiteRT below the cut, rounded to float16, and Keras above it, against Keras alone."""
-    from embedtool.finetune.top import Top
-
     backbone = load_backbone("builtin", precision="float32")
     bottom = Bottom(backbone, unfreeze)
     top = Top(backbone.folder, bottom.shape, 3, FinetuneSettings(unfreeze=unfreeze))
@@ -340,6 +339,23 @@ def test_a_model_folder_cut_in_half(name: str, report: FinetuneReport, tmp_path:
     with pytest.raises(ModelUnavailable, match=r"model|weights"):
         load_backbone(str(broken)).folder.tensors()
         load_backbone(str(broken)).compiled()
+
+
+def test_patience_counts_the_epochs_of_phase_two(tmp_path: Path) -> None:
+    """At a rate of nothing no epoch is better than the first: phase two begins all the same."""
+    settings = FinetuneSettings(
+        unfreeze="none", head_epochs=3, epochs=3, copies=0, patience=1, rate=0.0, head_rate=0.0,
+        schedule="constant",
+    )  # fmt: skip
+    found = surveyed(album(tmp_path / "photos", one=6, two=6), share=0.25)
+    backbone = load_backbone("builtin")
+    bottom = Bottom(backbone, "none")
+    rows = gather_rows(found, bottom, settings)
+    top = Top(backbone.folder, bottom.shape, 2, settings)
+    history = train(
+        top, settings, rows.training, rows.validation, classes=2, work=tmp_path, run="one"
+    )
+    assert [epoch.phase for epoch in history] == ["head"] * 3 + ["layers"] * 2
 
 
 def test_confidence_is_fitted_only_where_there_are_enough_mistakes() -> None:

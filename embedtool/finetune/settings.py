@@ -51,7 +51,7 @@ class FinetuneSettings:
     class_weights: str = "none"  # balanced: each class counts as much as any other
     head_width: int = 0  # units of a hidden layer in the head; 0: none
     head_activation: str = "relu"  # of that layer
-    patience: int = 0  # epochs without a better validation accuracy before it stops; 0: never
+    patience: int = 0  # epochs of phase two without a better validation accuracy; 0: never stops
     validation_share: float = 0.1  # of the photos, where no validation folder is named
     mixed_precision: bool = False  # float16 on a GPU
     from_scratch: bool = False  # random weights, all trained, for comparison

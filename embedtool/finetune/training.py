@@ -217,4 +217,7 @@ def _best(history: list[Epoch]) -> int:
 
 
 def _stopped(history: list[Epoch], patience: int) -> bool:
-    return bool(patience and history) and len(history) - 1 - _best(history) >= patience
+    """Whether the latest epochs of phase two, so many, are no better than one before them in it:
+    the first may be worse than the head's."""
+    own = [epoch for epoch in history if epoch.phase == LAYERS]
+    return bool(patience and own) and len(own) - 1 - _best(own) >= patience
