@@ -23,6 +23,7 @@ from embedtool.finetune.bottom import Bottom
 from embedtool.finetune.confidence import held_out_temperature
 from embedtool.finetune.publishing import write_head
 from embedtool.finetune.rows import gather_rows
+from embedtool.finetune.runtime import keras, tf
 from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
 from embedtool.finetune.top import Top
@@ -356,6 +357,27 @@ def test_patience_counts_the_epochs_of_phase_two(tmp_path: Path) -> None:
         top, settings, rows.training, rows.validation, classes=2, work=tmp_path, run="one"
     )
     assert [epoch.phase for epoch in history] == ["head"] * 3 + ["layers"] * 2
+
+
+def test_mixed_precision_ends_with_the_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine with a GPU is played by one without: TensorFlow trains in float16 there, too."""
+    photos = album(tmp_path / "photos", one=4, two=4)
+    settings = FinetuneSettings(
+        unfreeze="block_16", head_epochs=1, epochs=1, copies=0, mixed_precision=True
+    )
+    real = tf.config.list_physical_devices
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind=None: real(kind) or [kind])
+    report = finetune_model(photos, out=tmp_path / "out", model="builtin", settings=settings)
+    assert keras.mixed_precision.dtype_policy().name == "float32"
+    assert all(np.isfinite(epoch.loss) for epoch in report.history)
+    assert load_backbone(str(report.model)).fingerprint == report.fingerprint
+    bottom = Bottom(load_backbone("builtin"), "block_16")
+    top = Top(load_backbone("builtin").folder, bottom.shape, 2, settings)
+    layers = {layer.name: layer.compute_dtype for layer in (*top.network.layers, *top.model.layers)}
+    assert (layers["block_16_project"], layers["logits"]) == ("float16", "float32")
+    assert top.model.dtype_policy.name == "mixed_float16", "it says whether the loss is scaled"
 
 
 def test_confidence_is_fitted_only_where_there_are_enough_mistakes() -> None:

@@ -1,6 +1,8 @@
 """Above the cut: the layers that are trained, and the head on unit vectors. Owns TensorFlow."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +31,14 @@ class Top:
     ) -> None:
         keras.utils.set_random_seed(settings.seed)
         self._from_scratch = settings.from_scratch
-        self._policy(settings.mixed_precision)
+        if settings.mixed_precision and not tf.config.list_physical_devices("GPU"):
+            raise UsageError("mixed precision needs a GPU, none is found: leave it out")
+        with _policy("mixed_float16" if settings.mixed_precision else "float32"):
+            self._build(model, shape, classes, settings)
+
+    def _build(
+        self, model: ModelFolder, shape: tuple[int, ...], classes: int, settings: FinetuneSettings
+    ) -> None:
         self.network = network.build(model.alpha, model.size)
         for layer in self.network.layers:
             if isinstance(layer, keras.layers.Conv2D) and layer.kernel_size == (1, 1):
@@ -72,11 +81,6 @@ class Top:
         self.vectors = keras.Model(rows, unit)
         self._root = math.sqrt(d)
 
-    def _policy(self, mixed: bool) -> None:
-        if mixed and not tf.config.list_physical_devices("GPU"):
-            raise UsageError("mixed precision needs a GPU, none is found: leave it out")
-        keras.mixed_precision.set_dtype_policy("mixed_float16" if mixed else "float32")
-
     def freeze(self, frozen: bool) -> None:
         """Leave the head alone to be trained, or all above the cut.
 
@@ -111,6 +115,18 @@ class Top:
     def tensors(self) -> dict[str, npt.NDArray[np.float32]]:
         """The weights of the whole network, trained and frozen, by name."""
         return network.get_tensors(self.network)
+
+
+@contextmanager
+def _policy(name: str) -> Iterator[None]:
+    """Keras's precision of the layers that are made meanwhile: those that are written out after the
+    training are float32."""
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
 
 
 def _pointwise(rows: "tf.Tensor", kernel: "tf.Tensor") -> "tf.Tensor":
