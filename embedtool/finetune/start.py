@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embedtool.errors import UsageError
 from embedtool.finetune.survey import PhotoSet
 from embedtool.finetune.top import Head
 from embedtool.probe import PARTS, class_counts, cross_validate
@@ -28,9 +29,17 @@ def fit_probe(
     seed: int,
     progress: Progress | None = None,
 ) -> Start:
-    """A probe of all the photos; C and temperature by cross-validation, each group in one part."""
+    """A probe of all the photos; C and temperature by cross-validation, each group in one part.
+
+    Raises UsageError where each class is copies of one picture.
+    """
     rows, labels = photos.vectors, photos.labels
     most = max(np.unique(groups[labels == c]).size for c in np.unique(labels))
+    if most < 2:
+        raise UsageError(
+            f"expected a class with two different pictures to learn from, each of the {classes} "
+            f"has one and copies of it, {len(labels)} photos in all: add others, or hold out fewer"
+        )
     parts = deal(labels, groups, min(PARTS, most), seed=seed)
     tried = cross_validate(rows, labels, parts, classes, balanced=balanced, progress=progress)
     strength = tried.chosen.strength
