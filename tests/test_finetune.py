@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import ANY
 
@@ -18,12 +19,13 @@ from embedtool.backbones import load_backbone
 from embedtool.backbones.folder import read_folder
 from embedtool.decode import decode_image
 from embedtool.embed import NetworkEmbedder
-from embedtool.errors import ModelUnavailable, PhotosMissing, UsageError
+from embedtool.errors import EmbedtoolError, ModelUnavailable, PhotosMissing, UsageError
 from embedtool.finetune.bottom import Bottom
 from embedtool.finetune.confidence import held_out_temperature
 from embedtool.finetune.publishing import write_head
 from embedtool.finetune.rows import gather_rows
 from embedtool.finetune.runtime import keras, tf
+from embedtool.finetune.sheet import write_sheet
 from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
 from embedtool.finetune.top import Top
@@ -35,6 +37,8 @@ KINDS = ("city", "fish", "sunset", "flower")
 SETTINGS = FinetuneSettings(
     unfreeze="block_15", head_epochs=2, epochs=2, copies=1, batch_size=8, validation_share=0.25
 )
+
+QUICK = FinetuneSettings(unfreeze="none", head_epochs=0, epochs=1, copies=0, validation_share=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -217,10 +221,10 @@ def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(
         assert (tmp_path / "killed" / name).read_bytes() == (report.model / name).read_bytes()
 
 
-def album(folder: Path, **counts: int) -> Path:
+def album(folder: Path, *, same: bool = False, **counts: int) -> Path:
     for number, (name, count) in enumerate(counts.items()):
         for n in range(count):
-            save(folder / name / f"{n}.jpg", picture(100 * number + n))
+            save(folder / name / f"{n}.jpg", picture(100 * number + (0 if same else n)))
     return folder
 
 
@@ -230,6 +234,7 @@ def album(folder: Path, **counts: int) -> Path:
         ({"one": 5}, "two classes or more"),
         ({"one": 1, "two": 1}, "two classes or more"),
         ({"one": 5, "two": 1}, "two classes or more"),
+        ({"one": 3, "two": 3, "same": True}, "one and copies of it, 6 photos"),
     ],
 )
 def test_too_little_to_learn_from(counts: dict[str, int], words: str, tmp_path: Path) -> None:
@@ -242,10 +247,7 @@ def test_too_little_to_learn_from(counts: dict[str, int], words: str, tmp_path: 
 def test_a_class_with_one_image_and_a_batch_above_the_set(tmp_path: Path) -> None:
     photos = album(tmp_path / "photos", one=4, two=4, single=1)
     (photos / "one" / "bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
-    settings = FinetuneSettings(
-        unfreeze="none", epochs=1, head_epochs=0, copies=0, validation_share=0.25
-    )
-    report = finetune_model(photos, out=tmp_path / "out", model="builtin", settings=settings)
+    report = finetune_model(photos, out=tmp_path / "out", model="builtin", settings=QUICK)
     assert report.trained_on + report.validated_on == 9
     assert [reject.path.name for reject in report.rejects] == ["bad.jpg"]
     assert any("single" in note for note in report.notes)
@@ -378,6 +380,37 @@ def test_mixed_precision_ends_with_the_training(
     layers = {layer.name: layer.compute_dtype for layer in (*top.network.layers, *top.model.layers)}
     assert (layers["block_16_project"], layers["logits"]) == ("float16", "float32")
     assert top.model.dtype_policy.name == "mixed_float16", "it says whether the loss is scaled"
+
+
+def test_a_photo_that_goes_meanwhile_costs_no_trained_model(tmp_path: Path) -> None:
+    photos = album(tmp_path / "photos", one=4, two=4)
+    judged = tmp_path / "judged"
+    for n, kind in enumerate(("one", "two", "one", "two")):
+        save(judged / kind / f"{n}.jpg", picture(500 + n))
+
+    def spoil(_: object) -> None:
+        (judged / "one" / "0.jpg").unlink()
+        save(judged / "two" / "1.jpg", picture(600))
+
+    report = finetune_model(
+        photos, out=tmp_path / "out", model="builtin", test=judged, after_epoch=spoil,
+        settings=replace(QUICK, class_weights="balanced"),
+    )  # fmt: skip
+    assert report.judgement is not None
+    assert [path.name for path in report.judgement.paths] == ["2.jpg", "3.jpg"]
+    assert [reject.path.name for reject in report.rejects] == ["0.jpg", "1.jpg"]
+    assert {reject.reason for reject in report.rejects} == {"changed or removed meanwhile"}
+    assert (report.model / "report.json").is_file()
+
+
+def test_a_photo_that_goes_before_the_training_is_named(tmp_path: Path) -> None:
+    found = surveyed(album(tmp_path / "photos", one=3, two=3))
+    (tmp_path / "photos" / "one" / "1.jpg").unlink()
+    bottom = Bottom(load_backbone("builtin"), "block_16")
+    with pytest.raises(EmbedtoolError, match=r"1\.jpg was changed or removed meanwhile"):
+        gather_rows(found, bottom, QUICK)
+    with pytest.raises(EmbedtoolError, match=r"1\.jpg was changed or removed meanwhile"):
+        write_sheet(found.training.photos, tmp_path / "sheet.png", QUICK, size=96)
 
 
 def test_confidence_is_fitted_only_where_there_are_enough_mistakes() -> None:

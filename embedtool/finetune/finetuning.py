@@ -119,6 +119,7 @@ def finetune_model(
             draft, top.head(), album, settings, model=str(target), fingerprint=tuned.fingerprint,
             strength=start.strength, temperature=temperature,
         )  # fmt: skip
+        judgement, changed = judge(album, tuned, head, start.probe, seed=settings.seed)
         report = FinetuneReport(
             model=target,
             fingerprint=tuned.fingerprint,
@@ -127,10 +128,10 @@ def finetune_model(
             trained_on=len(album.training.photos),
             copies=rows.copies,
             validated_on=len(album.validation.photos),
-            judgement=judge(album, tuned, head, start.probe, seed=settings.seed),
+            judgement=judgement,
             history=tuple(history),
             settings=settings,
-            rejects=album.rejects,
+            rejects=(*album.rejects, *changed),
             seconds=time.perf_counter() - begun,
             temperature=temperature,
             chosen_by_judged=tuple(chosen),

@@ -15,7 +15,7 @@ from embedtool.metrics import Estimate, Evaluation, evaluate, paired_difference
 from embedtool.pipeline import embed_files
 from embedtool.probefile import Probe
 from embedtool.softmax import Solution
-from embedtool.types import Mistake, Vectors
+from embedtool.types import Mistake, Reject
 
 
 @dataclass(frozen=True)
@@ -52,19 +52,27 @@ class Judgement:
 
 def judge(
     album: Survey, tuned: Backbone, head: Probe, frozen: Solution, *, seed: int
-) -> Judgement | None:
+) -> tuple[Judgement | None, tuple[Reject, ...]]:
     """Embed photos with the trained network as an index would, and judge what its head says.
 
     They are the test photos, else those held out to validate on; None where there are neither.
+    Those that were changed or removed while it was trained are rejects: it is not lost for them.
     frozen: a probe of the frozen network, whose vectors the album has.
     """
     photos = album.test if album.test.photos else album.validation
+    found = _embed(photos, NetworkEmbedder(tuned))
+    there = np.array([photo.digest in found for photo in photos.photos], np.bool_)
+    changed = tuple(
+        Reject(full_path(p.source.root, p.source.path), "read", "changed or removed meanwhile")
+        for p in photos.part(~there).photos
+    )
+    photos = photos.part(there)
     if not photos.photos:
-        return None
+        return None, changed
     truth = photos.labels
-    shares = head.probabilities(_embed(photos, NetworkEmbedder(tuned)))
+    shares = head.probabilities(np.stack([found[photo.digest] for photo in photos.photos]))
     before = frozen.probabilities(photos.vectors)
-    return Judgement(
+    judgement = Judgement(
         paths=tuple(full_path(p.source.root, p.source.path) for p in photos.photos),
         truth=truth,
         probabilities=shares,
@@ -72,13 +80,13 @@ def judge(
         probe=evaluate(truth, before, album.classes, seed=seed),
         gain=paired_difference(before.argmax(1) == truth, shares.argmax(1) == truth, seed=seed),
     )
+    return judgement, changed
 
 
-def _embed(photos: PhotoSet, embedder: Embedder) -> Vectors:
-    """Unit rows (n, d), in float32."""
-    by_digest = {
+def _embed(photos: PhotoSet, embedder: Embedder) -> dict[bytes, npt.NDArray[np.float32]]:
+    """The unit row (d,) of each content that is still there."""
+    return {
         outcome.digest: outcome.vector
         for outcome in embed_files([p.source for p in photos.photos], embedder, known=set())
         if outcome.vector is not None
     }
-    return np.stack([by_digest[photo.digest] for photo in photos.photos])

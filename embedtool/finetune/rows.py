@@ -1,12 +1,13 @@
 """The rows that one run learns from, within the room that the disk is given for them."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from embedtool.augmentation import NONE as AS_IT_IS
-from embedtool.errors import UsageError
+from embedtool.errors import EmbedtoolError, ImageRejected, UsageError
 from embedtool.finetune.activations import make_room
 from embedtool.finetune.bottom import Bottom
 from embedtool.finetune.settings import FinetuneSettings
@@ -68,8 +69,9 @@ def gather_rows(
         copies = fit
     _make_room(bottom, settings, plain + copies * len(learned), cache_bytes)
     with open_store(bottom, AS_IT_IS) as store:
-        fill(store, (*learned, *held), bottom, augmentation=AS_IT_IS, copies=[0],
-             progress=progress, stage="computing the frozen part")  # fmt: skip
+        refused = fill(store, (*learned, *held), bottom, augmentation=AS_IT_IS, copies=[0],
+                       progress=progress, stage="computing the frozen part")  # fmt: skip
+        _check(refused)
         first, at = store.rows(row_keys(learned, [0]))
         validation = None
         if held:
@@ -80,8 +82,11 @@ def gather_rows(
         numbers = range(1, copies + 1)
         seed = settings.seed
         with open_store(bottom, settings.augmentation, seed=seed) as store:
-            fill(store, learned, bottom, augmentation=settings.augmentation, copies=numbers,
-                 seed=seed, progress=progress, stage="computing augmented copies")  # fmt: skip
+            refused = fill(
+                store, learned, bottom, augmentation=settings.augmentation, copies=numbers,
+                seed=seed, progress=progress, stage="computing augmented copies",
+            )  # fmt: skip
+            _check(refused)
             rows, places = store.rows(row_keys(learned, numbers, seed=seed))
         stores.append(rows)
         which.append(np.ones(len(places), np.int64))
@@ -93,6 +98,15 @@ def gather_rows(
         np.tile(_labels(learned), copies + 1),
     )
     return Rows(training, validation, copies, tuple(notes))
+
+
+def _check(refused: Mapping[bytes, ImageRejected]) -> None:
+    """Raise EmbedtoolError where a photo that could be decoded cannot any more."""
+    for digest, reject in refused.items():
+        raise EmbedtoolError(
+            f"expected photos that decode each time, one (SHA-256 {digest.hex()[:12]}) no longer "
+            f"does: {reject.reason}. Run the same command again"
+        )
 
 
 def _labels(photos: tuple[Photo, ...]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":

@@ -10,8 +10,7 @@ from embedtool.augmentation import augment, copy_key
 from embedtool.decode import decode_image
 from embedtool.files import write_whole
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.finetune.views import Photo
-from embedtool.pipeline import read_source
+from embedtool.finetune.views import Photo, read_photo
 from embedtool.types import PathLike
 
 ROWS, COLUMNS = 10, 8  # photos; the photo and its first seven copies
@@ -28,7 +27,7 @@ def write_sheet(
     step = size + GAP
     sheet = np.full((step * len(chosen) - GAP, step * COLUMNS - GAP, 3), 255, np.uint8)
     for row, photo in enumerate(chosen):
-        pixels = decode_image(read_source(photo.source)[1], size)
+        pixels = decode_image(read_photo(photo), size)
         for column in range(COLUMNS):
             key = copy_key(photo.digest, column, seed=settings.seed)
             shown = augment(pixels, settings.augmentation, key=key) if column else pixels

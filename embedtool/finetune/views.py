@@ -96,13 +96,7 @@ def fill(
 
         def work(item: tuple[Photo, list[int]]) -> list[npt.NDArray[Any]] | ImageRejected:
             photo, wanted = item
-            _, data = read_source(photo.source)
-            if hashlib.sha256(data).digest() != photo.digest:
-                name = full_path(photo.source.root, photo.source.path)
-                raise EmbedtoolError(
-                    f"expected the photos to stay as they are, {name} was changed meanwhile: "
-                    "run the same command again"
-                )
+            data = read_photo(photo)
             try:
                 pixels = quarantine.decode(photo.digest, data, bottom.size)
             except ImageRejected as reject:
@@ -124,6 +118,21 @@ def fill(
             if progress:
                 progress(done, len(todo), len(refusals), stage)
     return refusals
+
+
+def read_photo(photo: Photo) -> bytes:
+    """The bytes of a file. Raises EmbedtoolError where they are not those that were read first."""
+    try:
+        _, data = read_source(photo.source)
+    except ImageRejected:
+        data = b""
+    if hashlib.sha256(data).digest() != photo.digest:
+        name = full_path(photo.source.root, photo.source.path)
+        raise EmbedtoolError(
+            f"expected the photos to stay as they are, {name} was changed or "
+            "removed meanwhile: run the same command again"
+        )
+    return data
 
 
 def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
