@@ -14,9 +14,7 @@ from typing import BinaryIO, Literal
 @contextmanager
 def write_whole(path: Path) -> Iterator[BinaryIO]:
     """Yield a binary file; on leaving without an error it is on disk under `path`."""
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "expected a file name, this is a folder", str(path))
-    draft = path.with_name(path.name + ".new")
+    draft = _draft(path)
     try:
         with open(draft, "wb") as file:
             yield file
@@ -27,6 +25,19 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def check_writable(path: Path) -> None:
+    """Raise now the OSError that `write_whole` would raise after long work."""
+    draft = _draft(path)
+    draft.touch()
+    draft.unlink()
+
+
+def _draft(path: Path) -> Path:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "expected a file name, this is a folder", str(path))
+    return path.with_name(path.name + ".new")
 
 
 @contextmanager

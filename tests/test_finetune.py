@@ -315,12 +315,15 @@ def name(photo: Photo) -> str:
 
 def test_one_line_for_what_cannot_be_meant(tmp_path: Path, report: FinetuneReport) -> None:
     photos = album(tmp_path / "photos", one=4, two=4)
-    for arguments, words in (
-        (["--optimiser", "magic"], "adamw, sgd, rmsprop"),
-        (["--epochs", "-1"], "epochs of at least 0"),
+    for code, arguments, words in (
+        (2, ["--optimiser", "magic"], "adamw, sgd, rmsprop"),
+        (2, ["--epochs", "-1"], "epochs of at least 0"),
+        (2, ["--html", "page.html", "--validation-share", "0"], "none are held out"),
+        (1, ["--html", tmp_path], "this is a folder"),
+        (1, ["--html", tmp_path / "nowhere" / "page.html"], "No such file"),
     ):
         done = embedtool("finetune", photos, "--out", tmp_path / "o", *arguments)
-        assert done.code == 2
+        assert done.code == code
         assert done.err.startswith("error:") and done.err.count("\n") == 1 and words in done.err
     for out, settings, words in (
         (report.model, FinetuneSettings(), "choose another --out"),

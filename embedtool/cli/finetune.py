@@ -9,6 +9,8 @@ import typer
 
 import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_record, emit_table, progress_bar, say
+from embedtool.errors import UsageError
+from embedtool.files import check_writable
 from embedtool.types import Reject
 
 if TYPE_CHECKING:
@@ -124,6 +126,12 @@ def finetune(
         given.setdefault("unfreeze", "all")
     changes = (embedtool.read_settings(config) if config else {}) | given
     settings = embedtool.FinetuneSettings().with_changes(changes)
+    for path in filter(None, (html, sheet)):
+        check_writable(path)
+    if html and not (test or validation or settings.validation_share):
+        raise UsageError(
+            "--html needs photos to judge by, none are held out: name some with --test"
+        )
     with progress_bar("finetune", quiet=quiet) as progress:
         report = embedtool.finetune_model(
             photos,
