@@ -150,15 +150,22 @@ def labels_of(
     known: Container[bytes], table: Path, above: Sequence[bytes]
 ) -> tuple[list[tuple[bytes, str]], list[str]]:
     """The paths among the known that a table gives a label, in its order, with the label; and those
-    of its paths that are none of them, whichever folder in `above` they are taken to be in."""
+    of its paths that are none of them, whichever folder in `above` they are taken to be in. The
+    first of these goes before the others. Raises UsageError where a path is known in two others."""
     found, unmatched = [], []
     for name, label in read_table(table):
-        places = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in above)
-        place = next((place for place in places if place in known), None)
-        if place is None:
+        own, *others = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in above)
+        places = [own] if own in known else sorted({place for place in others if place in known})
+        if len(places) > 1:
+            raise UsageError(
+                f"expected paths of one image each in {table}; {name!r} is "
+                f"{' and '.join(map(os.fsdecode, places[:2]))}: make it absolute, or relative to "
+                "the table's folder"
+            )
+        if not places:
             unmatched.append(name)
         elif label:
-            found.append((place, label))
+            found.append((places[0], label))
     return found, unmatched
 
 

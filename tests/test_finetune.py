@@ -309,6 +309,40 @@ def test_what_is_held_out_is_not_what_judges(tmp_path: Path) -> None:
     assert "validation photos alike to one to test on, left out: 2" in found.notes
 
 
+def test_a_table_of_labels(tmp_path: Path) -> None:
+    """What it says nothing of has the names of its folders, or no class; one path is one photo."""
+    photos = album(tmp_path / "photos", all=7)
+    judged = album(tmp_path / "judged", cat=0, dog=0)
+    for n, kind in enumerate(("cat", "dog")):
+        save(judged / kind / f"new {n}.jpg", picture(700 + n))
+    table = tmp_path / "labels.csv"
+    kinds = ("cat", "dog", "cat", "dog", "cat")
+    lines = [f"all/{n}.jpg,{kind}" for n, kind in enumerate(kinds)]
+    lines += ["photos/all/5.jpg,cat", "all/5.jpg,dog", "all/99.jpg,dog"]
+    table.write_text("\n".join(["path,label", *lines]) + "\n")
+    found = surveyed(photos, labels=table, test=judged)
+    assert found.classes == ("cat", "dog")
+    assert [(name(p), p.label) for p in found.training.photos] == [
+        (f"all/{n}.jpg", ("cat", "dog").index(kind)) for n, kind in enumerate(kinds)
+    ]
+    assert [(name(p), p.label) for p in found.test.photos] == [
+        ("cat/new 0.jpg", 0),
+        ("dog/new 1.jpg", 1),
+    ]
+    assert found.notes == (
+        f"1 paths of {table} are none of the photos, the first 'all/99.jpg'",
+        "1 of 7 training photos have no label",
+        "1 training photos have several labels: left out",
+        f"{table} names no test photo: their folders' names are their classes",
+    )
+    save(judged / "all" / "1.jpg", picture(703))
+    with pytest.raises(UsageError, match=r"'all/1.jpg' is .*judged/all/1.jpg and .*photos/all"):
+        surveyed(photos, labels=table, test=judged)
+    table.write_text("path,label\nnowhere.jpg,cat\n")
+    with pytest.raises(UsageError, match=r"learn from in .*labels.csv, found none; 1 paths"):
+        surveyed(photos, labels=table)
+
+
 def name(photo: Photo) -> str:
     return os.fsdecode(photo.source.path)
 

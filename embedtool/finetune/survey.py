@@ -14,7 +14,7 @@ from embedtool.backbones import Backbone
 from embedtool.errors import ImageRejected, UsageError
 from embedtool.finetune.activations import ActivationStore
 from embedtool.finetune.bottom import NONE, Bottom
-from embedtool.finetune.classes import labelled_photos
+from embedtool.finetune.classes import ROLES, labelled_photos
 from embedtool.finetune.views import Photo, fill, in_order, open_store, row_keys
 from embedtool.layout import full_path
 from embedtool.pipeline import read_source
@@ -73,12 +73,12 @@ def survey(
     """
     rejects: list[Reject] = []
     notes: list[str] = []
-    named = [labelled_photos(names, labels, notes) for names in (photos, validation, test)]
+    named = labelled_photos((photos, validation, test), labels, notes)
     classes = tuple(sorted({label for _, label in named[0]}))
     bottom = Bottom(backbone, NONE)
     with open_store(bottom, AS_IT_IS) as store:
         sets = []
-        for role, files in zip(("training", "validation", "test"), named, strict=True):
+        for role, files in zip(ROLES, named, strict=True):
             known = [(source, label) for source, label in files if label in classes]
             if len(known) < len(files):
                 strange = sorted({label for _, label in files} - set(classes))
