@@ -166,7 +166,7 @@ def test_the_sheet_shows_photos_and_their_copies(report: FinetuneReport, photos:
     from PIL import Image
 
     with Image.open(report.model.parent / "sheet.png") as sheet:
-        assert sheet.size == (8 * 100 - 4, 10 * 100 - 4)
+        assert sheet.size == (2 * 100 - 4, 10 * 100 - 4), "it learns from one copy of each"
         pixels = np.asarray(sheet)
     learned = sorted(p for p in photos.rglob("*.*") if p.name != "cut off.jpg")
     decoded = [decode_image(path.read_bytes(), 96) for path in learned]
@@ -307,6 +307,12 @@ def test_what_is_held_out_is_not_what_judges(tmp_path: Path) -> None:
     assert kept["test"] == ["one/1.jpg", "one/2.jpg", "two/1.jpg", "two/2.jpg"]
     assert len(found.training.photos) == 6
     assert "validation photos alike to one to test on, left out: 2" in found.notes
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.1, 2), (0.25, 5), (0.4, 8), (0.5, 10)])
+def test_the_share_that_is_held_out(share: float, held: int, tmp_path: Path) -> None:
+    found = surveyed(album(tmp_path / "photos", one=10, two=10), share=share)
+    assert (len(found.training.photos), len(found.validation.photos)) == (20 - held, held)
 
 
 def test_a_table_of_labels(tmp_path: Path) -> None:
@@ -484,6 +490,7 @@ def test_settings_from_a_file(tmp_path: Path) -> None:
         ("[1]", "JSON object"),
         ("{", "JSON file"),
         ('{"zoom": 5}', "zoom from 0 to 0.7"),
+        ('{"validation_share": 0.6}', "validation_share up to 0.5"),
     ):
         file.write_text(content)
         with pytest.raises(UsageError, match=words):

@@ -25,6 +25,7 @@ LEAST = {
     "patience": 0,
 }
 LEAST |= {"rate": 0, "head_rate": 0, "weight_decay": 0, "seed": 0}
+MOST_HELD = 0.5  # of the photos: more would be judged by than learned from
 SHARES = ("dropout", "label_smoothing", "averaging", "validation_share")  # from 0 to below 1
 
 
@@ -74,6 +75,11 @@ class FinetuneSettings:
                 raise UsageError(
                     f"expected {name} from 0 to below 1, received {getattr(self, name)}"
                 )
+        if self.validation_share > MOST_HELD:
+            raise UsageError(
+                f"expected validation_share up to {MOST_HELD}, received {self.validation_share}: "
+                "the photos not learned from are better named with --validation"
+            )
         if self.from_scratch and self.unfreeze != "all":
             raise UsageError("training from scratch trains all: pass --unfreeze all")
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import compress
 
 import numpy as np
@@ -22,6 +23,7 @@ from embedtool.splits import Numbers, deal, linked_groups
 from embedtool.types import PathLike, Progress, Reject, Source, Vectors, unit_rows
 
 PLAIN = "embedding"  # the stage of the first pass
+PARTS = 10  # to hold out some of: finer, few photos of a class would not fill them
 
 Flags = npt.NDArray[np.bool_]
 
@@ -145,9 +147,10 @@ def told(rejects: Sequence[Reject]) -> str:
 def _held_out(
     labels: Numbers, groups: Numbers, *, share: float, seed: int
 ) -> npt.NDArray[np.bool_]:
-    """Whether each of n photos is held out (n,): one part of as many as the share says. No class
+    """Whether each of n photos is held out (n,): some parts of as many as give the share. No class
     goes whole."""
-    out: Flags = deal(labels, groups, max(2, round(1 / share)), seed=seed) == 0
+    least = Fraction(share).limit_denominator(max(PARTS, round(1 / share)))
+    out: Flags = deal(labels, groups, least.denominator, seed=seed) < least.numerator
     for label in np.unique(labels):
         if out[labels == label].all():
             out[labels == label] = False
