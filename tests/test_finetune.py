@@ -456,6 +456,45 @@ def test_a_photo_that_goes_before_the_training_is_named(tmp_path: Path) -> None:
         write_sheet(found.training.photos, tmp_path / "sheet.png", QUICK, size=96)
 
 
+def test_from_scratch_batch_norm_knows_the_rows_that_were_learned_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of one batch its own averages are those of all: both modes of the network then agree."""
+    eager = property(lambda _: True, lambda *_: None)  # a step costs less than compiling it
+    monkeypatch.setattr(keras.Model, "run_eagerly", eager)
+    settings = FinetuneSettings(
+        unfreeze="all", from_scratch=True, head_epochs=0, epochs=1, copies=0, dropout=0.0
+    )
+    found = surveyed(album(tmp_path / "photos", one=6, two=6))
+    backbone = load_backbone("builtin")
+    bottom = Bottom(backbone, "all")
+    rows = gather_rows(found, bottom, settings)
+    top = Top(backbone.folder, bottom.shape, 2, settings)
+    train(top, settings, rows.training, None, classes=2)
+    pixels = rows.training.rows(np.arange(12))
+    learned, used = (np.asarray(top.model(pixels, training=mode)) for mode in (True, False))
+    assert np.abs(learned - used).max() < 1e-3 < np.ptp(used)
+
+
+def test_a_page_of_scores_and_curves(tmp_path: Path) -> None:
+    photos = album(tmp_path / "photos", one=4, two=4)
+    judged = tmp_path / "judged"
+    for n, kind in enumerate(("one", "two")):
+        save(judged / kind / f"{n}.jpg", picture(800 + n))
+    (tmp_path / "quick.json").write_text(json.dumps(QUICK.record()))
+    page = tmp_path / "page.html"
+    done = embedtool(
+        "finetune", photos, "--out", tmp_path / "model", "--model", "builtin", "--test", judged,
+        "--config", tmp_path / "quick.json", "--html", page, "--json",
+    )  # fmt: skip
+    assert done.code == 0, done.err
+    record = json.loads(done.out)
+    assert (record["n"], record["chosen_by_judged"]) == (2, [])
+    text = page.read_text()
+    assert "fine-tuned from builtin" in text and f"{record['gain']:+.4f}" in text
+    assert "http" not in text.replace("http://www.w3.org", "")
+
+
 def test_confidence_is_fitted_only_where_there_are_enough_mistakes() -> None:
     labels = np.arange(60) % 2
     shares = np.full((60, 2), 0.1, np.float32)

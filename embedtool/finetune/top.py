@@ -1,7 +1,7 @@
 """Above the cut: the layers that are trained, and the head on unit vectors. Owns TensorFlow."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -97,6 +97,21 @@ class Top:
         for those of the latest weights do not fit the mean of the weights."""
         layers = (layer for layer in (*self._trained, *self._head) if layer.trainable)
         return [variable for layer in layers for variable in layer.variables]
+
+    def measure_norms(self, batches: "Iterable[tf.Tensor]") -> None:
+        """Give each batch norm that is trained the averages of these batches of rows, in the place
+        of those it has followed: few steps leave them near where they began."""
+        norms = [
+            layer
+            for layer in self._trained
+            if layer.trainable and isinstance(layer, keras.layers.BatchNormalization)
+        ]
+        seen = 0
+        for rows in batches:
+            for norm in norms:
+                norm.momentum = seen / (seen + len(rows))
+            self.model(rows, training=True)
+            seen += len(rows)
 
     def start_head(self, probe: Head) -> None:
         """Begin with a linear classifier; a head with a hidden layer keeps its random start."""

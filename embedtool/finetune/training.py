@@ -106,6 +106,8 @@ def train(
             average.settle()
     if settings.patience and work and (best := Checkpoint.read(work / BEST, run)):
         best.restore(top.model, optimiser=False)
+    if settings.from_scratch:
+        top.measure_norms(rows for rows, _, _ in data.shuffled(total))
     return history
 
 
