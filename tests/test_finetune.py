@@ -447,8 +447,10 @@ def test_a_photo_that_goes_meanwhile_costs_no_trained_model(tmp_path: Path) -> N
 
 
 def test_a_photo_that_goes_before_the_training_is_named(tmp_path: Path) -> None:
-    found = surveyed(album(tmp_path / "photos", one=3, two=3))
-    (tmp_path / "photos" / "one" / "1.jpg").unlink()
+    photos = album(tmp_path / "photos", one=3, two=3)
+    save(photos / "one" / "1.jpg", picture(990))  # of which no test has rows
+    found = surveyed(photos)
+    (photos / "one" / "1.jpg").unlink()
     bottom = Bottom(load_backbone("builtin"), "block_16")
     with pytest.raises(EmbedtoolError, match=r"1\.jpg was changed or removed meanwhile"):
         gather_rows(found, bottom, QUICK)
