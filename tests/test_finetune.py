@@ -290,7 +290,10 @@ def test_nothing_is_learned_from_that_is_alike_to_what_judges(tmp_path: Path) ->
     assert sorted(reject.path.parent.parent.name for reject in found.rejects) == [
         "judged", "photos"
     ]  # fmt: skip
-    with pytest.raises(UsageError, match="0 one, 0 two; training photos alike to .* left out: 10; photos refused: 1"):
+    with pytest.raises(
+        UsageError,
+        match=r"0 one, 0 two; training photos alike to .* left out: 10; photos refused: 1",
+    ):
         surveyed(photos, test=photos)
 
 
