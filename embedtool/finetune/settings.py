@@ -31,7 +31,7 @@ SHARES = ("dropout", "label_smoothing", "averaging", "validation_share")  # from
 
 @dataclass(frozen=True)
 class FinetuneSettings:
-    """The defaults reach 0.924 on the clothing photos, where a probe reaches 0.892.
+    """The defaults reach 0.926 on the clothing photos, where a probe reaches 0.888.
 
     An epoch is one pass over every training photo as it is and in each of its augmented copies.
     """
