@@ -25,11 +25,13 @@ MANY, SHARE = 10, 0.5  # a group of more images than this, and more of its class
 
 @dataclass(frozen=True)
 class Alike:
-    """groups: (n,), images that are alike in one. untold: the classes whose images are so alike
+    """groups: (n,), images that are alike in one. pairs: (p, 2), those that are alike themselves,
+    not by way of others. untold: the classes whose images are so alike
     that copies cannot be told from others: in them no image is kept with another, and their score
     may be too high."""
 
     groups: Numbers
+    pairs: Numbers
     untold: tuple[int, ...]
 
     def notes(self, classes: Sequence[str]) -> list[str]:
@@ -71,7 +73,7 @@ def alike_groups(rows: Vectors, labels: Numbers, *, progress: Progress | None = 
     untold = _mostly_one(linked_groups(pairs[kept], len(rows)), labels)
     kept &= ~untold[labels[pairs]].any(1)
     groups = linked_groups(pairs[kept], len(rows))
-    return Alike(groups, tuple(np.flatnonzero(untold).tolist()))
+    return Alike(groups, pairs[kept], tuple(np.flatnonzero(untold).tolist()))
 
 
 def _mostly_one(groups: Numbers, labels: Numbers) -> npt.NDArray[np.bool_]:

@@ -25,6 +25,11 @@ from embedtool.types import PathLike, Progress, Reject, Source, Vectors, unit_ro
 PLAIN = "embedding"  # the stage of the first pass
 PARTS = 10  # to hold out some of: finer, few photos of a class would not fill them
 
+LEAKS = (  # what is left out of the sets to learn from and to validate on
+    "training photos alike to one to validate or test on",
+    "validation photos alike to one to test on",
+)
+
 Flags = npt.NDArray[np.bool_]
 
 
@@ -97,8 +102,10 @@ def survey(
         np.concatenate([part.labels for part in sets]),
         progress=progress,
     )
-    groups = _with_copies(similar.groups, [p.digest for part in sets for p in part.photos])
-    pool, held, judged, groups = _apart(sets, groups, notes)
+    pairs = np.concatenate([similar.pairs, _contents(sets)])
+    apart = _apart(sets, pairs, notes)
+    pool, held, judged = (part.part(kept) for part, kept in zip(sets, apart, strict=True))
+    groups = linked_groups(pairs, sum(map(len, apart)))[: len(apart[0])][apart[0]]
     if few := _few(pool, classes, rejected, notes):
         notes.append(
             f"classes of one photo or none ({len(few)}: {', '.join(few[:3])}): it is learned from "
@@ -111,32 +118,30 @@ def survey(
     return Survey(classes, pool, groups, held, judged, rejected, tuple(notes))
 
 
-def _with_copies(groups: Numbers, digests: Sequence[bytes]) -> Numbers:
-    """The same groups (n,), those joined that share a content: it is one picture in a class, too,
-    where likeness tells nothing."""
-    links = []
-    for names in (groups, np.array([digest.hex() for digest in digests])):
-        _, first, own = np.unique(names, return_index=True, return_inverse=True)
-        links.append(np.stack([np.arange(len(names)), first[own]], 1))
-    return linked_groups(np.concatenate(links), len(groups))
+def _contents(sets: Sequence[PhotoSet]) -> Numbers:
+    """Each of n photos with the last of its content (n, 2): in a class, too, where likeness tells
+    nothing, that is one picture."""
+    digests = [photo.digest for part in sets for photo in part.photos]
+    last = {digest: number for number, digest in enumerate(digests)}
+    return np.array([(number, last[digest]) for number, digest in enumerate(digests)], np.int64)
 
 
-def _apart(
-    sets: Sequence[PhotoSet], groups: Numbers, notes: list[str]
-) -> tuple[PhotoSet, PhotoSet, PhotoSet, Numbers]:
-    """Each set without the photos that are alike to one of a later set, and the groups of those
-    left to learn from; groups (n,) are of all."""
-    sizes = np.cumsum([len(part.photos) for part in sets])[:-1]
-    learned, chosen, judged = np.split(groups, sizes)
-    kept = ~np.isin(learned, np.concatenate([chosen, judged]))
-    held = ~np.isin(chosen, judged)
-    for role, others, part in (
-        ("training", "to validate or test on", kept),
-        ("validation", "to test on", held),
-    ):
+def _apart(sets: Sequence[PhotoSet], pairs: Numbers, notes: list[str]) -> list[Flags]:
+    """Which photos of each set are alike to none of a later one; pairs (p, 2) are alike.
+
+    Themselves, not by way of others: with the built-in network, to which more photos are alike,
+    that would cost 547 of 3,068 clothing photos in the place of 280 (mobilenet_v2: 1).
+    """
+    sizes = [len(part.photos) for part in sets]
+    of = np.repeat(np.arange(len(sets)), sizes)
+    both = np.concatenate([pairs, pairs[:, ::-1]])
+    kept = np.ones(len(of), np.bool_)
+    kept[both[of[both[:, 0]] < of[both[:, 1]], 0]] = False
+    parts: list[Flags] = np.split(kept, np.cumsum(sizes)[:-1])
+    for part, what in zip(parts, LEAKS, strict=False):
         if left_out := int((~part).sum()):
-            notes.append(f"{role} photos alike to one {others}, left out: {left_out}")
-    return sets[0].part(kept), sets[1].part(held), sets[2], learned[kept]
+            notes.append(f"{what}, left out: {left_out}")
+    return parts
 
 
 def told(rejects: Sequence[Reject]) -> str:
