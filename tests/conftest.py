@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from browser import BROWSER, Page, browser
 from faults.driver import Driver
+from hypothesis import HealthCheck, settings
 from PIL import Image, ImageOps
 
 LONG = {  # option: what its number counts; without it a test does what fits into every run
@@ -23,6 +24,8 @@ LONG = {  # option: what its number counts; without it a test does what fits int
     "--minutes": "of one writer and four readers",
     "--machine": "examples of the state machine",
 }
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")  # no test depends on how busy the machine is
 SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
 
 
