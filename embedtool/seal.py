@@ -12,15 +12,17 @@ from contextlib import closing
 from pathlib import Path
 
 from embedtool.files import write_whole
-from embedtool.layout import damaged
+from embedtool.layout import connect, damaged
 
 COUNTER = slice(24, 28)  # of the first page: SQLite raises it with every change of the file
 COOKIE = slice(40, 44)  # of the first page: counts changes of the schema, and a copy starts anew
 
 
-def write_seal(index: Path, db: sqlite3.Connection) -> None:
-    """Seal the catalogue as it stands."""
-    counter, digest = _state(db)
+def write_seal(index: Path) -> None:
+    """Seal the catalogue as it lies on disk: of a page that was changed and then freed, SQLite
+    writes nothing, and the connection that did so still has it."""
+    with closing(connect(index / "catalog.sqlite")) as db:
+        counter, digest = _state(db)
     with write_whole(_file(index)) as file:
         file.write(json.dumps({"change_counter": counter, "sha256": digest}).encode())
 

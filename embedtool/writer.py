@@ -52,7 +52,7 @@ class Writer(Index):
         try:
             if not self._sealed:
                 with self._faults():
-                    write_seal(self.path, self._db)
+                    write_seal(self.path)
         finally:
             super().close()
             os.close(self._lock)

@@ -170,6 +170,22 @@ def test_a_seal_of_an_earlier_state_says_nothing(index: Path) -> None:
     assert (index / "catalog.sha256").read_bytes() != old
 
 
+def test_pages_that_sqlite_frees_are_sealed_as_they_lie_on_disk(index: Path) -> None:
+    with Writer(index) as writer:  # as SQLite is built almost everywhere but on Debian
+        writer._db.execute("PRAGMA secure_delete = OFF")
+        rows = unit_rows(np.random.default_rng(0).normal(size=(3000, DIM)))
+        digests = [b"%032d" % n for n in range(len(rows))]
+        writer.commit(
+            vectors=list(zip(digests, rows, strict=True)),
+            images=[(Source(b"/r", d, 1, 1), d) for d in digests],
+            renames=[],
+            rejects=[],
+        )
+        writer.drop([row.id for row in writer.rows() if row.id % 3 == 0 or 500 < row.id < 1500], [])
+    with Index(index) as opened:
+        assert opened.counts()["images"] == 3000 - 1000 - 666
+
+
 def test_a_wrong_row_is_told_without_reading_the_others(index: Path) -> None:
     fill(index, 20)
     file = index / "vectors" / "000001.npy"
