@@ -175,6 +175,16 @@ def mean_with_interval(
     return _estimate(float(own.mean()), np.array(spread))
 
 
+def surest_mistakes(
+    truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating]
+) -> list[int]:
+    """Numbers of the images given another class than their own (n,), the most confident first, by
+    the probabilities (n, c)."""
+    wrong = np.flatnonzero(probabilities.argmax(1) != truth)
+    sure = probabilities.max(1)[wrong]
+    return [int(n) for n in wrong[np.argsort(-sure, kind="stable")]]
+
+
 def paired_difference(
     first: npt.ArrayLike, second: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from embedtool.errors import UsageError
 from embedtool.labelling import Labelled, LabelReport, read_labels
-from embedtool.metrics import Evaluation, evaluate
+from embedtool.metrics import Evaluation, evaluate, surest_mistakes
 from embedtool.probe import Probabilities, suggest
 from embedtool.probefile import Probe, read_probe
 from embedtool.store import Index
@@ -222,8 +222,6 @@ def _mistakes(
     probabilities: Probabilities,
 ) -> tuple[Mistake, ...]:
     predicted = probabilities.argmax(1)
-    wrong = np.flatnonzero(predicted != truth)
-    wrong = wrong[np.argsort(-probabilities[wrong, predicted[wrong]], kind="stable")][:MISTAKES]
     first = {c: n for n, c in reversed(list(enumerate(labelled.contents.tolist())))}
     return tuple(
         Mistake(
@@ -232,5 +230,5 @@ def _mistakes(
             predicted=probe.classes[predicted[i]],
             probability=float(probabilities[i, predicted[i]]),
         )
-        for i in wrong.tolist()
+        for i in surest_mistakes(truth, probabilities)[:MISTAKES]
     )

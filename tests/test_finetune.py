@@ -514,7 +514,7 @@ def test_confidence_is_fitted_only_where_there_are_enough_mistakes() -> None:
 
 def test_training_begins_with_the_probe_at_no_temperature(tmp_path: Path) -> None:
     found = surveyed(album(tmp_path / "photos", one=6, two=6))
-    start = fit_probe(found.training, found.groups, 2, balanced=False, seed=0)
+    start = fit_probe(found, FinetuneSettings())
     kernel, bias = start.head["logits/kernel"], start.head["logits/bias"]
     scale = np.linalg.norm(start.probe.weights) / np.linalg.norm(kernel)
     assert not np.isclose(scale, 1, rtol=0.1)

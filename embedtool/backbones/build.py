@@ -42,21 +42,17 @@ PARITY = {"float32": 1e-4, "int8": 0.1}  # largest 1 - cosine allowed after comp
 
 def import_handle(handle: str, name: str, target: str, keras_too: bool) -> None:
     """Fetch a TF Hub handle, else (for the full MobileNetV2) keras.applications, as a folder."""
-    os.environ["TFHUB_CACHE_DIR"] = str(hub_folder())
-    socket.setdefaulttimeout(NETWORK_TIMEOUT)
-    import tensorflow_hub as hub
-
     try:
-        path = hub.resolve(handle)
-    except Exception as hub_error:  # whatever the network, the archive or the cache raise
+        path = _fetched(handle)
+    except ModelOffline as hub_error:
         if not keras_too:
-            raise ModelOffline(f"{handle} cannot be fetched: {hub_error}") from hub_error
+            raise
         try:
             full = keras.applications.MobileNetV2(
                 input_shape=(224, 224, 3), include_top=False, weights="imagenet"
             )
         except Exception as error:  # keras raises bare Exception for a failed download
-            raise ModelOffline(f"{handle}: {hub_error}; keras.applications: {error}") from error
+            raise ModelOffline(f"{hub_error}; keras.applications: {error}") from error
         _publish_mobilenet(network.get_tensors(full), 1.0, 224, name, Path(target))
         return
     import_saved_model(path, name, target, _size_in(handle))
@@ -100,6 +96,18 @@ def import_saved_model(path: str, name: str, target: str, size: int = 0) -> None
         )
 
 
+def _fetched(handle: str) -> str:
+    """The folder of a TF Hub module, downloaded where it is in no cache. Raises ModelOffline."""
+    os.environ["TFHUB_CACHE_DIR"] = str(hub_folder())
+    socket.setdefaulttimeout(NETWORK_TIMEOUT)
+    import tensorflow_hub as hub
+
+    try:
+        return str(hub.resolve(handle))
+    except Exception as error:  # whatever the network, the archive or the cache raise
+        raise ModelOffline(f"{handle} cannot be fetched: {error}") from error
+
+
 def _publish_mobilenet(
     tensors: dict[str, np.ndarray], alpha: float, size: int, name: str, target: Path
 ) -> None:
@@ -110,15 +118,7 @@ def _publish_mobilenet(
 
 def import_head(handle: str, target: str) -> None:
     """Take the ImageNet classifier of a TF Hub module, and say of which network it is the top."""
-    os.environ["TFHUB_CACHE_DIR"] = str(hub_folder())
-    socket.setdefaulttimeout(NETWORK_TIMEOUT)
-    import tensorflow_hub as hub
-
-    try:
-        path = hub.resolve(handle)
-    except Exception as error:  # whatever the network, the archive or the cache raise
-        raise ModelOffline(f"{handle} cannot be fetched: {error}") from error
-    _, saved = saved_callable(path)
+    _, saved = saved_callable(_fetched(handle))
     below = network.from_hub_names(saved.variables)
     top = {v.name.split("/")[-1]: v.numpy() for v in saved.variables if "/Logits/" in v.name}
     if below is None or top.keys() != {"weights:0", "biases:0"}:

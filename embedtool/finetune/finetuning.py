@@ -77,14 +77,7 @@ def finetune_model(
     if sheet is not None:
         write_sheet(album.training.photos, sheet, settings, size=bottom.size)
     rows = gather_rows(album, bottom, settings, cache_bytes=cache_bytes, progress=progress)
-    start = fit_probe(
-        album.training,
-        album.groups,
-        len(album.classes),
-        balanced=settings.class_weights == "balanced",
-        seed=settings.seed,
-        progress=progress,
-    )
+    start = fit_probe(album, settings, progress=progress)
     if not settings.from_scratch:
         top.start_head(start.head)
     work = target.with_name(target.name + ".training")
@@ -144,8 +137,5 @@ def finetune_model(
 
 def _run(base: Backbone, album: Survey, rows: Rows, settings: FinetuneSettings) -> str:
     """What a checkpoint must agree on to be taken up: everything that decides the weights."""
-    text = json.dumps([base.fingerprint, album.classes, rows.copies, settings.record()])
-    digest = hashlib.sha256(text.encode())
-    for photo in (*album.training.photos, *album.validation.photos):
-        digest.update(photo.digest + b"%d" % photo.label)
-    return digest.hexdigest()
+    about = [base.fingerprint, album.classes, rows.copies, settings.record(), album.contents()]
+    return hashlib.sha256(json.dumps(about).encode()).hexdigest()

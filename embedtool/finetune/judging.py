@@ -11,7 +11,7 @@ from embedtool.backbones import Backbone
 from embedtool.embed import Embedder, NetworkEmbedder
 from embedtool.finetune.survey import PhotoSet, Survey
 from embedtool.layout import full_path
-from embedtool.metrics import Estimate, Evaluation, evaluate, paired_difference
+from embedtool.metrics import Estimate, Evaluation, evaluate, paired_difference, surest_mistakes
 from embedtool.pipeline import embed_files
 from embedtool.probefile import Probe
 from embedtool.softmax import Solution
@@ -34,10 +34,9 @@ class Judgement:
         predicted = self.probabilities.argmax(1)
         sure = self.probabilities.max(1)
         names = self.evaluation.classes
-        wrong = np.flatnonzero(predicted != self.truth)
         return [
             Mistake(self.paths[n], names[self.truth[n]], names[predicted[n]], float(sure[n]))
-            for n in wrong[np.argsort(-sure[wrong], kind="stable")].tolist()
+            for n in surest_mistakes(self.truth, self.probabilities)
         ]
 
     def record(self) -> dict[str, Any]:

@@ -110,10 +110,7 @@ def run_finetune_bench(
             once = (time.perf_counter() - begun) / len(learned) * 1000
         top = Top(base.folder, bottom.shape, len(album.classes), settings)
         parity = _parity(top, bottom, base, album)
-        start = fit_probe(
-            album.training, album.groups, len(album.classes), balanced=False, seed=seed
-        )
-        top.start_head(start.head)
+        top.start_head(fit_probe(album, settings).head)
         idiom = KerasFit(base.folder, album, settings, Path(scratch))
         theirs: list[float] = []
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from embedtool.errors import UsageError
-from embedtool.finetune.survey import PhotoSet
+from embedtool.finetune.settings import FinetuneSettings
+from embedtool.finetune.survey import Survey
 from embedtool.finetune.top import Head
 from embedtool.probe import PARTS, class_counts, cross_validate
 from embedtool.softmax import Axes, Solution, fit
-from embedtool.splits import Numbers, deal
+from embedtool.splits import deal
 from embedtool.types import Progress
 
 
@@ -21,26 +22,22 @@ class Start:
 
 
 def fit_probe(
-    photos: PhotoSet,
-    groups: Numbers,
-    classes: int,
-    *,
-    balanced: bool,
-    seed: int,
-    progress: Progress | None = None,
+    album: Survey, settings: FinetuneSettings, *, progress: Progress | None = None
 ) -> Start:
-    """A probe of all the photos; C and temperature by cross-validation, each group in one part.
+    """A probe of all photos to learn from; C and temperature by cross-validation, each group in one
+    part.
 
     Raises UsageError where each class is copies of one picture.
     """
-    rows, labels = photos.vectors, photos.labels
+    rows, labels, groups = album.training.vectors, album.training.labels, album.groups
+    classes, balanced = len(album.classes), settings.class_weights == "balanced"
     most = max(np.unique(groups[labels == c]).size for c in np.unique(labels))
     if most < 2:
         raise UsageError(
             f"expected a class with two different pictures to learn from, each of the {classes} "
             f"has one and copies of it, {len(labels)} photos in all: add others, or hold out fewer"
         )
-    parts = deal(labels, groups, min(PARTS, most), seed=seed)
+    parts = deal(labels, groups, min(PARTS, most), seed=settings.seed)
     tried = cross_validate(rows, labels, parts, classes, balanced=balanced, progress=progress)
     strength = tried.chosen.strength
     solution = fit(

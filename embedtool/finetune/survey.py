@@ -60,6 +60,13 @@ class Survey:
     rejects: tuple[Reject, ...]
     notes: tuple[str, ...]
 
+    def contents(self) -> list[list[str]]:
+        """SHA-256 and class of each photo to learn from, and of each to validate on."""
+        return [
+            [f"{photo.digest.hex()} {photo.label}" for photo in part.photos]
+            for part in (self.training, self.validation)
+        ]
+
 
 def survey(
     photos: PathLike | Sequence[PathLike],
@@ -144,11 +151,6 @@ def _apart(sets: Sequence[PhotoSet], pairs: Numbers, notes: list[str]) -> list[F
     return parts
 
 
-def told(rejects: Sequence[Reject]) -> str:
-    """How many photos were refused, and why the first."""
-    return f"photos refused: {len(rejects)}, the first {rejects[0].path}: {rejects[0].reason}"
-
-
 def _held_out(
     labels: Numbers, groups: Numbers, *, share: float, seed: int
 ) -> npt.NDArray[np.bool_]:
@@ -214,7 +216,9 @@ def _few(
     if sum(count >= 2 for count in counts) < 2:
         named = ", ".join(f"{n} {name}" for n, name in zip(counts, classes, strict=True))
         why = "".join(f"; {note}" for note in notes)
-        why += f"; {told(rejects)}" if rejects else ""
+        if rejects:
+            why += f"; photos refused: {len(rejects)}, the first {rejects[0].path}: "
+            why += rejects[0].reason
         raise UsageError(
             "expected two classes or more with two photos or more each, every class in a folder "
             f"of its name or by --labels FILE (path,label); received {named or 'none'}{why}"

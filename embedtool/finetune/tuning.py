@@ -94,14 +94,7 @@ def tune_model(
     )
     if not album.validation.photos:
         raise UsageError("a search needs photos to validate on: name some with --validation")
-    start = fit_probe(
-        album.training,
-        album.groups,
-        len(album.classes),
-        balanced=settings.class_weights == "balanced",
-        seed=settings.seed,
-    )
-    bench = _Bench(base, album, settings, start.head, cache_bytes)
+    bench = _Bench(base, album, settings, fit_probe(album, settings).head, cache_bytes)
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     lock = take_lock(folder)
@@ -157,11 +150,8 @@ def _open(folder: Path, bench: _Bench) -> optuna.Study:
 
 
 def _described(bench: _Bench) -> str:
-    digests = [
-        [f"{photo.digest.hex()} {photo.label}" for photo in part.photos]
-        for part in (bench.album.training, bench.album.validation)
-    ]
-    return json.dumps([bench.base.fingerprint, bench.settings.record(), digests])
+    about = [bench.base.fingerprint, bench.settings.record(), bench.album.contents()]
+    return json.dumps(about)
 
 
 def _accuracy(trial: optuna.Trial, bench: _Bench) -> float:

@@ -26,15 +26,15 @@ def principal_axes(sample: Vectors) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(axes.T[::-1])
 
 
-def bearings(rows: Vectors, axes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Where rows (n, d) lie along the axes that `walk` goes by (n, BEARINGS); the first, which is
-    nearly the mean, tells rows apart the least and is left out."""
-    return rows @ axes[1 : BEARINGS + 1].T
+def bearings(axes: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Of principal axes (a, d) those that `walk` goes by (b, d); the first, which is nearly the
+    mean, tells rows apart the least and is left out."""
+    return axes[1 : BEARINGS + 1].copy()
 
 
 def walk(along: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    """An order (n,) in which near rows follow one another, from their `bearings` (n, b): by the
-    side of the median that they are on, axis after axis.
+    """An order (n,) in which near rows follow one another, from where they lie along the `bearings`
+    (n, b): by the side of the median that they are on, axis after axis.
 
     Laid and asked in this order, what one search reads is mostly still in the cache for the next.
     """
@@ -49,6 +49,9 @@ class Approximate:
         self._index = index
         self._breadth = "efSearch" if method.startswith("HNSW") else "nprobe"
         self.count = int(index.ntotal)
+        rotation: Any = faiss.downcast_VectorTransform(index.chain.at(0))
+        axes = faiss.vector_to_array(rotation.A).reshape(rotation.d_out, rotation.d_in)
+        self._bearings = bearings(axes[:-1])  # the last is for `_lift`
 
     @classmethod
     def empty(cls, method: str, sample: Vectors, axes: npt.NDArray[np.float32]) -> "Approximate":
@@ -88,7 +91,7 @@ class Approximate:
 
     def walk(self, queries: Vectors) -> npt.NDArray[np.intp]:
         """The order (m,) in which these queries (m, d) are best asked."""
-        return walk(bearings(queries, self._matrix()))
+        return walk(queries @ self._bearings.T)
 
     def propose(self, queries: Vectors, count: int, breadth: int) -> Ids:
         """For each query (m, d) the ids (m, count) that look nearest; -1 where it has no more.
@@ -111,11 +114,6 @@ class Approximate:
         rotation = faiss.downcast_VectorTransform(self._index.chain.at(0))
         self._plain = faiss.IndexPreTransform(rotation, self._mapped().index)
         return faiss.IndexRefine(self._plain, rows)
-
-    def _matrix(self) -> npt.NDArray[np.float32]:
-        """The axes (a + 1, d), the last all 0."""
-        rotation: Any = faiss.downcast_VectorTransform(self._index.chain.at(0))
-        return faiss.vector_to_array(rotation.A).reshape(rotation.d_out, rotation.d_in)
 
     def _mapped(self) -> Any:
         return faiss.downcast_index(self._index.index)

@@ -194,9 +194,9 @@ class _Trial:
         among them for the held-out queries."""
         best = np.full((len(self.held), max(RECALL_AT)), -np.inf, np.float32)
         found = np.full(best.shape, -1, np.int64)
-        along = []
+        by, along = bearings(self.axes), []
         for ids, rows in self._read(rest, "measuring exact search"):
-            along.append(bearings(rows, self.axes))
+            along.append(rows @ by.T)
             best, found = merge(best, found, *nearest(self.queries, [(ids, rows)], best.shape[1]))
         return rest[walk(np.concatenate(along))], best
 
