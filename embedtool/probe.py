@@ -22,6 +22,11 @@ from embedtool.types import Progress, Vectors
 GRID = tuple(round(10 ** (step / 2), 4) for step in range(-2, 7))  # C, 0.1 to 1,000
 WORSE = 2  # strengths in a row that are no better end the search
 TEMPERATURES = (0.05, 20.0)  # the least and the highest
+# Of 300 draws from a classifier whose confidence is true, 83 % of them right: 50 images give the
+# temperature within a factor of 1.25 (one standard deviation), 20 within 2, and 10 give one below
+# 0.3 in every seventh draw. Whatever their number, without a mistake the log loss falls without
+# end, and with one or two the temperature is too low by a third to a half.
+FEWEST, MISTAKES = 50, 3
 PARTS = 5
 ROUGHLY = 1e-5  # how close the probes that judge come: their scores then agree to four digits
 NEIGHBOURS = 10  # of the k-NN baseline, the k of precision@10
@@ -43,13 +48,14 @@ class Trial:
 @dataclass(frozen=True)
 class CrossValidation:
     """The trials, the most accurate one, and how it predicted each image (n, c) from the other
-    parts, at the temperature that makes its confidence true. `mean` is the mean of its probes, at
-    no temperature: near the probe of all, a start for it."""
+    parts, at the temperature that makes its confidence true, or a note on why there is none.
+    `mean` is the mean of its probes, at no temperature: near the probe of all, a start for it."""
 
     trials: tuple[Trial, ...]
     chosen: Trial
     probabilities: Probabilities
     temperature: float
+    note: str
     mean: Solution
 
 
@@ -115,10 +121,10 @@ def cross_validate(
             break
     if best is None:
         raise UsageError("expected at least one strength to try")
-    temperature = true_temperature(best[1], labels)
+    temperature, note = true_temperature(best[1], labels)
     back = np.empty_like(best[1])
     back[order] = _tempered(best[1], temperature)
-    return CrossValidation(tuple(trials), best[0], back, temperature, best[2])
+    return CrossValidation(tuple(trials), best[0], back, temperature, note, best[2])
 
 
 def nearest_neighbours(
@@ -243,9 +249,17 @@ def _rank(trial: Trial) -> tuple[float, float]:
     return trial.accuracy, -trial.log_loss
 
 
-def true_temperature(probabilities: Probabilities, labels: Labels) -> float:
+def true_temperature(probabilities: Probabilities, labels: Labels) -> tuple[float, str]:
     """What logits are to be divided by so that confidence is true: the least log loss (Guo et al.
-    2017, On Calibration of Modern Neural Networks, 4.2), of images (n, c) not learned from."""
+    2017, On Calibration of Modern Neural Networks, 4.2), of images (n, c) not learned from; 1, and
+    a note on why, where they are too few to tell."""
+    mistakes = int((probabilities.argmax(1) != labels).sum())
+    if len(labels) < FEWEST or mistakes < MISTAKES:
+        return 1.0, (
+            f"{len(labels)} images were held out, with {mistakes} mistakes among them: fewer than "
+            f"the {FEWEST} and {MISTAKES} that tell how true probabilities are, which stay as "
+            "trained"
+        )
     at = np.arange(len(labels))
 
     def loss(logarithm: float) -> float:
@@ -253,7 +267,7 @@ def true_temperature(probabilities: Probabilities, labels: Labels) -> float:
         return float(-np.log(own.clip(LEAST)).mean())
 
     found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
-    return float(np.exp(found.x))
+    return float(np.exp(found.x)), ""
 
 
 def _tempered(probabilities: Probabilities, temperature: float) -> Probabilities:

@@ -156,7 +156,11 @@ def train_probe(
         careless=mean_with_interval(right, seed=seed),
         alike=alike,
         untold=tuple(lesson.labelled.classes[c] for c in similar.untold),
-        notes=(*lesson.labelled.report.notes(), *similar.notes(lesson.labelled.classes)),
+        notes=(
+            *lesson.labelled.report.notes(),
+            *similar.notes(lesson.labelled.classes),
+            *filter(None, [chosen.note]),
+        ),
         neighbours=mean_with_interval(by_neighbours.argmax(1) == own, seed=seed),
         few_shot=few,
         seed=seed,

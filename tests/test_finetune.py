@@ -19,9 +19,14 @@ from embedtool.backbones import load_backbone
 from embedtool.backbones.folder import read_folder
 from embedtool.decode import decode_image
 from embedtool.embed import NetworkEmbedder
-from embedtool.errors import EmbedtoolError, ModelUnavailable, PhotosMissing, UsageError
+from embedtool.errors import (
+    EmbedtoolError,
+    IndexLocked,
+    ModelUnavailable,
+    PhotosMissing,
+    UsageError,
+)
 from embedtool.finetune.bottom import Bottom
-from embedtool.finetune.confidence import held_out_temperature
 from embedtool.finetune.publishing import write_head
 from embedtool.finetune.rows import gather_rows
 from embedtool.finetune.runtime import keras, tf
@@ -31,6 +36,8 @@ from embedtool.finetune.survey import Survey, survey
 from embedtool.finetune.top import Top
 from embedtool.finetune.training import train
 from embedtool.finetune.views import Photo
+from embedtool.lock import take_lock
+from embedtool.probe import true_temperature
 from embedtool.probefile import read_probe
 
 KINDS = ("city", "fish", "sunset", "flower")
@@ -252,6 +259,17 @@ def test_a_class_with_one_image_and_a_batch_above_the_set(tmp_path: Path) -> Non
     assert [reject.path.name for reject in report.rejects] == ["bad.jpg"]
     assert any("single" in note for note in report.notes)
     assert any("batch" in note for note in report.notes)
+
+
+def test_one_run_at_a_time(tmp_path: Path) -> None:
+    photos = album(tmp_path / "photos", one=4, two=4)
+    (tmp_path / "out.training").mkdir()
+    lock = take_lock(tmp_path / "out.training")
+    with pytest.raises(IndexLocked, match=r"writing to .*out.training"):
+        finetune_model(photos, out=tmp_path / "out", model="builtin", settings=QUICK)
+    os.close(lock)
+    finetune_model(photos, out=tmp_path / "out", model="builtin", settings=QUICK)
+    assert not (tmp_path / "out.training").exists()
 
 
 def surveyed(
@@ -504,15 +522,19 @@ def test_confidence_is_fitted_only_where_there_are_enough_mistakes() -> None:
     labels = np.arange(60) % 2
     shares = np.full((60, 2), 0.1, np.float32)
     shares[np.arange(60), labels] = 0.9
-    assert held_out_temperature(shares, labels) == (1.0, ANY)  # all right: no end to it
+    assert true_temperature(shares, labels) == (1.0, ANY)  # all right: no end to it
     wrong = labels.copy()
     wrong[:12] = 1 - wrong[:12]
-    assert held_out_temperature(shares[:49], wrong[:49])[0] == 1.0
-    found, note = held_out_temperature(shares, wrong)
+    assert true_temperature(shares[:49], wrong[:49])[0] == 1.0
+    found, note = true_temperature(shares, wrong)
     assert (found, note) == (pytest.approx(np.log(9) / np.log(4), rel=1e-3), "")  # to 0.8
 
 
-def test_training_begins_with_the_probe_at_no_temperature(tmp_path: Path) -> None:
+def test_training_begins_with_the_probe_at_no_temperature(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("embedtool.probe.FEWEST", 1)
+    monkeypatch.setattr("embedtool.probe.MISTAKES", 0)
     found = surveyed(album(tmp_path / "photos", one=6, two=6))
     start = fit_probe(found, FinetuneSettings())
     kernel, bias = start.head["logits/kernel"], start.head["logits/bias"]

@@ -142,6 +142,16 @@ def test_temperature_makes_confidence_true() -> None:
     assert cooled == pytest.approx(powers / powers.sum(1, keepdims=True), abs=1e-4)
 
 
+def test_few_images_tell_no_temperature(tmp_path: Path) -> None:
+    rows, labels = clouds(12, 45, 3, 40, 6)
+    found = cross_validate(rows, labels, deal(labels, np.arange(45), 5), 3, strengths=[0.3])
+    assert found.temperature == 1.0 and "fewer than the 50 and 3" in found.note
+    names = [f"class{c}/{i}.jpg" for i, c in enumerate(labels)]
+    report = package.train_probe(make_index(tmp_path / "i", rows, names), tmp_path / "probe")
+    assert any("45 images were held out" in note for note in report.notes)
+    assert read_probe(tmp_path / "probe").temperature == 1.0
+
+
 def test_few_shots_are_judged_on_others() -> None:
     rows, labels = clouds(6, 300, 3, 24, 3)
     groups = np.arange(300)

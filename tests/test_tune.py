@@ -10,7 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from conftest import picture, save
+from conftest import embedtool, picture, save
 
 from embedtool import FinetuneSettings, TuneReport, TuneTrial, read_settings, tune_model
 from embedtool.errors import IndexLocked, UsageError
@@ -201,6 +201,9 @@ def test_what_a_search_refuses(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match=r"leave them out|above 0"):
             tune_model(tmp_path, out=tmp_path / "study", model="builtin", settings=settings)
+    done = embedtool("tune", tmp_path, "--out", tmp_path / "study", "--html", tmp_path)
+    assert (done.code, "this is a folder" in done.err) == (1, True)
+    assert not (tmp_path / "study").exists()
 
 
 def test_the_page_shows_history_importance_and_every_trial(tmp_path: Path) -> None:

@@ -210,6 +210,8 @@ def tune(
     the defaults, so that the best is at least as good. Interrupted, the same command goes on:
     `embedtool finetune PHOTOS --config OUT/best.json` uses what it found.
     """
+    if html:
+        check_writable(html)
     given = {"epochs": epochs, "copies": copies, "seed": seed}
     changes = embedtool.read_settings(config) if config else {}
     changes |= {name: value for name, value in given.items() if value is not None}

@@ -13,7 +13,6 @@ from embedtool.errors import UsageError
 from embedtool.files import publish_folder
 from embedtool.finetune.bottom import Bottom
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.confidence import held_out_temperature
 from embedtool.finetune.judging import judge
 from embedtool.finetune.outcome import FinetuneReport
 from embedtool.finetune.publishing import REPORT, write_head, write_json, write_model
@@ -24,6 +23,8 @@ from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
 from embedtool.finetune.top import Top
 from embedtool.finetune.training import predict, train
+from embedtool.lock import take_lock
+from embedtool.probe import true_temperature
 from embedtool.types import PathLike, Progress
 
 UNCALIBRATED = "no photos were held out to validate on: probabilities are as trained, not fitted"
@@ -82,21 +83,25 @@ def finetune_model(
         top.start_head(start.head)
     work = target.with_name(target.name + ".training")
     work.mkdir(parents=True, exist_ok=True)
-    history = train(
-        top,
-        settings,
-        rows.training,
-        rows.validation,
-        classes=len(album.classes),
-        work=work,
-        run=_run(base, album, rows, settings),
-        tensorboard=Path(tensorboard) if tensorboard is not None else None,
-        after_epoch=after_epoch,
-        progress=progress,
-    )
+    lock = take_lock(work)
+    try:
+        history = train(
+            top,
+            settings,
+            rows.training,
+            rows.validation,
+            classes=len(album.classes),
+            work=work,
+            run=_run(base, album, rows, settings),
+            tensorboard=Path(tensorboard) if tensorboard is not None else None,
+            after_epoch=after_epoch,
+            progress=progress,
+        )
+    finally:
+        os.close(lock)
     temperature, uncalibrated, chosen = 1.0, UNCALIBRATED, []
     if held := rows.validation:
-        temperature, uncalibrated = held_out_temperature(predict(top, held), held.labels)
+        temperature, uncalibrated = true_temperature(predict(top, held), held.labels)
         chosen = [TEMPERATURE] * (not uncalibrated) + [EPOCH] * (settings.patience > 0)
     if album.test.photos:
         chosen = []
