@@ -90,7 +90,9 @@ def damaged(index: Path, what: str) -> IndexDamaged:
 
 def connect(file: Path) -> sqlite3.Connection:
     uri = file.absolute().as_uri() + ("?mode=rwc" if file.suffix == ".new" else "?mode=rw")
-    db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=LOCK_WAIT)
+    db = sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=LOCK_WAIT, check_same_thread=False
+    )
     try:
         # EXTRA: a commit also syncs the folder its journal is gone from. Compaction deletes files
         # after a commit that a journal brought back by a power cut would undo.

@@ -15,6 +15,7 @@ from embedtool.errors import UsageError
 from embedtool.search import (
     Exact,
     Searcher,
+    Similarities,
     build_search,
     milliseconds,
     open_searcher,
@@ -186,15 +187,15 @@ def _grow(
     return normalise(rows)
 
 
-def _measure(place: Path, kind: str) -> tuple[dict[str, float], npt.NDArray[np.float32]]:
-    """The figures of one way to search, and the similarities (m, k) it found."""
+def _measure(place: Path, kind: str) -> tuple[dict[str, float], dict[int, Similarities]]:
+    """The figures of one way to search, and by k the similarities (m, k) it found."""
     child = subprocess.run(
         [sys.executable, "-P", "-m", "embedtool.searchbench", str(place), kind],
         stdout=subprocess.PIPE,
         check=True,
     )
     figures: dict[str, float] = json.loads(child.stdout)
-    return figures, np.load(place / f"{kind}.npy")
+    return figures, {k: np.load(place / f"{kind}-{k}.npy") for k in RECALL_AT}
 
 
 def _child(place: Path, kind: str) -> None:
@@ -202,13 +203,13 @@ def _child(place: Path, kind: str) -> None:
     with Index(place / "index") as index, index.snapshot():
         before = _resident()
         searcher: Searcher = Exact(index) if kind == "exact" else open_searcher(index)
-        found, _ = searcher.nearest(queries, max(RECALL_AT))  # reads and checks all there is
+        for k in RECALL_AT:  # which reads and checks all there is
+            np.save(place / f"{kind}-{k}.npy", searcher.nearest(queries, k)[0])
         start = time.perf_counter()
         searcher.nearest(queries, 10)
         batch = (time.perf_counter() - start) * 1000 / len(queries)
         times = milliseconds(searcher, queries[: TIMED_EXACT if kind == "exact" else TIMED])
         after = _resident()
-    np.save(place / f"{kind}.npy", found)
     print(
         json.dumps(
             {
@@ -235,8 +236,8 @@ def _row(
     name: str,
     own: dict[str, float],
     exact: dict[str, float],
-    found: npt.NDArray[np.float32],
-    truth: npt.NDArray[np.float32],
+    found: dict[int, Similarities],
+    truth: dict[int, Similarities],
 ) -> SearchBenchRow:
     return SearchBenchRow(
         search=name,
@@ -245,7 +246,7 @@ def _row(
         batch_ms=own["batch"],
         times_exact_p50=exact["p50"] / own["p50"],
         times_exact_batch=exact["batch"] / own["batch"],
-        recall={str(k): share_found(found[:, :k], truth, k) for k in RECALL_AT},
+        recall={str(k): share_found(found[k], truth[k], k) for k in RECALL_AT},
         resident_mb=own["resident"] and own["resident"] / 1e6,
     )
 

@@ -66,7 +66,8 @@ def test_similarities_at_places_are_the_products(n: int, m: int, c: int, seed: i
     rows, queries = unit_rows(random.normal(size=(n, 7))), unit_rows(random.normal(size=(m, 7)))
     where = random.integers(n, size=(c, m)).T  # not contiguous
     expected = np.take_along_axis(queries @ rows.T, where, 1)
-    assert np.allclose(similarities_at(queries, rows, where), expected, atol=1e-6)
+    longer = rows * random.uniform(0.5, 2, (n, 1)).astype(np.float32)
+    assert np.allclose(similarities_at(queries, longer, where), expected, atol=1e-6)
 
 
 @given(n=st.integers(1, 50), axes=st.integers(0, 16), seed=st.integers(0, 999))
@@ -271,3 +272,13 @@ def test_conditions_and_ranges_come_before_the_cut(large: Path) -> None:
     assert [m.path for m in found.matches] == [path(-id) for _, id in near[:3]]
     with pytest.raises(UsageError, match="expected label=NAME or path=FOLDER, received 'size=3'"):
         search_photos(large, rows=[7], where=["size=3"])
+
+
+def test_the_more_are_wanted_the_further_a_graph_is_walked(large: Path) -> None:
+    with Index(large) as index, index.snapshot():
+        opened = searcher.open_approximate(index)
+        assert opened
+        queries = cloud(50, 5)
+        _, truth = nearest(queries, index.blocks(), 100)
+        found = opened[0].propose(queries, 400, 8)
+        assert (truth[:, :, None] == found[:, None, :]).any(2).mean() > 0.98

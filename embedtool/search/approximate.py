@@ -17,6 +17,7 @@ import numpy.typing as npt
 from embedtool.search.exact import Ids, threads_for
 from embedtool.types import Vectors
 
+EFFORT = 200  # efConstruction: a graph that is laid with care is walked in fewer steps
 BEARINGS = 16  # axes that `walk` goes by: cells of 15 vectors at a million
 
 
@@ -63,6 +64,8 @@ class Approximate:
         rotation.is_trained = True
         inner = faiss.index_factory(len(matrix), method, faiss.METRIC_INNER_PRODUCT)
         inner.train(_lift(rotation, sample))
+        if method.startswith("HNSW"):
+            inner.hnsw.efConstruction = EFFORT  # type: ignore[attr-defined]
         return cls(faiss.IndexPreTransform(rotation, faiss.IndexIDMap(inner)), method)
 
     @classmethod
@@ -98,6 +101,8 @@ class Approximate:
 
         breadth: how much of the index is looked at, efSearch of a graph or nprobe of lists.
         """
+        if self._breadth == "efSearch":  # with fewer known a walk ends, however many are wanted
+            breadth = max(breadth, count // 2)
         faiss.ParameterSpace().set_index_parameter(self._index, self._breadth, breadth)
         with threads_for(queries):
             found: Ids = self._index.search(queries, min(count, self.count))[1]

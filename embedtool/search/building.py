@@ -28,7 +28,8 @@ from embedtool.types import (
 )
 from embedtool.writer import Writer
 
-HELD_OUT = 1000  # queries that recall is measured with: it is known to about 0.001
+HELD_OUT = 1000  # queries that recall is measured with
+UNSURE = 0.002  # of the recall of others, so that the cheapest setting is none of mere luck
 SAMPLE = 20_480  # vectors that axes and codes are fitted to
 SAMPLE_OF_A_LIST = 40  # the fewest that faiss fits a list to without complaint
 TIMED = 200  # queries that latency is measured with
@@ -46,7 +47,12 @@ class Plan:
 
 
 PLANS = (
-    Plan("HNSW24_SQ8", 255, 490, ((96, 5), (128, 5), (192, 5), (256, 8), (512, 12), (1024, 20))),
+    Plan(
+        "HNSW24_SQ8",
+        255,
+        490,
+        ((64, 5), (80, 5), (96, 5), (112, 5), (128, 5), (192, 5), (256, 8), (512, 12), (1024, 20)),
+    ),
     Plan(
         "IVF{lists},PQ{pairs}x4fs", 127, 45, ((16, 20), (32, 40), (64, 40), (128, 80), (256, 160))
     ),
@@ -175,7 +181,7 @@ class _Trial:
                 str(k): share_found(searcher.nearest(self.queries, k)[0], self.truth, k)
                 for k in RECALL_AT
             }
-            if recall["10"] >= min_recall:
+            if recall["10"] >= min(min_recall + UNSURE, 1):
                 break
         times = milliseconds(searcher, self.queries[:TIMED])
         approximate.add(self.held["id"], self.queries)

@@ -18,7 +18,7 @@ from embedtool.search.searcher import open_approximate
 from embedtool.store import Index
 from embedtool.types import EXACT_ROWS, Progress, Vectors, normalise
 
-BREADTH = 32  # at 100,000 vectors 0.93 of the neighbours
+BREADTH = 24  # at 100,000 vectors 0.93 of the neighbours
 CANDIDATES = 3  # compared for each that is wanted
 ROWS_AT_ONCE = 4096  # 21 MB at d = 1,280
 

@@ -82,7 +82,8 @@ def within(
 def similarities_at(
     queries: Vectors, rows: Vectors, where: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Similarities (m, c) of each query (m, d) to the rows (n, d) at its places (m, c)."""
+    """Similarities (m, c) of each unit query (m, d) to the rows (n, d) at its places (m, c), which
+    need not be of length 1: to scale one number a pair is a third of the work."""
     _same_width(queries, rows)
     asked = np.repeat(np.arange(len(where)), where.shape[1])  # named: faiss gets bare addresses
     where = np.ascontiguousarray(where)
@@ -97,6 +98,7 @@ def similarities_at(
             faiss.swig_ptr(where),
             faiss.swig_ptr(similarities),
         )
+    similarities /= np.sqrt(np.vecdot(rows, rows))[where]
     return similarities.clip(-1, 1)
 
 

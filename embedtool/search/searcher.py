@@ -6,8 +6,11 @@ k in either case.
 """
 
 import warnings
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 
@@ -15,10 +18,11 @@ from embedtool.derived import SEARCH, open_derived
 from embedtool.errors import DerivedDamaged
 from embedtool.search.approximate import Approximate
 from embedtool.search.exact import Ids, Similarities, merge, nearest, similarities_at
+from embedtool.segments import widen
 from embedtool.store import Index
 from embedtool.types import EXACT_ROWS, RECALL_AT, Certificate, Vectors
 
-CHUNK = 32  # queries compared at a time: the rows of their candidates stay near the cores
+CHUNK = 800  # candidates compared at a time: their rows stay near a core
 FEWEST = 10  # matches that candidates are fetched for: the best of a few are soon missed
 SPARE = 1.3  # candidates fetched for each that is wanted, where some images are gone
 TABLE_SHARE = 8  # after one row in this many was looked up, places are read all at once
@@ -116,31 +120,34 @@ class Certified(Exact):
         proposed = self._approximate.propose(queries, fetched, self._certificate.breadth)
         best = np.full((len(queries), k), -np.inf, np.float32)
         found = np.full((len(queries), k), -1, np.int64)
-        left = np.empty(len(queries), np.int64)
-        for start in range(0, len(queries), CHUNK):
-            part = slice(start, start + CHUNK)
-            similarities, ids = self._compare(queries[part], proposed[part])
-            best[part], found[part] = merge(best[part], found[part], similarities, ids)
-            left[part] = (ids >= 0).sum(1)
-        return best, found, left
-
-    def _compare(self, queries: Vectors, proposed: Ids) -> tuple[Similarities, Ids]:
-        """The candidates (m, c) with their exact similarities; -inf and -1 where one is gone."""
-        places = self._places(np.unique(proposed))
+        places = self._places(proposed)
         if not places.size:
-            return np.full(proposed.shape, -np.inf, np.float32), np.full_like(proposed, -1)
+            return best, found, np.zeros(len(queries), np.int64)
         where = np.searchsorted(places["id"], proposed).clip(max=len(places) - 1)
         here = places["id"][where] == proposed
-        similarities = similarities_at(queries, self.index.rows_at(places), where)
-        return np.where(here, similarities, -np.inf), np.where(here, proposed, -1)
+        ids = np.where(here, proposed, -1)
+
+        step = max(1, CHUNK // proposed.shape[1])
+
+        def compare(start: int) -> None:
+            part = slice(start, start + step)
+            asked, rows = np.unique(where[part], return_inverse=True)
+            near = similarities_at(queries[part], widen(self.index.stored_at(places[asked])), rows)
+            near[~here[part]] = -np.inf
+            best[part], found[part] = merge(best[part], found[part], near, ids[part])
+
+        starts = range(0, len(queries), step)
+        with ThreadPoolExecutor(
+            faiss.omp_get_max_threads(), initializer=faiss.omp_set_num_threads, initargs=(1,)
+        ) as pool:
+            deque((pool.map if len(starts) > 1 else map)(compare, starts), maxlen=0)
+        return best, found, here.sum(1)
 
     def _places(self, ids: Ids) -> npt.NDArray[np.void]:
-        """Where these vectors lie, by id; those that are gone are left out."""
+        """Where these vectors lie, and perhaps others, by id; those that are gone are left out."""
         if self._table is None:
-            self._asked += len(ids)
+            self._asked += ids.size
             if self._asked < self._approximate.count // TABLE_SHARE:
-                return self.index.places(ids)
+                return self.index.places(np.unique(ids))
             self._table = self.index.places_after(0)
-        where = np.searchsorted(self._table["id"], ids).clip(max=len(self._table) - 1)
-        there: npt.NDArray[np.void] = self._table[where[self._table["id"][where] == ids]]
-        return there
+        return self._table
