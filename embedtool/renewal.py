@@ -2,6 +2,7 @@
 
 from embedtool.derived import SEARCH, open_derived
 from embedtool.errors import DerivedDamaged
+from embedtool.joining import join_segments
 from embedtool.types import EXACT_ROWS, MIN_RECALL, Certificate, Progress
 from embedtool.writer import Writer
 
@@ -27,4 +28,5 @@ def renew_search(index: Writer, *, progress: Progress | None = None) -> None:
         min_recall, max_memory = old.min_recall, old.max_memory
     from embedtool.search import build_search  # what stands needs no faiss
 
+    join_segments(index)  # a search in hundreds of files is five times as slow
     build_search(index, min_recall=min_recall, max_memory=max_memory, progress=progress)

@@ -57,7 +57,7 @@ FLOORS = [
         "retrieval",
         "naming",
     },
-    {"contents", "pipeline", "search"},
+    {"contents", "pipeline", "search", "joining"},
     {"embed", "writer", "quarantine"},
     {"labelling"},
     {"store", "sources", "backbones", "apart"},

@@ -209,7 +209,10 @@ def test_an_index_run_makes_it_anew_when_much_has_changed(large: Path) -> None:
         renewal.renew_search(writer)
         assert index_info(large)["certificate"] == before
         commit(writer, cloud(300, 4), COUNT + 100)
+        assert len(writer.segments()) == 6
         renewal.renew_search(writer)
+        [joined] = writer.segments()
+        assert joined.rows == COUNT + 400, "a search reads few files"
     assert index_info(large)["certificate"]["vectors"] == COUNT + 400
     assert sum(file.suffix == ".faiss" for file in (large / "derived").iterdir()) == 1
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sync import RECIPE, make_index
 
-from embedtool import compaction
+from embedtool import joining
 from embedtool.compaction import compact_index
 from embedtool.errors import IndexDamaged, IndexLocked, IndexTooNew, NotAnIndex
 from embedtool.segments import widen
@@ -248,7 +248,7 @@ def test_compacting_keeps_every_live_row_and_nothing_else(index: Path) -> None:
 
 
 def test_large_segments_are_not_joined(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compaction, "SEGMENT_ROWS", 6)
+    monkeypatch.setattr(joining, "SEGMENT_ROWS", 6)
     for start in (0, 4, 6, 8, 16):
         fill(index, {0: 4, 8: 8, 16: 1}.get(start, 2), start)
     compact_index(index)

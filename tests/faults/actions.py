@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from pyarrow.parquet import ParquetFile
 
-from embedtool import compaction, layout, sync
+from embedtool import compaction, joining, layout, sync
 from embedtool.derived import SEARCH, open_derived
 from embedtool.embed import MeanColourEmbedder, embed_golden
 from embedtool.export import npy, parquet
@@ -25,7 +25,7 @@ from embedtool.writer import Writer, create
 # operations each time.
 sync.COMMIT_ROWS = 3
 sync.COMMIT_SECONDS = 1e9
-compaction.SEGMENT_ROWS = 4
+joining.SEGMENT_ROWS = 4
 searcher.EXACT_ROWS = 20  # above, the approximate index is used
 building.HELD_OUT = 6
 building.TIMED = 2
