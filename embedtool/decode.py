@@ -10,13 +10,14 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache, partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from embedtool.errors import ImageRejected
 from embedtool.formats import HEAD, sniff
@@ -93,6 +94,17 @@ def thumbnail(data: bytes, side: int, *, kind: str = "JPEG", quality: int = 80) 
         out = io.BytesIO()
         _srgb(image).save(out, kind, quality=quality)
         return out.getvalue()
+
+
+def taken(data: bytes) -> datetime | None:
+    """When a photo was taken, by the clock of its camera; None where its EXIF does not tell."""
+    try:
+        with _refusals():
+            told = _identify(data).getexif().get_ifd(ExifTags.IFD.Exif)
+            when = str(told[ExifTags.Base.DateTimeOriginal])
+            return datetime.strptime(when[:19], "%Y:%m:%d %H:%M:%S")
+    except ImageRejected:
+        return None
 
 
 def image_size(data: bytes) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -188,7 +189,7 @@ def _told(
         placed=saved.placed[where],
         labels=tuple(os.fsdecode(folder_label(row.root, row.path)) for row in rows),
         folders=tuple(os.fsdecode(os.path.dirname(path)) for path in full),
-        dates=np.array([row.mtime_ns for row in rows], np.int64),
+        dates=np.array([datetime.fromtimestamp(row.mtime_ns // 10**9) for row in rows], "M8[s]"),
         clusters=clusters,
         cluster_names=found.names if found else (),
         predictions=predictions,

@@ -43,7 +43,7 @@ class Map:
     placed: npt.NDArray[np.bool_]  # (n,), after the map was laid out
     labels: tuple[str, ...]  # the name of the folder each stands in
     folders: tuple[str, ...]
-    dates: npt.NDArray[np.int64]  # (n,), nanoseconds, of the last modification
+    dates: npt.NDArray[np.datetime64]  # (n,), seconds, by the clock here, of the last modification
     clusters: npt.NDArray[np.int32] | None
     cluster_names: tuple[str, ...]
     predictions: tuple[str, ...] | None

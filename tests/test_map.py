@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import SHIFT, Page
-from conftest import embedtool, encoded, picture
+from conftest import embedtool, encoded, picture, save
 from PIL import Image
 from test_probe import clouds, labelled_index
 from test_probe import make_index as labelled
@@ -23,6 +23,8 @@ import embedtool as package
 from embedtool.errors import UsageError
 from embedtool.mapping import map_index
 from embedtool.maps import Map
+from embedtool.report.map_dates import dated, thumbnails_of
+from embedtool.report.map_groups import map_groups
 from embedtool.report.map_page import write_map_page
 from embedtool.report.map_png import write_map_png
 
@@ -164,6 +166,28 @@ def test_what_a_probe_doubts_is_pale(asked: tuple[Path, Path], tmp_path: Path) -
             drawn.append(np.asarray(picture.convert("L"), np.float64)[:, :1200])
     ink, less = ((255 - one[100:]).sum() for one in drawn)
     assert 0.2 < less / ink < 0.35, "a quarter of the colour is left"
+
+
+def test_it_is_coloured_by_when_photos_were_taken(index: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for seed in range(200, 206):
+        exif = Image.Exif()
+        exif[0x8769] = {0x9003: f"2019:07:{seed - 195:02d} 23:59:59"}
+        save(photos / "b" / f"{seed}.jpg", picture(seed), exif=exif)
+    for seed in range(40):
+        os.utime(photos / "a" / f"{seed}.png", (1_600_000_000, 1_600_000_000))
+    run(index, photos)
+    found = map_index(index)
+    groups = map_groups(dated(found, thumbnails_of(found, None)), "date")
+    days = {f"2019-07-{day:02d}": 1 for day in range(5, 11)} | {"2020-09-13": 40}
+    assert dict(zip(groups.names, groups.counts, strict=True)) == days
+    pages = []
+    for target in (photos, tmp_path / "moved"):  # what was read once is known without the photos
+        if target != photos:
+            photos.rename(target)
+        write_map_png(map_index(index), tmp_path / "map.png", colour_by="date")
+        pages.append((tmp_path / "map.png").read_bytes())
+    assert pages[0] == pages[1]
 
 
 def test_a_probe_of_another_model_is_refused_before_anything_is_laid_out(

@@ -69,6 +69,28 @@ def test_each_vector_has_its_own_picture_upright_and_bounded(index: Path) -> Non
     assert found.of(0) is None and found.of(10**9) is None
 
 
+def test_each_knows_when_it_was_taken(index: Path, photos: Path) -> None:
+    for name, told in (
+        ("taken.jpg", "2019:07:04 12:30:05"),
+        ("taken.png", "1999:12:31 23:59:59"),
+        ("blank.jpg", "    :  :     :  :  "),
+        ("odd.webp", "0000:00:00 00:00:00"),
+    ):
+        exif = Image.Exif()
+        exif[0x8769] = {0x9003: told}
+        save(photos / name, picture(len(name) + 20, (60, 40)), exif=exif)
+    make(index)
+    run(index, photos)
+    found, ids = make(index), ids_by_name(index)
+    names = ("taken.jpg", "taken.png", "blank.jpg", "odd.webp", "0.png")
+    dates = found.taken(np.array([ids[name] for name in names] + [10**9]))
+    assert dates[:2].astype(str).tolist() == ["2019-07-04T12:30:05", "1999-12-31T23:59:59"]
+    assert np.isnat(dates[2:]).all()
+    with Index(index) as opened:
+        again = open_thumbnails(opened)
+    assert np.array_equal(again.taken(found.ids), found.dates, equal_nan=True)
+
+
 def test_pure_noise_keeps_to_the_limit(index: Path, photos: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     save(photos / "noise.png", Image.fromarray(noise))

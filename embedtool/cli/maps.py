@@ -50,8 +50,8 @@ def map(
         notes = [*found.notes]
         if html:
             notes += embedtool.write_map_page(found, html, colour_by=colour_by, progress=progress)
-    if png:
-        embedtool.write_map_png(found, png, colour_by=colour_by, size=size)
+        if png:
+            embedtool.write_map_png(found, png, colour_by=colour_by, size=size, progress=progress)
     if to:
         embedtool.write_coordinates(found, to)
     names, points = embedtool.map_points(found)

@@ -1,7 +1,6 @@
 """The ways to colour a map: by cluster, label, prediction of a probe, folder or date."""
 
 import os
-from datetime import datetime
 
 from embedtool.errors import UsageError
 from embedtool.maps import Map
@@ -10,7 +9,7 @@ from embedtool.report.palette import Groups, grouped
 WAYS = ("cluster", "label", "prediction", "folder", "date")
 NOISE_NAME = "noise"
 MOST_DATES = 16  # entries of a legend of dates, above which years, months or days are joined
-DATES = ("%Y-%m-%d", "%Y-%m", "%Y")  # the finest that keeps to it, else the last
+DATES = ("D", "M", "Y")  # the finest that keeps to it, else the last
 
 
 def map_groups(found: Map, way: str) -> Groups:
@@ -38,9 +37,8 @@ def map_groups(found: Map, way: str) -> Groups:
         below = {folder: os.path.relpath(folder, top) for folder in set(found.folders)}
         return grouped([below[folder] for folder in found.folders])
     if way == "date":
-        times = [datetime.fromtimestamp(date // 10**9) for date in found.dates.tolist()]
-        for form in DATES:
-            said = [time.strftime(form) for time in times]
+        for unit in DATES:
+            said = found.dates.astype(f"M8[{unit}]").astype(str).tolist()
             if len(set(said)) <= MOST_DATES:
                 break
         return grouped(said, by_name=True)

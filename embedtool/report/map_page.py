@@ -16,12 +16,11 @@ import numpy.typing as npt
 
 from embedtool.files import write_whole
 from embedtool.maps import Map
+from embedtool.report.map_dates import dated, thumbnails_of
 from embedtool.report.map_groups import default_way, map_groups, ways_of
 from embedtool.report.page import shown
-from embedtool.store import Index
-from embedtool.thumbnails import Thumbnails, make_thumbnails, open_thumbnails
+from embedtool.thumbnails import Thumbnails
 from embedtool.types import PathLike, Progress
-from embedtool.writer import Writer
 
 THUMBNAIL_BYTES = 24_000_000  # some 18,000 pictures; 32 MB as base64
 ASSETS = files("embedtool.report") / "map"
@@ -42,12 +41,8 @@ def write_map_page(
     """
     first = colour_by or default_way(found)
     map_groups(found, first)
-    with Index(found.index) as opened:
-        thumbnails = open_thumbnails(opened)
-    if not np.isin(found.vectors, thumbnails.ids).all():
-        with Writer(found.index) as writer:
-            thumbnails = make_thumbnails(writer, progress=progress)
-    page, notes = map_page(found, thumbnails, first)
+    thumbnails = thumbnails_of(found, progress)
+    page, notes = map_page(dated(found, thumbnails), thumbnails, first)
     with write_whole(Path(path)) as file:
         file.write(page.encode())
     return notes

@@ -10,9 +10,10 @@ from PIL import Image, ImageDraw, ImageFont
 from embedtool.errors import UsageError
 from embedtool.files import write_whole
 from embedtool.maps import Map
+from embedtool.report.map_dates import dated, thumbnails_of
 from embedtool.report.map_groups import default_way, map_groups
 from embedtool.report.palette import Groups, mixed
-from embedtool.types import PathLike
+from embedtool.types import PathLike, Progress
 
 SIZE = 1200  # pixels of the square of points
 LEAST, MOST = 200, 6000
@@ -23,17 +24,25 @@ INK, PALE = "#1a1a1a", "#666666"
 
 
 def write_map_png(
-    found: Map, path: PathLike, *, colour_by: str | None = None, size: int = SIZE
+    found: Map,
+    path: PathLike,
+    *,
+    colour_by: str | None = None,
+    size: int = SIZE,
+    progress: Progress | None = None,
 ) -> None:
     """Write a map as a PNG, `size` pixels high, with a legend beside it.
 
     colour_by: "cluster", "label", "prediction", "folder" or "date" [default: prediction where a
     probe was asked, else cluster where there are any, else label]. Colours are those of
-    embedtool.report.palette, paler the less sure a prediction is. Raises UsageError.
+    embedtool.report.palette, paler the less sure a prediction is. For dates the thumbnails that
+    the index lacks are made first. Raises UsageError, and as they do IndexLocked.
     """
     if not LEAST <= size <= MOST:
         raise UsageError(f"expected a size of {LEAST} to {MOST} pixels, received {size}")
     way = colour_by or default_way(found)
+    if way == "date":
+        found = dated(found, thumbnails_of(found, progress))
     groups = map_groups(found, way)
     unit = size / 60
     margin, legend = round(2 * unit), round(18 * unit)
