@@ -33,6 +33,21 @@ def test_it_follows_with_a_share_that_shrinks_to_the_momentum() -> None:
     assert np.allclose(kernel.numpy()[0, 0], expected, atol=1e-6)
 
 
+def test_a_part_of_the_way_from_where_the_weights_began() -> None:
+    model = small()
+    [kernel] = model.trainable_variables
+    kernel.assign([[1.0], [-2.0]])
+    average = Average(model.trainable_variables, 0.0, 0.75)
+    kernel.assign([[5.0], [2.0]])
+    average.follow()
+    with average.in_place():
+        assert kernel.numpy().ravel().tolist() == [4.0, 1.0]
+    kernel.assign([[9.0], [2.0]])
+    average.follow()
+    average.settle()
+    assert kernel.numpy().ravel().tolist() == [7.0, 1.0], "of the way to the last weights"
+
+
 @pytest.mark.parametrize("scratch", [True, False])
 def test_averages_of_batch_norm_follow_where_they_change(scratch: bool) -> None:
     settings = FinetuneSettings(unfreeze="all", from_scratch=scratch)

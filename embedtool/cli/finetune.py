@@ -72,6 +72,9 @@ def finetune(
     averaging: Annotated[
         float | None, typer.Option(help="Momentum of the mean of the weights; 0: none.")
     ] = None,
+    interpolation: Annotated[
+        float | None, typer.Option(help="Of the way from the first weights that is kept; 1: all.")
+    ] = None,
     class_weights: Annotated[str | None, typer.Option(help="none or balanced.")] = None,
     head_width: Annotated[int | None, typer.Option(help="Of a hidden layer; 0: none.")] = None,
     head_activation: Annotated[str | None, typer.Option(help="relu, gelu or tanh.")] = None,

@@ -64,8 +64,7 @@ def train(
         goes_on = len(history) > first
         if state:
             state.restore(top.model, optimiser=goes_on)
-        averaged = phase == LAYERS and settings.averaging
-        average = Average(top.learned(), settings.averaging) if averaged else None
+        average = _average(top, settings) if phase == LAYERS else None
         if state and average and goes_on:
             state.restore_average(average)
         state = None
@@ -127,6 +126,11 @@ def _compile(top: Top, phase: str, settings: FinetuneSettings, *, steps: int) ->
         jit_compile=False,  # XLA is four times slower with depthwise convolutions on a CPU
     )
     top.model.optimizer.build(top.model.trainable_variables)
+
+
+def _average(top: Top, settings: FinetuneSettings) -> Average:
+    part = 1.0 if settings.from_scratch else settings.interpolation
+    return Average(top.learned(), settings.averaging, part)
 
 
 @dataclass(frozen=True)
