@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.derived import open_arrays, publish_arrays
-from embedtool.search import Similarities, beyond, merge, nearest, nearest_others
+from embedtool.search import Everyone, Similarities, beyond, merge, nearest
 from embedtool.types import EXACT_ROWS, Progress
 from embedtool.writer import Writer
 
@@ -19,7 +19,8 @@ NEIGHBOURS_OF_MANY = 16  # above
 REBUILD_SHARE = 10  # one vector in this many may come or go before all are asked again
 ALIKE = 1e-6  # of the squared length of vectors off their mean: nothing
 ROWS_AT_ONCE = 4096  # 21 MB at d = 1,280
-MEASURED = 500  # vectors whose neighbours are compared with what exact search finds
+SAMPLE = 20_480  # vectors that the mean is taken of, where there are more
+MEASURED = 250  # vectors whose neighbours are compared with what exact search finds
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def neighbour_graph(index: Writer, *, progress: Progress | None = None) -> Graph
     old = _kept(index)
     if old is not None and np.array_equal(old.ids, places["id"]):
         return old
+    index.expect(places)
     k = NEIGHBOURS if len(places) <= EXACT_ROWS else NEIGHBOURS_OF_MANY
     k = max(0, min(k, len(places) - 1))
     best = np.full((len(places), k), -np.inf, np.float32)
@@ -56,29 +58,48 @@ def neighbour_graph(index: Writer, *, progress: Progress | None = None) -> Graph
         asked = _extend(index, old, places, best, found, progress)
     else:
         centre = _centre(index, places)
-        asked = np.ones(len(places), np.bool_)
-    best[asked], found[asked] = nearest_others(
-        index, places[asked], k, centre=centre, progress=progress
-    )
-    where = np.searchsorted(places["id"], found).astype(np.int32)
+        asked = np.arange(len(places))
+    everyone = Everyone(index, places, centre)
+    best[asked], found[asked] = everyone.nearest(asked, k, progress=progress)
+    if len(places) > EXACT_ROWS:
+        _name_back(best, found)
     graph = Graph(
         ids=places["id"].copy(),
-        indices=np.where(found < 0, np.int32(-1), where),
+        indices=found.astype(np.int32),
         similarities=best,
         centre=centre,
-        recall=_recall(index, places, found, centre),
+        recall=_recall(everyone, found),
     )
     _keep(index, graph)
     return graph
 
 
 def _centre(index: Writer, places: npt.NDArray[np.void]) -> npt.NDArray[np.float32]:
-    """The mean of all vectors; 0 where they are all one and the same, and lie nowhere beyond it."""
+    """The mean of all vectors, or of SAMPLE spread over them; 0 where they are all one and the
+    same, and lie nowhere beyond it."""
     mean = np.zeros(index.dim)
-    for _, rows in index.blocks_at(places):
+    sample = places[:: -(-len(places) // SAMPLE) or 1]
+    for _, rows in index.blocks_at(sample):
         mean += rows.sum(0, dtype=np.float64)
-    mean /= max(len(places), 1)
+    mean /= max(len(sample), 1)
     return (mean if 1 - mean @ mean > ALIKE else 0 * mean).astype(np.float32)
+
+
+def _name_back(best: Similarities, found: npt.NDArray[np.int64]) -> None:
+    """Where one vector (n, k) names another, and is nearer to it than some that it names, it is
+    named back: a walk from the one side finds what a walk from the other has missed."""
+    k = best.shape[1]
+    named, near = found.ravel(), best.ravel()
+    new = np.flatnonzero((named >= 0) & (near > best[named, -1]))
+    new = new[~(found[named[new]] == (new // k)[:, None]).any(1)]
+    new = new[np.lexsort((-near[new], named[new]))]
+    rows, first, of = np.unique(named[new], return_index=True, return_inverse=True)
+    rank = np.arange(len(new)) - first[of]
+    new, of, rank = new[rank < k], of[rank < k], rank[rank < k]
+    theirs = np.full((len(rows), k), -np.inf, np.float32)
+    others = np.full((len(rows), k), -1, np.int64)
+    theirs[of, rank], others[of, rank] = near[new], new // k
+    best[rows], found[rows] = merge(best[rows], found[rows], theirs, others)
 
 
 def _extends(old: Graph, places: npt.NDArray[np.void], k: int) -> bool:
@@ -94,18 +115,19 @@ def _extend(
     best: Similarities,
     found: npt.NDArray[np.int64],
     progress: Progress | None,
-) -> npt.NDArray[np.bool_]:
+) -> npt.NDArray[np.int64]:
     """Fill in the rows (n, k) that the old graph knows, compared with what is new; return which
-    (n,) must be asked for: what is new, and what has lost a neighbour."""
+    must be asked for: what is new, and what has lost a neighbour."""
     ids = places["id"]
     kept = np.isin(old.ids, ids, assume_unique=True)
     whole = kept & (kept[old.indices] | (old.indices < 0)).all(1)
     known = np.isin(ids, old.ids[whole], assume_unique=True)
     best[known] = old.similarities[whole]
-    found[known] = np.where(old.indices[whole] < 0, -1, old.ids[old.indices[whole]])
-    new = places[~np.isin(ids, old.ids, assume_unique=True)]
+    now = np.searchsorted(ids, old.ids)  # of those that are kept
+    found[known] = np.where(old.indices[whole] < 0, -1, now[old.indices[whole]])
+    new = np.flatnonzero(~np.isin(ids, old.ids, assume_unique=True))
     if new.size:
-        block = (new["id"], beyond(index.rows_at(new), old.centre))
+        block = (new, beyond(index.rows_at(places[new]), old.centre))
         rows = np.flatnonzero(known)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = rows[start : start + ROWS_AT_ONCE]
@@ -114,21 +136,15 @@ def _extend(
             best[part], found[part] = merge(best[part], found[part], *near)
             if progress:
                 progress(start + len(part), len(rows), 0, "comparing with what is new")
-    return ~known
+    return np.flatnonzero(~known)
 
 
-def _recall(
-    index: Writer,
-    places: npt.NDArray[np.void],
-    found: npt.NDArray[np.int64],
-    centre: npt.NDArray[np.float32],
-) -> float:
-    if len(places) <= EXACT_ROWS:
+def _recall(everyone: Everyone, found: npt.NDArray[np.int64]) -> float:
+    if len(found) <= EXACT_ROWS:
         return 1.0
     random = np.random.default_rng(0)
-    sample = np.sort(random.choice(len(places), MEASURED, replace=False))
-    k = found.shape[1]
-    _, truth = nearest_others(index, places[sample], k, centre=centre, exact=True)
+    sample = np.sort(random.choice(len(found), MEASURED, replace=False))
+    _, truth = everyone.nearest(sample, found.shape[1], exact=True)
     return float((truth[:, :, None] == found[sample][:, None, :]).any(2).mean())
 
 

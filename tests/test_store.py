@@ -210,6 +210,13 @@ def test_whoever_asks_for_many_rows_has_the_segment_checked_whole(index: Path) -
             assert np.abs(opened.rows_at(places[:10]) - rows[:10]).max() < 1e-3
         with pytest.raises(IndexDamaged, match="SHA-256 differs"):
             opened.rows_at(places[:1])
+    with Index(index) as opened:
+        opened.expect(places[:19])
+        assert opened.rows_at(places[:1]).shape == (1, rows.shape[1])
+    with Index(index) as opened:
+        opened.expect(places)
+        with pytest.raises(IndexDamaged, match="SHA-256 differs"):
+            opened.rows_at(places[:1])
 
 
 def test_an_id_is_never_given_twice(index: Path) -> None:

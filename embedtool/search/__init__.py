@@ -5,8 +5,8 @@ from embedtool.search.building import build_search as build_search
 from embedtool.search.building import have_certified as have_certified
 from embedtool.search.building import milliseconds as milliseconds
 from embedtool.search.building import share_found as share_found
+from embedtool.search.everyone import Everyone as Everyone
 from embedtool.search.everyone import beyond as beyond
-from embedtool.search.everyone import nearest_others as nearest_others
 from embedtool.search.exact import Ids as Ids
 from embedtool.search.exact import Similarities as Similarities
 from embedtool.search.exact import merge as merge

@@ -18,6 +18,7 @@ from embedtool.search.exact import Ids, threads_for
 from embedtool.types import Vectors
 
 EFFORT = 200  # efConstruction: a graph that is laid with care is walked in fewer steps
+WALKED = 192  # axes that a graph is walked by from a centre
 BEARINGS = 16  # axes that `walk` goes by: cells of 15 vectors at a million
 
 
@@ -50,9 +51,11 @@ class Approximate:
         self._index = index
         self._breadth = "efSearch" if method.startswith("HNSW") else "nprobe"
         self.count = int(index.ntotal)
-        rotation: Any = faiss.downcast_VectorTransform(index.chain.at(0))
-        axes = faiss.vector_to_array(rotation.A).reshape(rotation.d_out, rotation.d_in)
-        self._bearings = bearings(axes[:-1])  # the last is for `_lift`
+        axes = self._axes()[:-1]
+        self._bearings = bearings(axes)
+        walked = axes[:WALKED]  # filled up to a multiple of 8: faiss is slow with other numbers
+        self.walked_axes = np.pad(walked, ((0, -len(walked) % 8), (0, 0)))
+        self._graph: Any = None
 
     @classmethod
     def empty(cls, method: str, sample: Vectors, axes: npt.NDArray[np.float32]) -> "Approximate":
@@ -112,13 +115,59 @@ class Approximate:
         """The vector ids (n,) in the order they were added."""
         return faiss.vector_to_array(self._mapped().id_map)
 
-    def refined(self, rows: faiss.Index, breadth: int) -> faiss.IndexRefine:
-        """A search whose proposals are compared with `rows`, which holds all vectors in the order
-        of `ids`; its labels are places in that order. It lives no longer than this object."""
-        faiss.ParameterSpace().set_index_parameter(self._index, self._breadth, breadth)
-        rotation = faiss.downcast_VectorTransform(self._index.chain.at(0))
-        self._plain = faiss.IndexPreTransform(rotation, self._mapped().index)
-        return faiss.IndexRefine(self._plain, rows)
+    def see_from_centre(self, along: Vectors) -> None:
+        """Tell where all vectors lie along `walked_axes` (n, a) from a centre, in the order of
+        `ids`: a graph is walked by that in `around`."""
+        if self._breadth == "efSearch":
+            half = faiss.ScalarQuantizer.QT_fp16
+            self._seen = faiss.IndexScalarQuantizer(
+                along.shape[1], half, faiss.METRIC_INNER_PRODUCT
+            )
+            self._seen.add(along)
+            graph: Any = faiss.IndexHNSW
+            self._graph = graph(self._seen, 1)  # named above: faiss holds a bare address
+            inner: Any = faiss.downcast_index(self._mapped().index)
+            self._graph.hnsw = inner.hnsw
+            self._graph.ntotal = len(along)
+
+    def around(
+        self, starts: npt.NDArray[np.int64], directions: Vectors, count: int, breadth: int
+    ) -> npt.NDArray[np.int64]:
+        """For each of these vectors, given by its place (m,) in the order of `ids` and its
+        direction (m, d) from a centre, the places (m, count) of what looks nearest in that
+        direction; -1 where there is no more. After `see_from_centre`.
+
+        A graph is walked from the vector itself.
+        """
+        if self._graph is None:
+            inner = self._mapped().index
+            faiss.ParameterSpace().set_index_parameter(inner, self._breadth, breadth)
+            rotation = faiss.downcast_VectorTransform(self._index.chain.at(0))
+            found: Ids = inner.search(rotation.apply(directions), count)[1]
+            return found
+        self._graph.hnsw.efSearch = breadth
+        asked = self._seen.reconstruct_batch(starts)  # these are named: faiss gets bare addresses
+        first = starts.astype(np.int32)
+        similar = np.ones(len(starts), np.float32)
+        products = np.empty((len(starts), count), np.float32)
+        found = np.empty((len(starts), count), np.int64)
+        self._graph.search_level_0(
+            len(starts),
+            faiss.swig_ptr(asked),
+            count,
+            faiss.swig_ptr(first),
+            faiss.swig_ptr(similar),
+            faiss.swig_ptr(products),
+            faiss.swig_ptr(found),
+            1,  # each has one start
+            1,
+        )
+        return found
+
+    def _axes(self) -> npt.NDArray[np.float32]:
+        """Of principal axes (a, d), and of 0 for what `_lift` adds."""
+        rotation: Any = faiss.downcast_VectorTransform(self._index.chain.at(0))
+        return faiss.vector_to_array(rotation.A).reshape(rotation.d_out, rotation.d_in)
 
     def _mapped(self) -> Any:
         return faiss.downcast_index(self._index.index)

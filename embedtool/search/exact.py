@@ -1,6 +1,7 @@
 """Exact search: every vector is compared."""
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import faiss
@@ -46,6 +47,13 @@ def threads_for(queries: Vectors) -> Iterator[None]:
         faiss.omp_set_num_threads(most)
 
 
+def one_core_each() -> ThreadPoolExecutor:
+    """As many threads as there are cores, in each of which faiss uses one."""
+    return ThreadPoolExecutor(
+        faiss.omp_get_max_threads(), initializer=faiss.omp_set_num_threads, initargs=(1,)
+    )
+
+
 def merge(
     best: Similarities, found: Ids, others: Similarities, their_ids: Ids
 ) -> tuple[Similarities, Ids]:
@@ -84,22 +92,28 @@ def similarities_at(
 ) -> npt.NDArray[np.float32]:
     """Similarities (m, c) of each unit query (m, d) to the rows (n, d) at its places (m, c), which
     need not be of length 1: to scale one number a pair is a third of the work."""
-    _same_width(queries, rows)
-    asked = np.repeat(np.arange(len(where)), where.shape[1])  # named: faiss gets bare addresses
-    where = np.ascontiguousarray(where)
-    similarities = np.empty(where.shape, np.float32)
-    with threads_for(queries):
-        faiss.pairwise_indexed_inner_product(  # type: ignore[attr-defined]
-            rows.shape[1],
-            where.size,
-            faiss.swig_ptr(queries),
-            faiss.swig_ptr(asked),
-            faiss.swig_ptr(rows),
-            faiss.swig_ptr(where),
-            faiss.swig_ptr(similarities),
-        )
+    similarities = inner_products_at(queries, rows, where)
     similarities /= np.sqrt(np.vecdot(rows, rows))[where]
     return similarities.clip(-1, 1)
+
+
+def inner_products_at(
+    queries: Vectors, rows: Vectors, where: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Inner products (m, c) of each query (m, d) with the rows (n, d) at its places (m, c)."""
+    _same_width(queries, rows)
+    where = np.ascontiguousarray(where)  # named: faiss gets bare addresses
+    products = np.empty(where.shape, np.float32)
+    with threads_for(queries):
+        faiss.fvec_inner_products_by_idx(  # type: ignore[attr-defined]
+            faiss.swig_ptr(products),
+            faiss.swig_ptr(queries),
+            faiss.swig_ptr(rows),
+            faiss.swig_ptr(where),
+            rows.shape[1],
+            *where.shape,
+        )
+    return products
 
 
 def _same_width(queries: Vectors, rows: Vectors) -> None:

@@ -7,17 +7,22 @@ k in either case.
 
 import warnings
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
-import faiss
 import numpy as np
 import numpy.typing as npt
 
 from embedtool.derived import SEARCH, open_derived
 from embedtool.errors import DerivedDamaged
 from embedtool.search.approximate import Approximate
-from embedtool.search.exact import Ids, Similarities, merge, nearest, similarities_at
+from embedtool.search.exact import (
+    Ids,
+    Similarities,
+    merge,
+    nearest,
+    one_core_each,
+    similarities_at,
+)
 from embedtool.segments import widen
 from embedtool.store import Index
 from embedtool.types import EXACT_ROWS, RECALL_AT, Certificate, Vectors
@@ -137,9 +142,7 @@ class Certified(Exact):
             best[part], found[part] = merge(best[part], found[part], near, ids[part])
 
         starts = range(0, len(queries), step)
-        with ThreadPoolExecutor(
-            faiss.omp_get_max_threads(), initializer=faiss.omp_set_num_threads, initargs=(1,)
-        ) as pool:
+        with one_core_each() as pool:
             deque((pool.map if len(starts) > 1 else map)(compare, starts), maxlen=0)
         return best, found, here.sum(1)
 
