@@ -4,9 +4,11 @@ Takes a layout of the points and their neighbour graph, knows no paths. Campello
 Density-Based Clustering Based on Hierarchical Density Estimates, PAKDD 2013.
 
 The choice, among sizes, is the finest whose modularity on the graph is at least NEAR_BEST of the
-best one's. Modularity is low for the two or three heaps that a
-coarse cut collapses into, and for crumbs; near its best it prefers to join small groups (Fortunato,
-Barthelemy: Resolution Limit in Community Detection, PNAS 104, 2007), so the finest is taken.
+best one's. Where excess of mass puts more than half of all points into one cluster, as it does with
+a few far heaps beside, the size is tried again with that forbidden. Modularity is low for the two
+or three heaps that a coarse cut collapses into, and for crumbs; near its best it prefers to join
+small groups (Fortunato, Barthelemy: Resolution Limit in Community Detection, PNAS 104, 2007), so
+the finest is taken.
 """
 
 from dataclasses import dataclass
@@ -53,17 +55,20 @@ def cluster(layout: Layout, indices: npt.NDArray[np.int32], *, detail: float = 1
     tree = HDBSCAN(min_samples=MIN_SAMPLES, core_dist_n_jobs=1).fit(points)
     hierarchy = tree.single_linkage_tree_.to_numpy()
     edges = indices[:, :EDGES]
-    cuts = [
-        _cut(points, hierarchy, edges, size) for size in SIZES if size <= max(SIZES[0], n // FEWEST)
-    ]
-    best = max(c.modularity for c in cuts)
+    cuts = []
+    for size in SIZES:
+        if size <= max(SIZES[0], n // FEWEST):
+            cuts.append((0, _cut(points, hierarchy, edges, size, 0)))
+            if (cuts[-1][1].labels == 0).sum() > n // 2:  # the largest
+                cuts.append((n // 2, _cut(points, hierarchy, edges, size, n // 2)))
+    best = max(cut.modularity for _, cut in cuts)
     if best <= 0:
         return nothing(n)
-    near = [c for c in cuts if c.modularity >= NEAR_BEST * best]
-    chosen = max(near, key=lambda c: (len(c.stabilities), c.modularity))
+    near = [(most, cut) for most, cut in cuts if cut.modularity >= NEAR_BEST * best]
+    most, chosen = max(near, key=lambda each: (len(each[1].stabilities), each[1].modularity))
     if detail != 1:
         size = max(2, round(chosen.min_cluster_size / detail))
-        chosen = _cut(points, hierarchy, edges, size)
+        chosen = _cut(points, hierarchy, edges, size, most)
     return chosen
 
 
@@ -84,9 +89,12 @@ def _cut(
     hierarchy: npt.NDArray[np.float64],
     edges: npt.NDArray[np.int32],
     size: int,
+    most: int,
 ) -> Clustering:
-    """The clusters of one size, by excess of mass."""
-    labels, strengths, stabilities, *_ = _tree_to_labels(points, hierarchy, size)
+    """The clusters of one size, by excess of mass; none of more points than `most`, unless 0."""
+    labels, strengths, stabilities, *_ = _tree_to_labels(
+        points, hierarchy, size, max_cluster_size=most
+    )
     order = np.argsort(-np.bincount(labels[labels >= 0], minlength=len(stabilities)), kind="stable")
     rank = np.empty(len(order) + 1, np.int32)
     rank[order], rank[-1] = np.arange(len(order)), -1

@@ -61,6 +61,15 @@ def test_blobs_are_found_and_detail_cuts_them_finer_and_coarser() -> None:
     assert finer.min_cluster_size < found.min_cluster_size < coarser.min_cluster_size
 
 
+def test_a_few_far_heaps_do_not_make_one_of_all_the_rest() -> None:
+    random = np.random.default_rng(0)
+    centres = [(2.3 * (i % 4), 2.3 * (i // 4)) for i in range(12)] + [(1000, 0), (0, 1000)]
+    points = np.concatenate([random.normal(centre, 0.5, (200, 2)) for centre in centres])
+    found = cluster(points.astype(np.float32), near(points, 15))
+    assert np.bincount(found.nearest).max() < 250
+    assert adjusted_mutual_info_score(np.repeat(np.arange(14), 200), found.nearest) > 0.9
+
+
 def test_noise_goes_to_where_most_of_its_neighbours_are() -> None:
     points = np.array([[0.0], [1], [2], [10], [11], [1.2], [9]])
     nearest, votes = attach(points, np.array([0, 0, 0, 1, 1, -1, -1], np.int32))
