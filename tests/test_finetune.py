@@ -467,6 +467,32 @@ def test_a_photo_that_goes_meanwhile_costs_no_trained_model(tmp_path: Path) -> N
     assert (report.model / "report.json").is_file()
 
 
+def test_rows_of_other_photos_leave_where_new_ones_need_the_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path / "cache"))
+    photos = album(tmp_path / "photos", one=2, two=2)
+    bottom = Bottom(load_backbone("builtin"), "all")
+    row = 96 * 96 * 3  # its pixels; besides, a vector of each photo is kept, a tenth of that
+
+    def kept_within(rows: int) -> list[tuple[int, int]]:
+        """Where the rows lie, and how many they are."""
+        settings = FinetuneSettings(unfreeze="all", copies=1)
+        gather_rows(surveyed(photos), bottom, settings, cache_bytes=rows * row)
+        kept = [file.stat() for file in (tmp_path / "cache" / "activations").glob("*/rows")]
+        return sorted((file.st_ino, file.st_size // row) for file in kept if file.st_size >= row)
+
+    first = kept_within(9)
+    assert [count for _, count in first] == [4, 4], "each photo, and a copy of each"
+    assert kept_within(9) == first, "nothing is new"
+    save(photos / "one" / "0.jpg", picture(900))
+    grown = [(file, 5) for file, _ in first]
+    assert kept_within(11) == grown
+    assert kept_within(11) == grown, "nothing is new"
+    save(photos / "one" / "1.jpg", picture(901))
+    assert [count for _, count in kept_within(11)] == [4, 4]
+
+
 def test_a_photo_that_goes_before_the_training_is_named(tmp_path: Path) -> None:
     photos = album(tmp_path / "photos", one=3, two=3)
     save(photos / "one" / "1.jpg", picture(990))  # of which no test has rows

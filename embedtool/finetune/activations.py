@@ -11,7 +11,7 @@ it stopped. The folder used longest ago goes when there is no room for a new one
 import os
 import shutil
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -76,6 +76,10 @@ class ActivationStore:
                 absent.append(key)
         return absent
 
+    def size_with(self, keys: Iterable[bytes]) -> int:
+        """The bytes of all rows once there is one of each of these keys."""
+        return len(self._place.keys() | set(keys)) * self.row_bytes
+
     def append(self, key: bytes, row: npt.NDArray[Any]) -> None:
         """Add a row; a kill between the two writes leaves one that nothing names."""
         content = np.ascontiguousarray(row, self.dtype).tobytes()
@@ -100,13 +104,12 @@ class ActivationStore:
         return np.memmap(self.folder / "rows", np.uint8, "r", shape=shape)
 
 
-def make_room(root: Path, own: Sequence[Path], needed: int, bound: int) -> bool:
+def make_room(root: Path, own: Collection[Path], needed: int, bound: int) -> bool:
     """Delete the folders of root that were used longest ago, except our own, until those that are
     left and our own, grown to `needed` bytes, fit in `bound`; whether they do."""
-    sizes = {path: _size(path) for path in root.glob("*") if path.is_dir()}
-    ours = max(needed, sum(sizes.pop(path, 0) for path in own))
+    sizes = {path: _size(path) for path in root.glob("*") if path.is_dir() and path not in own}
     for path in sorted(sizes, key=lambda p: p.stat().st_mtime):
-        if ours + sum(sizes.values()) <= bound:
+        if needed + sum(sizes.values()) <= bound:
             break
         try:
             os.close(take_lock(path))
@@ -114,7 +117,7 @@ def make_room(root: Path, own: Sequence[Path], needed: int, bound: int) -> bool:
             continue
         shutil.rmtree(path)
         del sizes[path]
-    return ours + sum(sizes.values()) <= bound
+    return needed + sum(sizes.values()) <= bound
 
 
 def _size(folder: Path) -> int:

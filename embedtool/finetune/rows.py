@@ -1,25 +1,19 @@
 """The rows that one run learns from, within the room that the disk is given for them."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from embedtool.augmentation import NONE as AS_IT_IS
+from embedtool.augmentation import Augmentation
 from embedtool.errors import EmbedtoolError, ImageRejected, UsageError
 from embedtool.finetune.activations import make_room
 from embedtool.finetune.bottom import Bottom
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.survey import Survey
-from embedtool.finetune.views import (
-    Examples,
-    Photo,
-    fill,
-    open_store,
-    row_keys,
-    store_folder,
-)
+from embedtool.finetune.views import Examples, Photo, fill, open_store, row_keys
 from embedtool.types import Progress
 
 CACHE_BYTES = 8 << 30  # of all rows that are kept, of this run and of earlier ones
@@ -67,7 +61,15 @@ def gather_rows(
             "need a larger --cache-size"
         )
         copies = fit
-    _make_room(bottom, settings, plain + copies * len(learned), cache_bytes)
+    seed, numbers = settings.seed, range(1, copies + 1)
+    _make_room(
+        bottom,
+        [
+            (AS_IT_IS, 0, row_keys((*learned, *held), [0])),
+            (settings.augmentation, seed, row_keys(learned, numbers, seed=seed)),
+        ],
+        cache_bytes,
+    )
     with open_store(bottom, AS_IT_IS) as store:
         refused = fill(store, (*learned, *held), bottom, augmentation=AS_IT_IS, copies=[0],
                        progress=progress, stage="computing the frozen part")  # fmt: skip
@@ -79,8 +81,6 @@ def gather_rows(
             validation = Examples((rows,), np.zeros(len(held), np.int64), places, _labels(held))
     stores, which, where = [first], [np.zeros(len(learned), np.int64)], [at]
     if copies:
-        numbers = range(1, copies + 1)
-        seed = settings.seed
         with open_store(bottom, settings.augmentation, seed=seed) as store:
             refused = fill(
                 store, learned, bottom, augmentation=settings.augmentation, copies=numbers,
@@ -113,13 +113,19 @@ def _labels(photos: tuple[Photo, ...]) -> "np.ndarray[tuple[int], np.dtype[np.in
     return np.array([photo.label for photo in photos], np.int64)
 
 
-def _make_room(bottom: Bottom, settings: FinetuneSettings, rows: int, bound: int) -> None:
-    """Drop what earlier runs left, our own stores last: they may hold photos of other runs."""
-    own = [
-        store_folder(bottom, AS_IT_IS),
-        store_folder(bottom, settings.augmentation, seed=settings.seed),
-    ]
-    needed = rows * int(np.prod(bottom.shape)) * bottom.dtype.itemsize
+def _make_room(
+    bottom: Bottom, wanted: Sequence[tuple[Augmentation, int, list[bytes]]], bound: int
+) -> None:
+    """Drop what earlier runs left, our own stores last: they may hold photos of other runs.
+
+    wanted: of each store its augmentation, its seed and the keys that it is to have rows of.
+    """
+    own, needed = [], 0
+    for augmentation, seed, keys in wanted:
+        if keys:
+            with open_store(bottom, augmentation, seed=seed) as store:
+                own.append(store.folder)
+                needed += store.size_with(keys)
     if not make_room(own[0].parent, own, needed, bound):
         for folder in own:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder)

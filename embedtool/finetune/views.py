@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -60,14 +59,9 @@ def row_keys(photos: Sequence[Photo], copies: Sequence[int], *, seed: int = 0) -
 
 def open_store(bottom: Bottom, augmentation: Augmentation, *, seed: int = 0) -> ActivationStore:
     """The rows of one frozen part, one augmentation and one seed, in the user cache."""
-    folder = store_folder(bottom, augmentation, seed=seed)
-    return ActivationStore(folder, bottom.shape, bottom.dtype)
-
-
-def store_folder(bottom: Bottom, augmentation: Augmentation, *, seed: int = 0) -> Path:
     text = f"{bottom.fingerprint} {json.dumps(asdict(augmentation), sort_keys=True)} {seed}"
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return cache_folder() / "activations" / name
+    return ActivationStore(cache_folder() / "activations" / name, bottom.shape, bottom.dtype)
 
 
 def fill(
