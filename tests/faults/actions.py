@@ -15,7 +15,7 @@ from embedtool.derived import SEARCH, open_derived
 from embedtool.embed import MeanColourEmbedder, embed_golden
 from embedtool.export import npy, parquet
 from embedtool.export.exporting import export_index
-from embedtool.interchange import CARD_FILE
+from embedtool.interchange import CARD_FILE, read_card
 from embedtool.layout import exists, full_path, segment_file
 from embedtool.search import building, nearest, open_searcher, searcher
 from embedtool.store import Index
@@ -91,7 +91,10 @@ def exported(folder: Path) -> dict[str, str] | None:
                 path: row.tobytes().hex()
                 for path, row in zip(table["path"].to_pylist(), vectors, strict=True)
             }
-        if (found / CARD_FILE).exists():
+        card = found / CARD_FILE  # written last; of one that was being removed a file may be gone
+        if card.exists() and all(
+            (found / f).exists() for f in read_card(card.read_bytes(), card).files
+        ):
             paths = (found / "paths.txt").read_bytes().splitlines()
             rows = np.load(found / "vectors.npy")
             return {
