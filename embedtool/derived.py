@@ -103,17 +103,41 @@ def open_derived(index: Path, name: str, fingerprint: str) -> tuple[dict[str, An
     manifest = _manifest(index, name, fingerprint)
     if manifest is None:
         return None
-    file = index / "derived" / manifest["file"]
+    return manifest["about"], _checked(index, manifest)
+
+
+def damaged_derived(index: Path) -> list[str]:
+    """What is wrong with the derived files of an index, of whatever fingerprint; [] if all are
+    whole."""
+    faults = []
+    for file in sorted((index / "derived").glob("*.json")):
+        try:
+            if manifest := _read(index, file.stem):
+                _checked(index, manifest)
+        except DerivedDamaged as error:
+            maker = "compact" if file.stem == SEARCH else "cluster or embedtool map"
+            faults.append(f"{error}; nothing is lost, make it anew: embedtool {maker}")
+    return faults
+
+
+def _checked(index: Path, manifest: dict[str, Any]) -> Path:
+    """The content file that a manifest names, if it is what was published."""
+    file: Path = index / "derived" / manifest["file"]
     try:
         found = _digest(file)
     except OSError as error:
         raise DerivedDamaged(f"cannot read {file}: {error.strerror}") from error
     if found != (manifest["bytes"], manifest["sha256"]):
         raise DerivedDamaged(f"{file} is not what was published (SHA-256 differs)")
-    return manifest["about"], file
+    return file
 
 
 def _manifest(index: Path, name: str, fingerprint: str) -> dict[str, Any] | None:
+    manifest = _read(index, name)
+    return manifest if manifest and manifest.get("fingerprint") == fingerprint else None
+
+
+def _read(index: Path, name: str) -> dict[str, Any] | None:
     file = index / "derived" / f"{name}.json"
     try:
         manifest = dict(json.loads(file.read_bytes()))
@@ -124,7 +148,7 @@ def _manifest(index: Path, name: str, fingerprint: str) -> dict[str, Any] | None
         raise DerivedDamaged(f"cannot read {file}: {error}") from error
     if check != _check(manifest):
         raise DerivedDamaged(f"{file} is not what was published")
-    return manifest if manifest.get("fingerprint") == fingerprint else None
+    return manifest
 
 
 def _check(manifest: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -55,17 +56,23 @@ def _gather(groups: Iterable[Group], folder: PathLike, copy: bool) -> list[Path]
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(f"expected a new or empty folder, {target} is not")
-    made = []
+    made, gone = [], 0
     for name, files in groups:
         place = target / name
         place.mkdir(parents=True)
         for inside, path in files:
-            if path.is_file():  # one that is gone has only its vector
-                if copy:
-                    shutil.copy2(path, place / inside)
-                else:
-                    _link(path, place / inside)
+            if not path.is_file():  # what is left of it is its vector
+                gone += 1
+            elif copy:
+                shutil.copy2(path, place / inside)
+            else:
+                _link(path, place / inside)
         made.append(place)
+    if gone:
+        warnings.warn(
+            f"{gone:,} photos are not where they were indexed, so {target} has none of them",
+            stacklevel=3,
+        )
     return made
 
 

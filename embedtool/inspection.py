@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from embedtool.derived import SEARCH, open_derived, read_about
+from embedtool.derived import SEARCH, damaged_derived, read_about
 from embedtool.errors import DerivedDamaged, ModelMismatch
 from embedtool.layout import full_path
 from embedtool.store import Index
@@ -56,15 +56,10 @@ def index_rejects(index: PathLike) -> list[Reject]:
 
 
 def verify_index(index: PathLike) -> list[str]:
-    """Re-hash every vector file and the search index, and check the catalogue; what is wrong, or []
-    if all is whole."""
+    """Re-hash every vector file and every derived file, and check the catalogue; what is wrong, or
+    [] if all is whole."""
     with Index(index) as opened, opened.snapshot():
-        faults = opened.verify()
-        try:
-            open_derived(opened.path, SEARCH, opened.fingerprint)
-        except DerivedDamaged as error:
-            faults.append(f"{error}; make it anew: embedtool compact {opened.path}")
-        return faults
+        return [*opened.verify(), *damaged_derived(opened.path)]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from embedtool.derived import open_arrays, publish_arrays
 from embedtool.search import Everyone, Similarities, beyond, merge, nearest
+from embedtool.store import Index
 from embedtool.types import EXACT_ROWS, Progress
 from embedtool.writer import Writer
 
@@ -148,7 +149,15 @@ def _recall(everyone: Everyone, found: npt.NDArray[np.int64]) -> float:
     return float((truth[:, :, None] == found[sample][:, None, :]).any(2).mean())
 
 
-def _kept(index: Writer) -> Graph | None:
+def kept_graph(index: Index) -> Graph | None:
+    """The graph that is kept, where it is of the index as it is now: to read it needs no lock."""
+    kept = _kept(index)
+    if kept is not None and np.array_equal(kept.ids, index.places_after(0)["id"]):
+        return kept
+    return None
+
+
+def _kept(index: Index) -> Graph | None:
     opened = open_arrays(index.path, NAME, index.fingerprint)
     return Graph(**opened[1], recall=opened[0]["recall"]) if opened else None
 

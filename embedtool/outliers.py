@@ -4,7 +4,8 @@ import numpy as np
 
 from embedtool.errors import UsageError
 from embedtool.layout import full_path
-from embedtool.neighbours import neighbour_graph
+from embedtool.neighbours import Graph, kept_graph, neighbour_graph
+from embedtool.store import Index
 from embedtool.types import Outlier, PathLike, Progress
 from embedtool.writer import Writer
 
@@ -16,30 +17,39 @@ def find_outliers(
 ) -> list[Outlier]:
     """The k images of the highest score, highest first: 1 less the mean similarity to their 10
     nearest others (Ramaswamy, Rastogi, Shim, SIGMOD 2000, with the mean of the distances for the
-    last). An image and its copies are one. An index of one image has no others, and no outlier.
+    last). Similarity is that of the neighbour graph, the cosine as seen from the mean of the
+    collection. An image and its copies are one. An index of one image has no others, and no
+    outlier.
 
-    Raises UsageError (k below 1), IndexLocked where another process writes.
+    Raises UsageError (k below 1), IndexLocked where the graph must be made and another process
+    writes.
     """
     if k < 1:
         raise UsageError(f"expected k of at least 1, received {k}")
+    with Index(index) as reader, reader.snapshot():
+        if (graph := kept_graph(reader)) is not None:
+            return _ranked(reader, graph, k)
     with Writer(index) as writer:
-        graph = neighbour_graph(writer, progress=progress)
-        near = graph.similarities[:, :NEAREST]
-        if not near.size:
-            return []
-        there = np.isfinite(near)
-        scores = 1 - np.where(there, near, 0).sum(1) / there.sum(1).clip(1)
-        order = np.argsort(-scores, kind="stable")[:k]
-        closest = graph.ids[graph.indices[order, 0]]
-        images = writer.images_of([*graph.ids[order].tolist(), *closest.tolist()])
-        paths = {id: full_path(rows[0].root, rows[0].path) for id, rows in images.items()}
-        return [
-            Outlier(
-                rank=rank,
-                path=paths[int(graph.ids[place])],
-                score=float(scores[place]),
-                nearest=paths[int(other)],
-                similarity=float(near[place, 0]),
-            )
-            for rank, (place, other) in enumerate(zip(order, closest, strict=True), 1)
-        ]
+        return _ranked(writer, neighbour_graph(writer, progress=progress), k)
+
+
+def _ranked(index: Index, graph: Graph, k: int) -> list[Outlier]:
+    near = graph.similarities[:, :NEAREST]
+    if not near.size:
+        return []
+    there = np.isfinite(near)
+    scores = 1 - np.where(there, near, 0).sum(1) / there.sum(1).clip(1)
+    order = np.argsort(-scores, kind="stable")[:k]
+    closest = graph.ids[graph.indices[order, 0]]
+    images = index.images_of([*graph.ids[order].tolist(), *closest.tolist()])
+    paths = {id: full_path(rows[0].root, rows[0].path) for id, rows in images.items()}
+    return [
+        Outlier(
+            rank=rank,
+            path=paths[int(graph.ids[place])],
+            score=float(scores[place]),
+            nearest=paths[int(other)],
+            similarity=float(near[place, 0]),
+        )
+        for rank, (place, other) in enumerate(zip(order, closest, strict=True), 1)
+    ]

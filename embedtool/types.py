@@ -244,7 +244,7 @@ class Outlier:
 
     rank: int  # from 1
     path: Path
-    score: float  # 1 - its mean similarity to its nearest others
+    score: float  # 1 - its mean similarity to its nearest others, see find_outliers
     nearest: Path  # the most similar other
     similarity: float  # to that
 

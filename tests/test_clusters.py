@@ -17,7 +17,9 @@ import embedtool as package
 from embedtool.clustering import cluster_index
 from embedtool.clusters import read_clusters
 from embedtool.density import attach, cluster, modularity
-from embedtool.errors import UsageError
+from embedtool.errors import IndexLocked, UsageError
+from embedtool.gathering import gather_clusters
+from embedtool.inspection import verify_index
 from embedtool.outliers import find_outliers
 from embedtool.pictures import draw_photos
 from embedtool.querying import search_photos
@@ -148,9 +150,12 @@ def test_a_damaged_derived_file_is_made_anew(tmp_path: Path, name: str) -> None:
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
+    [fault] = verify_index(path)
+    assert file.name in fault and "make it anew" in fault
     if name == "clusters":
         assert search_photos(path, rows=[1], k=1)[0].matches[0].cluster is None
     assert cluster_index(path) == before
+    assert verify_index(path) == []
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
@@ -192,6 +197,21 @@ def test_outliers_are_what_lies_far_from_all(tmp_path: Path) -> None:
     assert {int(o.path.stem) for o in found} == {200, 201, 202}
     assert [o.rank for o in found] == [1, 2, 3]
     assert (np.diff([o.score for o in found]) <= 0).all()
+
+
+def test_a_kept_graph_is_read_while_another_writes(tmp_path: Path) -> None:
+    path = collection(tmp_path / "index", cloud(50, 0))
+    with Writer(path), pytest.raises(IndexLocked):
+        find_outliers(path)
+    found = find_outliers(path)
+    with Writer(path):
+        assert find_outliers(path) == found
+
+
+def test_photos_that_are_gone_are_missed_in_folders_of_clusters(six: Path, tmp_path: Path) -> None:
+    report = cluster_index(six)
+    with pytest.warns(UserWarning, match=f"{len(report.members)} photos are not where"):
+        gather_clusters(report, tmp_path / "folders", copy=True)
 
 
 def test_the_contact_sheet_in_a_browser(tmp_path: Path, chromium: Page) -> None:
