@@ -20,6 +20,7 @@ from embedtool.extras import require
 from embedtool.labels import folder_label
 from embedtool.layout import full_path
 from embedtool.store import Index
+from embedtool.tabular import legible
 from embedtool.types import PathLike
 
 COLUMNS = ("path", "label")
@@ -186,6 +187,11 @@ def read_table(table: Path) -> Iterator[tuple[str, str]]:
                     raise EmbedtoolError(
                         f"{table}, line {reader.line_num}: expected a path and a label"
                     )
+                if legible(row["label"]) != row["label"]:  # bytes of a path may be any
+                    raise EmbedtoolError(
+                        f"{table}, line {reader.line_num}: expected a label in UTF-8, found "
+                        f"{os.fsencode(row['label'])!r}. Save the table as UTF-8"
+                    )
                 yield row["path"], row["label"]
     except csv.Error as error:
         raise EmbedtoolError(f"{table} cannot be read as CSV: {error}") from error
@@ -209,8 +215,10 @@ def _read_parquet(table: Path) -> Iterator[tuple[str, str]]:
 
 def _have_columns(table: Path, found: Any) -> None:
     if any(list(found).count(name) != 1 for name in COLUMNS):
+        shown = repr(", ".join(map(str, found)))[:80] if found else "nothing"
         raise EmbedtoolError(
-            f"{table}: expected the columns path and label, found {', '.join(map(str, found))}"
+            f"{table}: expected the columns path and label (of CSV in UTF-8, with commas), found "
+            f"{shown}"
         )
 
 

@@ -180,7 +180,7 @@ def few_shot(
     Raises UsageError where a class is too small for that.
     """
     if shots < 2:
-        raise UsageError(f"expected 2 shots or more, for one alone no C can be chosen, not {shots}")
+        raise UsageError(f"expected 2 shots or more, to choose the strength by, received {shots}")
     random = np.random.default_rng(seed)
     scores, baselines, judged = [], [], 0
     for repeat in range(repeats):
@@ -188,11 +188,11 @@ def few_shot(
         _, firsts = np.unique(groups[mixed], return_index=True)
         heads = mixed[np.sort(firsts)]  # one image a group, in random order
         drawn = [heads[labels[heads] == c][:shots] for c in range(classes)]
-        for c, chosen in enumerate(drawn):
+        for chosen in drawn:
             if len(chosen) < shots:
                 raise UsageError(
-                    f"expected {shots} different pictures of each class, the smallest has "
-                    f"{len(chosen)} (class number {c}): lower --shots"
+                    f"expected {shots} different pictures of each class, one has {len(chosen)}: "
+                    "lower --shots"
                 )
         taken = np.concatenate(drawn)
         others = mixed[~np.isin(groups[mixed], groups[taken])][:JUDGED]

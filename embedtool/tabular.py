@@ -26,9 +26,8 @@ def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[A
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        columns = zip(*rows, strict=True)
-        legible = [[_legible(cell) for cell in column] for column in columns]
-        table = pa.table(dict(zip(header, legible or [[] for _ in header], strict=True)))
+        columns = [[legible(cell) for cell in column] for column in zip(*rows, strict=True)]
+        table = pa.table(columns or [[] for _ in header], names=[legible(name) for name in header])
         with write_whole(target) as file:
             pq.write_table(table, file)
         return
@@ -40,7 +39,8 @@ def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[A
         text.detach()
 
 
-def _legible(cell: Any) -> Any:
+def legible(cell: Any) -> Any:
+    """Of text that came of bytes, U+FFFD for those that are not UTF-8."""
     return (
         cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         if isinstance(cell, str)

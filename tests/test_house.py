@@ -43,7 +43,7 @@ FLOORS = [
         "predicting",
     },
     {"placing"},
-    {"sync", "report", "pictures", "compaction", "likeness", "relocate", "gathering", "tabular"},
+    {"sync", "report", "pictures", "compaction", "likeness", "relocate", "gathering"},
     {"comparison"},
     {"probe", "probefile"},
     {
@@ -73,7 +73,7 @@ FLOORS = [
         "projection",
         "splits",
     },
-    {"interchange"},
+    {"interchange", "tabular"},
     {"types", "files", "formats", "labels", "extras", "metrics", "agreement"},
     {"errors"},
 ]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from embedtool.report.evaluation_page import evaluation_page
 from embedtool.softmax import ROWS, Axes, Solution, fit
 from embedtool.splits import deal, linked_groups
 from embedtool.store import Index
+from embedtool.tabular import write_table
 from embedtool.types import Mistake, Vectors, unit_rows
 
 
@@ -315,6 +317,31 @@ def test_labels_of_a_table(tmp_path: Path, kind: str) -> None:
     assert third.endswith("the first 6.jpg")
 
 
+def test_a_table_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    index = make_index(tmp_path, clouds(0, 2, 1, 8, 1)[0], ["1.jpg", "2.jpg"])
+    table = tmp_path / "labels.csv"
+    table.write_bytes("path,label\n1.jpg,hat\n2.jpg,chapéu\n".encode("latin-1"))
+    with Index(index) as opened:
+        with pytest.raises(
+            EmbedtoolError, match=r"line 3: expected a label in UTF-8, found b'chap"
+        ):
+            read_labels(opened, table)
+        table.write_text("path,label\n1.jpg,hat\n", "utf-16")
+        with pytest.raises(EmbedtoolError, match="of CSV in UTF-8, with commas"):
+            read_labels(opened, table)
+        table.write_bytes(b"")
+        with pytest.raises(EmbedtoolError, match="found nothing"):
+            read_labels(opened, table)
+
+
+def test_classes_of_folders_that_are_not_utf_8_go_into_parquet(tmp_path: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    write_table(tmp_path / "t.parquet", ("path", os.fsdecode(b"chap\xe9u")), [("1.jpg", 0.5)])
+    assert pq.read_table(tmp_path / "t.parquet").to_pydict() == {
+        "path": ["1.jpg"], "chap\N{REPLACEMENT CHARACTER}u": [0.5],
+    }  # fmt: skip
+
+
 def test_copies_with_two_labels_are_a_conflict(tmp_path: Path) -> None:
     save(tmp_path / "photos" / "a" / "1.png", picture(1))
     save(tmp_path / "photos" / "b" / "1.png", picture(1))
@@ -336,8 +363,8 @@ def test_copies_with_two_labels_are_a_conflict(tmp_path: Path) -> None:
     [
         ("path,label\nnowhere.jpg,dog\n", "none of the 1 paths in"),
         ("path,label\n", "gives no image a label"),
-        ("file,class\n1.jpg,dog\n", "expected the columns path and label, found file, class"),
-        ("", "expected the columns path and label, found"),
+        ("file,class\n1.jpg,dog\n", "commas), found 'file, class'"),
+        ("", "expected the columns path and label"),
         ("path,label\n1.jpg\n", "line 2: expected a path and a label"),
         ('path,label\n"1.jpg,dog\n', "cannot be read as CSV"),
         ("PAR1 and no more", "cannot be read as Parquet"),
