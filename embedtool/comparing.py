@@ -50,7 +50,8 @@ def compare_indexes(
         if (sizes < 2).any() or len(sizes) < 2:
             raise UsageError(
                 f"expected two images or more of each of two classes in both indexes, found "
-                f"{len(known)} labelled images in both. Index the same photos into both, or give "
+                f"{len(known)} labelled images in both. Index the same photos into both (vectors "
+                "imported without the SHA-256 of their files match none), or give "
                 "labels: --labels FILE (path,label)"
             )
         agreed = _agreed((one, labelled.vectors[mine]), (other, theirs.vectors[yours]), notes)

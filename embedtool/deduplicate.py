@@ -14,9 +14,8 @@ import numpy.typing as npt
 
 from embedtool.contents import Content, File, read_contents
 from embedtool.duplicates import Items, Near, star_groups
-from embedtool.errors import UsageError
 from embedtool.likeness import Likeness, Pairs
-from embedtool.search import nearest, open_searcher
+from embedtool.search import check_similarity, nearest, open_searcher
 from embedtool.store import Index
 from embedtool.types import DuplicateGroup, Duplicates, PathLike, Progress
 
@@ -47,8 +46,7 @@ def find_duplicates(
     Raises UsageError (no image in the index or in the reference folder, a similarity that cannot
     be meant).
     """
-    if min_similarity is not None and not -1 <= min_similarity <= 1:
-        raise UsageError(f"expected a similarity from -1 to 1, received {min_similarity}")
+    check_similarity(min_similarity)
     with Index(index) as opened, opened.snapshot():
         items, notes = read_contents(opened, reference)
         search = _Search(opened, items, reference is not None, progress)

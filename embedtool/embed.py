@@ -79,7 +79,7 @@ def embedder_of(model: str, recipe: Recipe, *, runtime: str = "litert") -> Embed
     if recipe.architecture == IMPORTED:
         raise ModelUnavailable(
             f"the vectors of this index were made elsewhere ({model}), so that none can be made "
-            "for a new image here: query by the path of an image in it, or with --row N"
+            "here, of no image. It is searched by the path of an image in it, or with --row N"
         )
     return NetworkEmbedder(reopen(model, recipe), runtime=runtime)
 

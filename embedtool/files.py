@@ -37,6 +37,8 @@ def check_writable(path: Path) -> None:
 def _draft(path: Path) -> Path:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "expected a file name, this is a folder", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "expected a folder, there is none", str(path.parent))
     return path.with_name(path.name + ".new")
 
 

@@ -5,12 +5,17 @@ from pathlib import Path
 
 from embedtool.errors import IndexLocked, NotAnIndex
 
+LOCK = "writer.lock"
+
 
 def take_lock(path: Path) -> int:
     """Take the writer's lock; the operating system frees it when the process ends."""
     if not path.is_dir():
-        raise NotAnIndex(f"expected an index folder, found none at {path}")
-    handle = os.open(path / "writer.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        raise NotAnIndex(
+            f"expected an index folder, found none at {path}. "
+            f"Make one: embedtool index PHOTOS --index {path}"
+        )
+    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if os.name == "posix":
             import fcntl

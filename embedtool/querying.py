@@ -12,7 +12,15 @@ from embedtool.errors import ImageRejected, UsageError
 from embedtool.filters import Filter, parse_filter
 from embedtool.layout import full_path
 from embedtool.pipeline import read_source
-from embedtool.search import Ids, Similarities, have_certified, nearest, open_searcher, within
+from embedtool.search import (
+    Ids,
+    Similarities,
+    check_similarity,
+    have_certified,
+    nearest,
+    open_searcher,
+    within,
+)
 from embedtool.store import Index
 from embedtool.types import Match, PathLike, Progress, QueryMatches, Source, Vectors, several
 
@@ -42,12 +50,13 @@ def search_photos(
     min_recall, max_memory (bytes): what an approximate index must hold; one that does is built
     where there is none, and where none can, search is exact and a warning says so. Conditions, and
     min_similarity without k, are always answered exactly.
-    Raises UsageError (k below 1, no query, no such row), ImageRejected, ModelMismatch, and
-    IndexLocked where an index must be built while another process writes.
+    Raises UsageError (k below 1, no cosine, no query, no such row), ImageRejected, ModelMismatch,
+    and IndexLocked where an index must be built while another process writes.
     """
     images = several(images)
     if k is not None and k < 1:
         raise UsageError(f"expected k of at least 1, received {k}")
+    check_similarity(min_similarity)
     if not images and not rows:
         raise UsageError("expected at least one query: an image file, or the row of an image")
     chosen = parse_filter(where)
@@ -127,7 +136,10 @@ def _queries(
     for row in rows:
         stored = index.image(row)
         if stored is None:
-            raise UsageError(f"{index.path} has no image with row {row}")
+            raise UsageError(
+                f"{index.path} has no image with row {row}: expected its number as indexed, "
+                "from 1, and not of one that was removed"
+            )
         names.append(str(stored[0]))
         vectors.append(stored[1])
     return names, vectors

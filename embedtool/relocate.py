@@ -86,8 +86,9 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
     path = Path(log)
     if not path.is_file():
         raise UsageError(f"expected a log of moves, FOLDER/{LOG}; found no file at {path}")
+    moves = _logged(path)
     back, left = [], []
-    for source, place in reversed(_logged(path)):
+    for source, place in reversed(moves):
         place.with_name(place.name + DRAFT).unlink(missing_ok=True)
         if not os.path.lexists(place):
             if not os.path.lexists(source):
@@ -101,7 +102,7 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
             back.append((place, source))
         else:
             left.append(f"{place} stays: another file stands at {source}")
-    if not left:  # done with: what comes to stand at these names later is nobody's move
+    if moves and not left:  # done with: what comes to stand at these names later is nobody's move
         os.rename(path, _free(path.with_name(path.name + ".undone"), set()))
     return back, left
 

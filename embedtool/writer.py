@@ -32,6 +32,7 @@ from embedtool.segments import Stored, row_checks, write_segment
 from embedtool.store import Index
 from embedtool.types import PathLike, Recipe, Source, Vectors
 
+OURS = re.compile(r"\..*|catalog\..*|vectors|derived|writer\.lock|decoding")  # before it is made
 SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what a sweep may remove
 
 
@@ -271,9 +272,12 @@ def create(
     vectors = path / "vectors"
     if path.exists() and not path.is_dir():
         raise NotAnIndex(f"expected a folder for the index, {path} is a file")
-    if vectors.is_dir() and any(vectors.iterdir()):
+    inside = [*path.glob("*"), *vectors.glob("*")] if path.exists() else []
+    foreign = [file for file in inside if not OURS.fullmatch(str(file.relative_to(path)))]
+    if foreign:
         raise NotAnIndex(
-            f"{vectors} holds files that are no index of ours: name another folder with --index"
+            f"expected a new or empty folder for the index, {path} holds other files "
+            f"({min(foreign).name}): name another with --index"
         )
     vectors.mkdir(parents=True, exist_ok=True)
     lock = take_lock(path)

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import embedtool, encoded, picture
+from conftest import embedtool, encoded, picture, save
 
 from embedtool.writer import Writer
 
@@ -249,6 +249,35 @@ def test_bad_input_is_one_clear_line(index: Path, drawn: Path, tmp_path: Path) -
             "--runtime", "onnx")  # fmt: skip
     done = embedtool("indx")
     assert done.code == 2 and "indx" in done.err
+    failing(2, "--seed", "cluster", index, "--seed", -1)
+    failing(2, "--seed", "map", index, "--seed", 2**32)
+    failing(2, "stands twice", "map", index, "--html", tmp_path / "m", "--png", tmp_path / "m")
+    failing(2, "from -1 to 1", "search", index, "--row", 1, "--min-similarity", "nan")
+    failing(1, "expected a folder", "search", index, "--row", 1, "--html", tmp_path / "no" / "p")
+
+
+def test_a_folder_of_other_files_becomes_no_index(drawn: Path, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    failing(1, "holds other files (notes.txt)", "index", drawn, "--index", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_line_is_a_line_whatever_a_file_is_called(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    for number, name in enumerate(("line\nbreak.png", "tab\there.png", "\x1b[31mred.png")):
+        save(photos / name, picture(number))
+    embedtool("index", photos, "--index", tmp_path / "i", "--model", "builtin")
+    done = embedtool("search", tmp_path / "i", "--row", 1, "-k", 3)
+    names = {line.split("\t")[3].rpartition("/")[2] for line in done.out.splitlines()}
+    assert names == {r"line\nbreak.png", r"tab\there.png", r"\x1b[31mred.png"}
+    [found] = json.loads(embedtool("search", tmp_path / "i", "--row", 1, "--json").out)["queries"]
+    assert {Path(match["path"]) for match in found["matches"]} == set(photos.iterdir())
+
+
+def test_a_condition_that_no_image_meets_is_said(index: Path) -> None:
+    done = embedtool("search", index, "--row", 1, "--where", "label=none")
+    assert (done.out, done.code) == ("", 0)
+    assert done.err == "note: 1 of 1 queries found no image: --where label=none\n"
 
 
 def test_more_matches_than_images_is_said(index: Path, drawn: Path) -> None:

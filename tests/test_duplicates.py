@@ -179,6 +179,12 @@ def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
     assert embedtool("duplicates", found.index, "--move", away).code == 0
     assert embedtool("duplicates", "--undo", away / LOG).code == 0
     assert embedtool("duplicates", found.index, "--link", away, "--copy", away).code == 2
+    (tmp_path / "empty.txt").touch()
+    done = embedtool("duplicates", "--undo", tmp_path / "empty.txt")
+    assert "tells of no move" in done.err and (tmp_path / "empty.txt").exists()
+    (tmp_path / LOG).write_text('{"from": "/nowhere/a", "to": "/nowhere/b"}\n')
+    done = embedtool("duplicates", "--undo", tmp_path / LOG)
+    assert done.code == 1 and "/nowhere/b is gone" in done.err
     os.rename(photos / "again", tmp_path / "gone")
     gone = find_duplicates(found.index)
     assert any("files are gone" in note for note in gone.notes)

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+from embedtool.cli.output import (
+    Json,
+    Quiet,
+    Seed,
+    apart,
+    emit_json,
+    emit_table,
+    progress_bar,
+    say,
+)
 from embedtool.errors import UsageError
 
 
@@ -22,7 +31,7 @@ def cluster(
             "classes, for an index of mobilenet_v2."
         ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same clusters.")] = 0,
+    seed: Seed = 0,
     to: Annotated[
         Path | None, typer.Option(help="Write path, cluster and strength to F.csv or F.parquet.")
     ] = None,
@@ -45,6 +54,7 @@ def cluster(
     """
     if link and copy:
         raise UsageError("expected one of --link and --copy")
+    apart(to, html, png, link, copy)
     with progress_bar("clustering", quiet=quiet) as progress:
         report = embedtool.cluster_index(
             index, detail=detail, name_by=name_by, seed=seed, progress=progress
@@ -111,7 +121,8 @@ def outliers(
 ) -> None:
     """List the images least like the rest.
 
-    The score is 1 less the mean similarity to the 10 nearest others.
+    The score is 1 less the mean similarity to the 10 nearest others, as seen from the middle of the
+    collection: 0 where they are the same picture, 1 where they are no more alike than any two.
     """
     with progress_bar("finding neighbours", quiet=quiet) as progress:
         found = embedtool.find_outliers(index, k=k, progress=progress)

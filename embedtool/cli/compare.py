@@ -9,6 +9,7 @@ import embedtool
 from embedtool.cli.output import (
     Json,
     Quiet,
+    Seed,
     emit_json,
     emit_table,
     progress_bar,
@@ -30,7 +31,7 @@ def compare(
     html: Annotated[
         Path | None, typer.Option(help="Also write a page with the images that moved most here.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the split and of the resamples.")] = 0,
+    seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:

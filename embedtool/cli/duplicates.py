@@ -8,7 +8,7 @@ import typer
 
 import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
-from embedtool.errors import UsageError
+from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.types import DuplicateGroup
 
 Moves = list[tuple[Path, Path]]
@@ -63,6 +63,10 @@ def duplicates(
         _tell_moves(back, json)
         for reason in left:
             say(f"note: {reason}")
+        if left:
+            raise EmbedtoolError(f"{len(left)} files were not brought back; {undo} stays")
+        if not back:
+            say(f"note: {undo} tells of no move")
         return
     if index is None:
         raise UsageError("expected the folder of an index: embedtool duplicates INDEX")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, emit_json, emit_record, emit_table, progress_bar, say
+from embedtool.cli.output import (
+    SEEDS,
+    Json,
+    Quiet,
+    emit_json,
+    emit_record,
+    emit_table,
+    progress_bar,
+    say,
+)
 from embedtool.errors import UsageError
 from embedtool.files import check_writable
 from embedtool.types import Reject
@@ -27,7 +36,7 @@ Model = Annotated[
 Validation = Annotated[
     list[Path] | None, typer.Option(help="Photos to choose by.  [default: a share of PHOTOS]")
 ]
-Seed = Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")]
+Seed = Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]", **SEEDS)]
 CacheSize = Annotated[
     float, typer.Option(min=0.1, help="GB of the user cache for what is computed once.")
 ]

@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+from embedtool.cli.output import (
+    SEEDS,
+    Json,
+    Quiet,
+    apart,
+    emit_json,
+    emit_table,
+    progress_bar,
+    say,
+)
 
 
 def map(
@@ -30,7 +39,9 @@ def map(
     neighbours: Annotated[
         int | None, typer.Option(help="Of UMAP.  [default: what the kept map has, or 30]")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="[default: what the kept map has, or 0]")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="[default: what the kept map has, or 0]", **SEEDS)
+    ] = None,
     anew: Annotated[
         bool, typer.Option("--anew", help="Lay all out again, though a map is kept.")
     ] = False,
@@ -43,6 +54,7 @@ def map(
     one by one and nothing else moves, until --anew, another --seed or --neighbours, or more placed
     than laid out.
     """
+    apart(html, png, to)
     with progress_bar("mapping", quiet=quiet) as progress:
         found = embedtool.map_index(
             index, neighbours=neighbours, seed=seed, anew=anew, probe=probe, progress=progress

@@ -148,7 +148,7 @@ def bench_search(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure exact and approximate search over the vectors of an index.
+    """Measure exact and approximate search over an index.
 
     1,000 vectors are held back and searched for among the others, each way in a process of its own.
     Milliseconds are of a query by itself (median, and the 99th of a hundred) and of one in a batch

@@ -29,7 +29,7 @@ def list_models(json: Json = False) -> None:
 
 @model.command("info")
 def model_info(spec: Spec, json: Json = False) -> None:
-    """Show a network's card: what it is, its layers, how good it was measured to be."""
+    """Show a network's card: what it is, its layers, its measures."""
     content = embedtool.model_info(spec)
     if note := content.pop("note", ""):
         say(f"note: {note}")
@@ -45,7 +45,7 @@ def pull(
     precision: Annotated[str | None, typer.Option(help="float32 or int8.")] = None,
     json: Json = False,
 ) -> None:
-    """Fetch and compile a network now, so that later runs need no connection."""
+    """Fetch and compile a network now, for runs without a connection."""
     backbone = embedtool.load_backbone(spec, precision=precision)
     if backbone.note:
         say(f"note: {backbone.note}")

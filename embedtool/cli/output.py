@@ -2,25 +2,47 @@
 request. stderr carries talk, and a progress bar on a terminal."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from embedtool.errors import UsageError
 
 if TYPE_CHECKING:
     from embedtool.metrics import Estimate
     from embedtool.types import Certificate, Progress
 
 SCHEMA = 1
+# What would break a line or a column, or move a terminal's cursor; --json has names as they are.
+ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+SEEDS = {"min": 0, "max": 2**32 - 1}  # numpy's
+Seed = Annotated[int, typer.Option(help="Of everything random: the same gives the same.", **SEEDS)]
 
 
 def say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    lines = (plain(line) for line in text.split("\n"))
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def plain(value: object) -> str:
+    """In one line, as `\\n` for a line break in a file's name."""
+    return str(value).translate(ESCAPES)
+
+
+def apart(*files: Path | None) -> None:
+    """Raise UsageError where one file is to be written twice."""
+    given = [os.path.abspath(file) for file in files if file]
+    for file in given:
+        if given.count(file) > 1:
+            raise UsageError(f"expected another name for each file to write, {file} stands twice")
 
 
 def emit_json(content: dict[str, Any]) -> None:
@@ -50,7 +72,7 @@ def emit_record(record: dict[str, Any]) -> None:
     """One name and value a line."""
     width = max(map(len, record)) if sys.stdout.isatty() else 0
     for name, value in record.items():
-        text = f"{value:,}" if width and isinstance(value, int | float) else str(value)
+        text = f"{value:,}" if width and isinstance(value, int | float) else plain(value)
         print(f"{name.ljust(width)}  {text}" if width else f"{name}\t{text}")
 
 
@@ -119,4 +141,4 @@ def progress_bar(label: str, *, quiet: bool) -> Iterator["Progress | None"]:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return f"{value:.4f}" if isinstance(value, float) else plain(value)

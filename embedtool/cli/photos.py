@@ -10,7 +10,16 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, emit_json, emit_report, emit_table, progress_bar, say
+from embedtool.cli.output import (
+    Json,
+    Quiet,
+    emit_json,
+    emit_report,
+    emit_table,
+    plain,
+    progress_bar,
+    say,
+)
 from embedtool.errors import TooManyRejects, UsageError
 from embedtool.types import QueryMatches
 
@@ -112,7 +121,11 @@ def search(
     ] = None,
     where: Annotated[
         list[str] | None,
-        typer.Option(help="Only images with label=NAME, or in path=FOLDER.", metavar="KEY=VALUE"),
+        typer.Option(
+            help="Only images with label=NAME, or in path=FOLDER; another label or folder may "
+            "follow with another --where.",
+            metavar="KEY=VALUE",
+        ),
     ] = None,
     min_recall: Annotated[
         float | None,
@@ -157,7 +170,7 @@ def search(
         emit_json({"queries": [_query(r) for r in results], "search": found})
     elif sys.stdout.isatty():
         for r in results:
-            print(r.query)
+            print(plain(r.query))
             emit_table(
                 ("rank", "similarity", "path"), [(m.rank, m.similarity, m.path) for m in r.matches]
             )
@@ -168,6 +181,12 @@ def search(
         )
     if html:
         say(f"page: {html}")
+    if quiet:
+        return
+    if empty := sum(not r.matches for r in results):
+        asked = [f"--where {condition}" for condition in where or []]
+        asked += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
+        say(f"note: {empty} of {len(results)} queries found no image: {' '.join(asked)}")
     if (
         k
         and any(len(r.matches) < k for r in results)

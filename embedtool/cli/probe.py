@@ -9,6 +9,7 @@ import embedtool
 from embedtool.cli.output import (
     Json,
     Quiet,
+    Seed,
     emit_json,
     emit_record,
     emit_table,
@@ -28,7 +29,6 @@ Labels = Annotated[
         "this file, or to an indexed folder.  [default: the names of the folders]"
     ),
 ]
-Seed = Annotated[int, typer.Option(help="Of the split and of the resamples.")]
 
 
 @probe.command("train")

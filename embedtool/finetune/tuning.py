@@ -26,7 +26,7 @@ from embedtool.finetune.start import fit_probe
 from embedtool.finetune.survey import Survey, survey
 from embedtool.finetune.top import Head, Top
 from embedtool.finetune.training import train
-from embedtool.lock import take_lock
+from embedtool.lock import LOCK, take_lock
 from embedtool.types import PathLike, Progress, TuneReport, TuneTrial
 
 require("optuna", extra="tune")
@@ -80,6 +80,13 @@ def tune_model(
         raise UsageError("a search neither trains from scratch nor has patience: leave them out")
     if not (settings.epochs and settings.rate and settings.weight_decay):
         raise UsageError("a search begins with epochs, a rate and a weight decay above 0")
+    folder = Path(out)
+    foreign = sorted({file.name for file in folder.glob("*")} - {LOCK})
+    if foreign and STUDY not in foreign:
+        raise UsageError(
+            f"expected a new or empty folder, or one of an earlier search; {out} holds "
+            f"{foreign[0]}: choose another --out"
+        )
     base = load_backbone(model)
     Bottom(base, settings.unfreeze)  # refuses what cannot be cut, before the photos are read
     album = survey(
@@ -95,7 +102,6 @@ def tune_model(
     if not album.validation.photos:
         raise UsageError("a search needs photos to validate on: name some with --validation")
     bench = _Bench(base, album, settings, fit_probe(album, settings).head, cache_bytes)
-    folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
     lock = take_lock(folder)
     try:

@@ -9,6 +9,7 @@ from embedtool.search.everyone import Everyone as Everyone
 from embedtool.search.everyone import beyond as beyond
 from embedtool.search.exact import Ids as Ids
 from embedtool.search.exact import Similarities as Similarities
+from embedtool.search.exact import check_similarity as check_similarity
 from embedtool.search.exact import merge as merge
 from embedtool.search.exact import nearest as nearest
 from embedtool.search.exact import within as within

@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.errors import ModelMismatch
+from embedtool.errors import ModelMismatch, UsageError
 from embedtool.types import Vectors
 
 Similarities = npt.NDArray[np.float32]  # (m, k), descending; -inf where fewer than k were found
@@ -63,6 +63,12 @@ def merge(
     found = np.hstack([found, their_ids])
     order = np.lexsort((found, -best))[:, :k]
     return np.take_along_axis(best, order, 1), np.take_along_axis(found, order, 1)
+
+
+def check_similarity(similarity: float | None) -> None:
+    """Raise UsageError for a number that no cosine is."""
+    if similarity is not None and not -1 <= similarity <= 1:
+        raise UsageError(f"expected a similarity from -1 to 1, received {similarity}")
 
 
 def within(
