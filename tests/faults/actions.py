@@ -13,6 +13,7 @@ from pyarrow.parquet import ParquetFile
 from embedtool import compaction, joining, layout, sync
 from embedtool.derived import SEARCH, open_derived
 from embedtool.embed import MeanColourEmbedder, embed_golden
+from embedtool.errors import EmbedtoolError
 from embedtool.export import npy, parquet
 from embedtool.export.exporting import export_index
 from embedtool.interchange import CARD_FILE, read_card
@@ -82,8 +83,8 @@ def export(index: str, name: str) -> None:
 
 def exported(folder: Path) -> dict[str, str] | None:
     """What an export holds, path -> vector in hexadecimal. Killed between the going of an earlier
-    one and the coming of its own, it is found beside, hidden."""
-    for found in sorted(folder.glob("[!.]*")) or sorted(folder.glob(".*")):
+    one and the coming of its own, the newest that is whole is found beside, hidden."""
+    for found in sorted(folder.glob("[!.]*")) or _hidden(folder):
         if found.suffix == ".parquet":
             table = ParquetFile(found).read(use_threads=False)
             vectors = np.array(table["vector"].to_pylist(), np.float32)
@@ -91,10 +92,7 @@ def exported(folder: Path) -> dict[str, str] | None:
                 path: row.tobytes().hex()
                 for path, row in zip(table["path"].to_pylist(), vectors, strict=True)
             }
-        card = found / CARD_FILE  # written last; of one that was being removed a file may be gone
-        if card.exists() and all(
-            (found / f).exists() for f in read_card(card.read_bytes(), card).files
-        ):
+        if (found / CARD_FILE).exists():
             paths = (found / "paths.txt").read_bytes().splitlines()
             rows = np.load(found / "vectors.npy")
             return {
@@ -102,6 +100,19 @@ def exported(folder: Path) -> dict[str, str] | None:
                 for path, row in zip(paths, rows, strict=True)
             }
     return None
+
+
+def _hidden(folder: Path) -> list[Path]:
+    """Newest first. The card is written last, and of one that was being removed a file is gone."""
+    whole = []
+    for card in folder.glob(f".*/{CARD_FILE}"):
+        try:
+            files = read_card(card.read_bytes(), card).files
+        except EmbedtoolError:  # killed while it was written
+            continue
+        if all((card.parent / file).exists() for file in files):
+            whole.append((card.stat().st_mtime_ns, card.parent))
+    return [path for _, path in sorted(whole, reverse=True)]
 
 
 def upgrade(index: str) -> None:
