@@ -16,7 +16,7 @@ from embedtool.errors import IndexLocked, ModelMismatch, UsageError
 from embedtool.inspection import index_info
 from embedtool.querying import search_photos
 from embedtool.search import build_search, building, nearest, open_searcher, searcher, within
-from embedtool.search.approximate import walk
+from embedtool.search.approximate import Approximate, principal_axes, walk
 from embedtool.search.exact import similarities_at
 from embedtool.store import Index
 from embedtool.types import Source, Vectors, unit_rows
@@ -285,3 +285,16 @@ def test_the_more_are_wanted_the_further_a_graph_is_walked(large: Path) -> None:
         _, truth = nearest(queries, index.blocks(), 100)
         found = opened[0].propose(queries, 400, 8)
         assert (truth[:, :, None] == found[:, None, :]).any(2).mean() > 0.98
+
+
+def test_a_guess_at_what_lies_off_the_axes_ranks_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, queries = cloud(3000, 0), cloud(200, 1)
+    ids = np.arange(len(rows))
+    made = Approximate.empty("HNSW24_SQ8", rows, principal_axes(rows)[:9])
+    made.add(ids, rows)
+    _, truth = nearest(queries, [(ids, rows)], 10)
+    guessed = made.propose(queries, 30, 256)
+    assert guessed[7:8].tolist() == made.propose(queries[7:8], 30, 256).tolist(), "alone or not"
+    monkeypatch.setattr("embedtool.search.approximate.SHARED", 0)
+    left_out = made.propose(queries, 30, 256)
+    assert share(guessed, truth) > share(left_out, truth) + 0.02

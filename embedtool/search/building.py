@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from embedtool.derived import SEARCH, publish, read_about
 from embedtool.errors import DerivedDamaged, UsageError
-from embedtool.search.approximate import Approximate, bearings, principal_axes, walk
+from embedtool.search.approximate import BEARINGS, Approximate, principal_axes, walk
 from embedtool.search.exact import Block, Similarities, merge, nearest
 from embedtool.search.searcher import Certified, Exact, Searcher
 from embedtool.store import Index
@@ -49,9 +49,9 @@ class Plan:
 PLANS = (
     Plan(
         "HNSW24_SQ8",
-        255,
-        490,
-        ((64, 5), (80, 5), (96, 5), (112, 5), (128, 5), (192, 5), (256, 8), (512, 12), (1024, 20)),
+        223,
+        460,
+        ((64, 3), (80, 3), (96, 3), (112, 3), (128, 3), (192, 4), (256, 6), (512, 10), (1024, 20)),
     ),
     Plan(
         "IVF{lists},PQ{pairs}x4fs", 127, 45, ((16, 20), (32, 40), (64, 40), (128, 80), (256, 160))
@@ -200,7 +200,7 @@ class _Trial:
         among them for the held-out queries."""
         best = np.full((len(self.held), max(RECALL_AT)), -np.inf, np.float32)
         found = np.full(best.shape, -1, np.int64)
-        by, along = bearings(self.axes), []
+        by, along = self.axes[BEARINGS], []
         for ids, rows in self._read(rest, "measuring exact search"):
             along.append(rows @ by.T)
             best, found = merge(best, found, *nearest(self.queries, [(ids, rows)], best.shape[1]))

@@ -95,13 +95,6 @@ class Certified(Exact):
     def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
         if k > max(RECALL_AT):
             return super().nearest(queries, k)
-        best = np.empty((len(queries), k), np.float32)
-        found = np.empty((len(queries), k), np.int64)
-        order = self._approximate.walk(queries)
-        best[order], found[order] = self._in_order(queries[order], k)
-        return best, found
-
-    def _in_order(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
         certificate = self._certificate
         best = np.full((len(queries), k), -np.inf, np.float32)
         found = np.full((len(queries), k), -1, np.int64)
