@@ -186,7 +186,8 @@ def search(
     if empty := sum(not r.matches for r in results):
         asked = [f"--where {condition}" for condition in where or []]
         asked += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
-        say(f"note: {empty} of {len(results)} queries found no image: {' '.join(asked)}")
+        why = " ".join(asked) or "the index holds none"
+        say(f"note: {empty} of {len(results)} queries found no image: {why}")
     if (
         k
         and any(len(r.matches) < k for r in results)
