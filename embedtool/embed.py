@@ -78,8 +78,8 @@ def embedder_of(model: str, recipe: Recipe, *, runtime: str = "litert") -> Embed
     another program made."""
     if recipe.architecture == IMPORTED:
         raise ModelUnavailable(
-            f"the vectors of this index were made elsewhere ({model}), so that none can be made "
-            "here, of no image. It is searched by the path of an image in it, or with --row N"
+            f"the vectors of this index were made elsewhere ({model}): no image can be embedded "
+            "here as they were. It is searched by the path of an image in it, or with --row N"
         )
     return NetworkEmbedder(reopen(model, recipe), runtime=runtime)
 
