@@ -381,7 +381,11 @@ def test_one_line_for_what_cannot_be_meant(tmp_path: Path, report: FinetuneRepor
         (2, ["--epochs", "-1"], "epochs of at least 0"),
         (2, ["--html", "page.html", "--validation-share", "0"], "none are held out"),
         (1, ["--html", tmp_path], "this is a folder"),
-        (1, ["--html", tmp_path / "nowhere" / "page.html"], "No such file"),
+        (
+            1,
+            ["--html", tmp_path / "nowhere" / "page.html"],
+            "nowhere: expected a folder, there is none",
+        ),
     ):
         done = embedtool("finetune", photos, "--out", tmp_path / "o", *arguments)
         assert done.code == code
