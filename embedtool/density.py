@@ -119,7 +119,7 @@ def attach(
     inside, noise = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
     if inside.size and noise.size:
         count = min(VOTES, inside.size)
-        _, found = cKDTree(points[inside]).query(points[noise], count)
+        _, found = cKDTree(points[inside]).query(points[noise], count, workers=-1)
         tally = np.zeros((noise.size, labels.max() + 1), np.int32)
         near = labels[inside[found.reshape(noise.size, count)]]
         np.add.at(tally, (np.arange(noise.size)[:, None], near), 1)
