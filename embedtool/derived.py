@@ -115,8 +115,9 @@ def damaged_derived(index: Path) -> list[str]:
             if manifest := _read(index, file.stem):
                 _checked(index, manifest)
         except DerivedDamaged as error:
-            maker = "compact" if file.stem == SEARCH else "cluster or embedtool map"
-            faults.append(f"{error}; nothing is lost, make it anew: embedtool {maker}")
+            makers = ("compact",) if file.stem == SEARCH else ("cluster", "map")
+            anew = " or ".join(f"embedtool {maker} {index}" for maker in makers)
+            faults.append(f"{error}; nothing is lost, make it anew: {anew}")
     return faults
 
 

@@ -1,6 +1,7 @@
 """What lies where in an index folder: file names, format, schema, records."""
 
 import os
+import re
 import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ APPLICATION_ID = 0x656D6264  # "embd": tells our catalogue from any other SQLite
 LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
 
 RECORD = "decoding"  # see embedtool.quarantine
+# What may stand in the folder of an index that was killed in its making, or lost its catalogue.
+UNMADE = re.compile(rf"\..*|catalog\..*|vectors|derived|writer\.lock|{RECORD}")
 RECORD_HEAD = b"embedtool: decoding these\n".ljust(32)
 
 SCHEMA = """
@@ -62,6 +65,12 @@ class Segment:
     rows: int
     bytes: int
     sha256: str
+
+
+def foreign_files(path: Path) -> list[Path]:
+    """What stands in a folder that an index without a catalogue has no use for."""
+    inside = [*path.glob("*"), *(path / "vectors").glob("*")] if path.exists() else []
+    return [file for file in inside if not UNMADE.fullmatch(str(file.relative_to(path)))]
 
 
 def exists(path: str | os.PathLike[str]) -> bool:

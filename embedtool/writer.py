@@ -24,6 +24,7 @@ from embedtool.layout import (
     Segment,
     damaged,
     exists,
+    foreign_files,
     segment_file,
 )
 from embedtool.lock import take_lock
@@ -32,7 +33,6 @@ from embedtool.segments import Stored, row_checks, write_segment
 from embedtool.store import Index
 from embedtool.types import PathLike, Recipe, Source, Vectors
 
-OURS = re.compile(r"\..*|catalog\..*|vectors|derived|writer\.lock|decoding")  # before it is made
 SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what a sweep may remove
 
 
@@ -272,9 +272,7 @@ def create(
     vectors = path / "vectors"
     if path.exists() and not path.is_dir():
         raise NotAnIndex(f"expected a folder for the index, {path} is a file")
-    inside = [*path.glob("*"), *vectors.glob("*")] if path.exists() else []
-    foreign = [file for file in inside if not OURS.fullmatch(str(file.relative_to(path)))]
-    if foreign:
+    if foreign := foreign_files(path):
         raise NotAnIndex(
             f"expected a new or empty folder for the index, {path} holds other files "
             f"({min(foreign).name}): name another with --index"

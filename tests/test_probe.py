@@ -363,8 +363,11 @@ def test_copies_with_two_labels_are_a_conflict(tmp_path: Path) -> None:
     [
         ("path,label\nnowhere.jpg,dog\n", "none of the 1 paths in"),
         ("path,label\n", "gives no image a label"),
-        ("file,class\n1.jpg,dog\n", "commas), found 'file, class'"),
-        ("", "expected the columns path and label"),
+        (
+            "file,class\n1.jpg,dog\n",
+            "columns path and label (of CSV in UTF-8, with commas), found 'file, class'",
+        ),
+        ("", "expected the columns path and label (of CSV in UTF-8, with commas), found nothing"),
         ("path,label\n1.jpg\n", "line 2: expected a path and a label"),
         ('path,label\n"1.jpg,dog\n', "cannot be read as CSV"),
         ("PAR1 and no more", "cannot be read as Parquet"),

@@ -11,7 +11,7 @@ it stopped. The folder used longest ago goes when there is no room for a new one
 import os
 import shutil
 import zlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -104,7 +104,7 @@ class ActivationStore:
         return np.memmap(self.folder / "rows", np.uint8, "r", shape=shape)
 
 
-def make_room(root: Path, own: Collection[Path], needed: int, bound: int) -> bool:
+def make_room(root: Path, own: Sequence[Path], needed: int, bound: int) -> bool:
     """Delete the folders of root that were used longest ago, except our own, until those that are
     left and our own, grown to `needed` bytes, fit in `bound`; whether they do."""
     sizes = {path: _size(path) for path in root.glob("*") if path.is_dir() and path not in own}
