@@ -7,27 +7,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from embedtool.backbones.library import import_model as import_model
-    from embedtool.backbones.library import known_models as known_models
-    from embedtool.backbones.library import model_info as model_info
-    from embedtool.backbones.resolve import Backbone as Backbone
-    from embedtool.backbones.resolve import load_backbone as load_backbone
-    from embedtool.bench import BenchReport as BenchReport
-    from embedtool.bench import BenchRow as BenchRow
-    from embedtool.bench import run_bench as run_bench
-    from embedtool.clustering import cluster_index as cluster_index
-    from embedtool.clustering import write_members as write_members
-    from embedtool.compaction import CompactReport as CompactReport
-    from embedtool.compaction import compact_index as compact_index
-    from embedtool.comparing import compare_indexes as compare_indexes
-    from embedtool.comparison import Comparison as Comparison
-    from embedtool.decode import decode_image as decode_image
-    from embedtool.deduplicate import find_duplicates as find_duplicates
+    from embedtool.classification.compare_indexes import compare_indexes as compare_indexes
+    from embedtool.classification.compare_vectors import Comparison as Comparison
+    from embedtool.classification.evaluate import ProbeEvaluation as ProbeEvaluation
+    from embedtool.classification.evaluate import evaluate_probe as evaluate_probe
+    from embedtool.classification.metrics import Estimate as Estimate
+    from embedtool.classification.metrics import Evaluation as Evaluation
+    from embedtool.classification.metrics import evaluate as evaluate
+    from embedtool.classification.metrics import paired_difference as paired_difference
+    from embedtool.classification.mistakes import Mistake as Mistake
+    from embedtool.classification.predict import Predictions as Predictions
+    from embedtool.classification.predict import predict_images as predict_images
+    from embedtool.classification.predict import write_predictions as write_predictions
+    from embedtool.classification.train import ProbeReport as ProbeReport
+    from embedtool.classification.train import train_probe as train_probe
+    from embedtool.collection.benchmark import BenchReport as BenchReport
+    from embedtool.collection.benchmark import BenchRow as BenchRow
+    from embedtool.collection.benchmark import run_bench as run_bench
+    from embedtool.collection.compact import CompactReport as CompactReport
+    from embedtool.collection.compact import compact_index as compact_index
+    from embedtool.collection.index_photos import default_index as default_index
+    from embedtool.collection.index_photos import index_photos as index_photos
+    from embedtool.collection.index_report import IndexReport as IndexReport
+    from embedtool.collection.inspect import DeepCheck as DeepCheck
+    from embedtool.collection.inspect import deep_verify_index as deep_verify_index
+    from embedtool.collection.inspect import doctor_index as doctor_index
+    from embedtool.collection.inspect import index_info as index_info
+    from embedtool.collection.inspect import index_rejects as index_rejects
+    from embedtool.collection.inspect import verify_index as verify_index
+    from embedtool.collection.query import search_photos as search_photos
+    from embedtool.core.group_folders import gather_clusters as gather_clusters
+    from embedtool.core.group_folders import gather_duplicates as gather_duplicates
+    from embedtool.core.types import Recipe as Recipe
+    from embedtool.core.types import Reject as Reject
     from embedtool.demo import DemoResult as DemoResult
     from embedtool.demo import run_demo as run_demo
-    from embedtool.embed import Embedder as Embedder
-    from embedtool.embed import MeanColourEmbedder as MeanColourEmbedder
-    from embedtool.embed import NetworkEmbedder as NetworkEmbedder
+    from embedtool.duplicates.find_duplicates import find_duplicates as find_duplicates
+    from embedtool.duplicates.move_files import move_duplicates as move_duplicates
+    from embedtool.duplicates.move_files import plan_moves as plan_moves
+    from embedtool.duplicates.move_files import undo_moves as undo_moves
+    from embedtool.duplicates.results import DuplicateGroup as DuplicateGroup
+    from embedtool.duplicates.results import Duplicates as Duplicates
     from embedtool.errors import EmbedtoolError as EmbedtoolError
     from embedtool.errors import ImageRejected as ImageRejected
     from embedtool.errors import IndexDamaged as IndexDamaged
@@ -40,49 +60,41 @@ if TYPE_CHECKING:
     from embedtool.errors import PhotosMissing as PhotosMissing
     from embedtool.errors import TooManyRejects as TooManyRejects
     from embedtool.errors import UsageError as UsageError
-    from embedtool.export.exporting import ExportReport as ExportReport
-    from embedtool.export.exporting import export_index as export_index
-    from embedtool.finetune.finetuning import finetune_model as finetune_model
-    from embedtool.finetune.measuring import FinetuneBenchReport as FinetuneBenchReport
-    from embedtool.finetune.measuring import run_finetune_bench as run_finetune_bench
-    from embedtool.finetune.outcome import FinetuneReport as FinetuneReport
+    from embedtool.explore.clusters import cluster_index as cluster_index
+    from embedtool.explore.clusters import write_members as write_members
+    from embedtool.explore.map import map_index as map_index
+    from embedtool.explore.map import map_points as map_points
+    from embedtool.explore.map import write_coordinates as write_coordinates
+    from embedtool.explore.map_file import Map as Map
+    from embedtool.explore.outliers import find_outliers as find_outliers
+    from embedtool.explore.results import Cluster as Cluster
+    from embedtool.explore.results import ClusterReport as ClusterReport
+    from embedtool.explore.results import Member as Member
+    from embedtool.explore.results import Outlier as Outlier
+    from embedtool.finetune.benchmark import FinetuneBenchReport as FinetuneBenchReport
+    from embedtool.finetune.benchmark import run_finetune_bench as run_finetune_bench
+    from embedtool.finetune.report import FinetuneReport as FinetuneReport
+    from embedtool.finetune.run import finetune_model as finetune_model
     from embedtool.finetune.settings import FinetuneSettings as FinetuneSettings
     from embedtool.finetune.settings import read_settings as read_settings
-    from embedtool.finetune.tuning import tune_model as tune_model
-    from embedtool.gathering import gather_clusters as gather_clusters
-    from embedtool.gathering import gather_duplicates as gather_duplicates
-    from embedtool.importing.importing import ImportReport as ImportReport
-    from embedtool.importing.importing import import_vectors as import_vectors
-    from embedtool.indexing import default_index as default_index
-    from embedtool.indexing import index_photos as index_photos
-    from embedtool.inspection import DeepCheck as DeepCheck
-    from embedtool.inspection import deep_verify_index as deep_verify_index
-    from embedtool.inspection import doctor_index as doctor_index
-    from embedtool.inspection import index_info as index_info
-    from embedtool.inspection import index_rejects as index_rejects
-    from embedtool.inspection import verify_index as verify_index
-    from embedtool.mapping import map_index as map_index
-    from embedtool.mapping import map_points as map_points
-    from embedtool.mapping import write_coordinates as write_coordinates
-    from embedtool.maps import Map as Map
-    from embedtool.metrics import Estimate as Estimate
-    from embedtool.metrics import Evaluation as Evaluation
-    from embedtool.metrics import evaluate as evaluate
-    from embedtool.metrics import paired_difference as paired_difference
-    from embedtool.outliers import find_outliers as find_outliers
-    from embedtool.pictures import draw_photos as draw_photos
-    from embedtool.pipeline import embed_photos as embed_photos
-    from embedtool.predicting import Predictions as Predictions
-    from embedtool.predicting import ProbeEvaluation as ProbeEvaluation
-    from embedtool.predicting import evaluate_probe as evaluate_probe
-    from embedtool.predicting import predict_images as predict_images
-    from embedtool.predicting import write_predictions as write_predictions
-    from embedtool.probing import ProbeReport as ProbeReport
-    from embedtool.probing import train_probe as train_probe
-    from embedtool.querying import search_photos as search_photos
-    from embedtool.relocate import move_duplicates as move_duplicates
-    from embedtool.relocate import plan_moves as plan_moves
-    from embedtool.relocate import undo_moves as undo_moves
+    from embedtool.finetune.tune import tune_model as tune_model
+    from embedtool.finetune.tune_report import TuneReport as TuneReport
+    from embedtool.finetune.tune_report import TuneTrial as TuneTrial
+    from embedtool.images.decode import decode_image as decode_image
+    from embedtool.images.drawn import draw_photos as draw_photos
+    from embedtool.interchange.export import ExportReport as ExportReport
+    from embedtool.interchange.export import export_index as export_index
+    from embedtool.interchange.import_vectors import ImportReport as ImportReport
+    from embedtool.interchange.import_vectors import import_vectors as import_vectors
+    from embedtool.models.backbone import Backbone as Backbone
+    from embedtool.models.backbone import load_backbone as load_backbone
+    from embedtool.models.embed_files import embed_photos as embed_photos
+    from embedtool.models.embedder import Embedder as Embedder
+    from embedtool.models.embedder import MeanColourEmbedder as MeanColourEmbedder
+    from embedtool.models.embedder import NetworkEmbedder as NetworkEmbedder
+    from embedtool.models.library import import_model as import_model
+    from embedtool.models.library import known_models as known_models
+    from embedtool.models.library import model_info as model_info
     from embedtool.report.clusters_page import write_clusters_page as write_clusters_page
     from embedtool.report.clusters_png import write_clusters_png as write_clusters_png
     from embedtool.report.comparison_page import write_comparison_page as write_comparison_page
@@ -92,60 +104,56 @@ if TYPE_CHECKING:
     from embedtool.report.map_png import write_map_png as write_map_png
     from embedtool.report.search_page import write_search_page as write_search_page
     from embedtool.report.tuning_page import write_tuning_page as write_tuning_page
-    from embedtool.searchbench import SearchBenchReport as SearchBenchReport
-    from embedtool.searchbench import SearchBenchRow as SearchBenchRow
-    from embedtool.searchbench import run_search_bench as run_search_bench
-    from embedtool.store import Index as Index
-    from embedtool.types import Certificate as Certificate
-    from embedtool.types import Cluster as Cluster
-    from embedtool.types import ClusterReport as ClusterReport
-    from embedtool.types import DuplicateGroup as DuplicateGroup
-    from embedtool.types import Duplicates as Duplicates
-    from embedtool.types import IndexReport as IndexReport
-    from embedtool.types import Match as Match
-    from embedtool.types import Member as Member
-    from embedtool.types import Mistake as Mistake
-    from embedtool.types import Outlier as Outlier
-    from embedtool.types import QueryMatches as QueryMatches
-    from embedtool.types import Recipe as Recipe
-    from embedtool.types import Reject as Reject
-    from embedtool.types import TuneReport as TuneReport
-    from embedtool.types import TuneTrial as TuneTrial
-
+    from embedtool.search.benchmark import SearchBenchReport as SearchBenchReport
+    from embedtool.search.benchmark import SearchBenchRow as SearchBenchRow
+    from embedtool.search.benchmark import run_search_bench as run_search_bench
+    from embedtool.search.results import Certificate as Certificate
+    from embedtool.search.results import Match as Match
+    from embedtool.search.results import QueryMatches as QueryMatches
+    from embedtool.store.reader import Index as Index
 _ROOMS = {
-    "backbones.library": "import_model known_models model_info",
-    "backbones.resolve": "Backbone load_backbone",
-    "bench": "BenchReport BenchRow run_bench",
-    "clustering": "cluster_index write_members",
-    "compaction": "CompactReport compact_index",
-    "comparing": "compare_indexes",
-    "comparison": "Comparison",
-    "decode": "decode_image",
-    "deduplicate": "find_duplicates",
+    "classification.compare_indexes": "compare_indexes",
+    "classification.compare_vectors": "Comparison",
+    "classification.evaluate": "ProbeEvaluation evaluate_probe",
+    "classification.metrics": "Estimate Evaluation evaluate paired_difference",
+    "classification.mistakes": "Mistake",
+    "classification.predict": "Predictions predict_images write_predictions",
+    "classification.train": "ProbeReport train_probe",
+    "collection.benchmark": "BenchReport BenchRow run_bench",
+    "collection.compact": "CompactReport compact_index",
+    "collection.index_photos": "default_index index_photos",
+    "collection.index_report": "IndexReport",
+    "collection.inspect": "DeepCheck deep_verify_index doctor_index index_info index_rejects "
+    "verify_index",
+    "collection.query": "search_photos",
+    "core.group_folders": "gather_clusters gather_duplicates",
+    "core.types": "Recipe Reject",
     "demo": "DemoResult run_demo",
-    "embed": "Embedder MeanColourEmbedder NetworkEmbedder",
-    "errors": "EmbedtoolError ImageRejected IndexDamaged IndexLocked IndexTooNew ModelMismatch "
-    "ModelOffline ModelUnavailable NotAnIndex PhotosMissing TooManyRejects UsageError",
-    "export.exporting": "ExportReport export_index",
-    "finetune.finetuning": "finetune_model",
-    "finetune.measuring": "FinetuneBenchReport run_finetune_bench",
-    "finetune.outcome": "FinetuneReport",
+    "duplicates.find_duplicates": "find_duplicates",
+    "duplicates.move_files": "move_duplicates plan_moves undo_moves",
+    "duplicates.results": "DuplicateGroup Duplicates",
+    "errors": "EmbedtoolError ImageRejected IndexDamaged IndexLocked IndexTooNew "
+    "ModelMismatch ModelOffline ModelUnavailable NotAnIndex PhotosMissing "
+    "TooManyRejects UsageError",
+    "explore.clusters": "cluster_index write_members",
+    "explore.map": "map_index map_points write_coordinates",
+    "explore.map_file": "Map",
+    "explore.outliers": "find_outliers",
+    "explore.results": "Cluster ClusterReport Member Outlier",
+    "finetune.benchmark": "FinetuneBenchReport run_finetune_bench",
+    "finetune.report": "FinetuneReport",
+    "finetune.run": "finetune_model",
     "finetune.settings": "FinetuneSettings read_settings",
-    "finetune.tuning": "tune_model",
-    "gathering": "gather_clusters gather_duplicates",
-    "importing.importing": "ImportReport import_vectors",
-    "indexing": "default_index index_photos",
-    "inspection": "DeepCheck deep_verify_index doctor_index index_info index_rejects verify_index",
-    "mapping": "map_index map_points write_coordinates",
-    "maps": "Map",
-    "metrics": "Estimate Evaluation evaluate paired_difference",
-    "outliers": "find_outliers",
-    "pictures": "draw_photos",
-    "pipeline": "embed_photos",
-    "predicting": "Predictions ProbeEvaluation evaluate_probe predict_images write_predictions",
-    "probing": "ProbeReport train_probe",
-    "querying": "search_photos",
-    "relocate": "move_duplicates plan_moves undo_moves",
+    "finetune.tune": "tune_model",
+    "finetune.tune_report": "TuneReport TuneTrial",
+    "images.decode": "decode_image",
+    "images.drawn": "draw_photos",
+    "interchange.export": "ExportReport export_index",
+    "interchange.import_vectors": "ImportReport import_vectors",
+    "models.backbone": "Backbone load_backbone",
+    "models.embed_files": "embed_photos",
+    "models.embedder": "Embedder MeanColourEmbedder NetworkEmbedder",
+    "models.library": "import_model known_models model_info",
     "report.clusters_page": "write_clusters_page",
     "report.clusters_png": "write_clusters_png",
     "report.comparison_page": "write_comparison_page",
@@ -155,10 +163,9 @@ _ROOMS = {
     "report.map_png": "write_map_png",
     "report.search_page": "write_search_page",
     "report.tuning_page": "write_tuning_page",
-    "searchbench": "SearchBenchReport SearchBenchRow run_search_bench",
-    "store": "Index",
-    "types": "Certificate Cluster ClusterReport DuplicateGroup Duplicates IndexReport Match "
-    "Member Mistake Outlier QueryMatches Recipe Reject TuneReport TuneTrial",
+    "search.benchmark": "SearchBenchReport SearchBenchRow run_search_bench",
+    "search.results": "Certificate Match QueryMatches",
+    "store.reader": "Index",
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
 __all__ = sorted(_ROOM_OF)

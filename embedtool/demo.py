@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedtool.clustering import cluster_index
-from embedtool.indexing import index_photos
-from embedtool.mapping import map_index
-from embedtool.pictures import draw_photos, draw_queries
-from embedtool.querying import search_photos
+from embedtool.collection.index_photos import index_photos
+from embedtool.collection.index_report import IndexReport
+from embedtool.collection.query import search_photos
+from embedtool.core.types import PathLike, Progress
+from embedtool.explore.clusters import cluster_index
+from embedtool.explore.map import map_index
+from embedtool.explore.results import ClusterReport
+from embedtool.images.drawn import draw_photos, draw_queries
 from embedtool.report.map_page import write_map_page
 from embedtool.report.search_page import write_search_page
-from embedtool.types import ClusterReport, IndexReport, PathLike, Progress, QueryMatches
+from embedtool.search.results import QueryMatches
 
 
 @dataclass(frozen=True)

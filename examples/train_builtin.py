@@ -24,13 +24,14 @@ import typer
 from PIL import Image
 from safetensors.numpy import load_file, save
 
-from embedtool.backbones import network
-from embedtool.backbones.folder import write_folder
-from embedtool.decode import decode_image
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.threads import cpu_count
 from embedtool.errors import ImageRejected
-from embedtool.files import write_whole
-from embedtool.pipeline import cpu_count, read_source
-from embedtool.sources import list_photos, require_images
+from embedtool.images.decode import decode_image
+from embedtool.images.listing import list_photos, require_images
+from embedtool.images.read_file import read_source
+from embedtool.models import mobilenet
+from embedtool.models.model_folder import write_folder
 
 STORED = 160  # pixels a photo is kept at: more than any student sees
 TEACHER = 224
@@ -66,9 +67,9 @@ def train(
     targets = _targets(pictures, boxes, work)
 
     keras.utils.set_random_seed(seed)
-    student = network.build(alpha, size)
+    student = mobilenet.build(alpha, size)
     if start:
-        network.set_tensors(student, load_file(start))
+        mobilenet.set_tensors(student, load_file(start))
     for layer in student.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = MOMENTUM
@@ -92,7 +93,7 @@ def train(
         _save(model, losses, work)
         print(f"epoch {epoch + 1} of {epochs}: loss {losses[-1]:.4f}", flush=True)
 
-    tensors = network.get_tensors(student)
+    tensors = mobilenet.get_tensors(student)
     about = {
         "method": "distilled from MobileNetV2 1.0/224 by examples/train_builtin.py",
         "photos": len(pictures),
@@ -222,8 +223,8 @@ def _targets(pictures: np.ndarray, boxes: np.ndarray, work: Path) -> np.ndarray:
 def _teacher():  # type: ignore[no-untyped-def]
     """LiteRT where TensorFlow runs on a CPU, else Keras itself on whatever it runs on."""
     if keras.backend.backend() == "tensorflow":
-        from embedtool.backbones import load_backbone
-        from embedtool.embed import NetworkEmbedder
+        from embedtool.models import load_backbone
+        from embedtool.models.embedder import NetworkEmbedder
 
         return NetworkEmbedder(load_backbone("mobilenet_v2")).embed
     full = keras.applications.MobileNetV2(
@@ -334,12 +335,12 @@ def _write(
     carry: bool = False,
 ) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    model = network.model_folder(
+    model = mobilenet.model_folder(
         out, tensors, name=out.name, alpha=alpha, size=size, precision=precision, card=card
     )
     write_folder(model, tensors)
     if carry:
-        from embedtool.backbones.build import to_litert
+        from embedtool.models.tensorflow_jobs import to_litert
 
         content = to_litert(model, model.layer, precision)
         (out / f"{precision}.tflite").write_bytes(content)

@@ -103,7 +103,7 @@ def _shared(name: str) -> Path:
 @pytest.fixture(scope="session")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """36 pictures of 12 kinds, one exact copy, one cut off."""
-    from embedtool.pictures import draw_photos
+    from embedtool.images.drawn import draw_photos
 
     folder = tmp_path_factory.mktemp("drawn") / "photos"
     draw_photos(folder, each=3)

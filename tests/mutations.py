@@ -282,9 +282,9 @@ def _plain(image: Image.Image, most: int) -> bytes:
 
 def main(first: int, last: int, step: int) -> None:
     """Decode mutants and tell of each what became of it, how long it took and what it left."""
-    from embedtool.decode import decode_image
     from embedtool.errors import ImageRejected
-    from embedtool.formats import HEAD, sniff
+    from embedtool.images.decode import decode_image
+    from embedtool.images.formats import HEAD, sniff
 
     for number in range(first, last, step):
         kind, data = mutant(number)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedtool.errors import IndexLocked
-from embedtool.finetune.activations import RECORD, ActivationStore, make_room
+from embedtool.finetune.activation_cache import RECORD, ActivationStore, make_room
 
 SHAPE, DTYPE = (2, 3), np.dtype(np.float16)
 ROW_BYTES = 12

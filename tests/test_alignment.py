@@ -7,8 +7,16 @@ import pytest
 from conftest import crop, encoded, scene
 from PIL import Image, ImageOps
 
-from embedtool.alignment import DECODED, Portrait, patches, place, portrait, same_picture, small
-from embedtool.decode import decode_image, image_size
+from embedtool.duplicates.image_registration import (
+    DECODED,
+    Portrait,
+    patches,
+    place,
+    portrait,
+    same_picture,
+    small,
+)
+from embedtool.images.decode import decode_image, image_size
 
 
 def portrait_of(image: Image.Image, kind: str = "PNG", **options: object) -> Portrait:

@@ -9,8 +9,8 @@ from conftest import picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedtool.augmentation import NONE, Augmentation, augment, copy_key
 from embedtool.errors import UsageError
+from embedtool.images.augmentation import NONE, Augmentation, augment, copy_key
 
 SIDE = 64
 PIXELS = np.asarray(picture(3, (SIDE, SIDE)))

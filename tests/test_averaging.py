@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from embedtool.backbones import load_backbone
-from embedtool.finetune.averaging import Average
-from embedtool.finetune.runtime import keras
+from embedtool.finetune.keras_runtime import keras
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.finetune.top import Top
+from embedtool.finetune.trained_part import Top
+from embedtool.finetune.weight_averaging import Average
+from embedtool.models import load_backbone
 
 
 def small() -> "keras.Model":

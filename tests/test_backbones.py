@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from conftest import SHARED, embedtool, encoded, picture
 
-from embedtool.backbones import load_backbone, reopen
-from embedtool.backbones.folder import ModelFolder, read_folder, weights_digest, write_folder
-from embedtool.backbones.library import import_model
-from embedtool.backbones.resolve import BUILTIN, FULL_HANDLE
-from embedtool.decode import decode_image
-from embedtool.embed import NetworkEmbedder
 from embedtool.errors import ModelMismatch, ModelOffline, ModelUnavailable, UsageError
+from embedtool.images.decode import decode_image
+from embedtool.models import load_backbone, reopen
+from embedtool.models.backbone import BUILTIN, FULL_HANDLE
+from embedtool.models.embedder import NetworkEmbedder
+from embedtool.models.library import import_model
+from embedtool.models.model_folder import ModelFolder, read_folder, weights_digest, write_folder
 
 MIDDLE = "block_6_expand_relu"
 
@@ -39,16 +39,16 @@ def test_litert_equals_tensorflow(layer: str | None) -> None:
 
 
 def test_a_random_student_is_converted_within_1e_4(tmp_path: Path) -> None:
-    from embedtool.backbones import network
+    from embedtool.models import mobilenet
 
-    student = network.build(0.35, 64)
+    student = mobilenet.build(0.35, 64)
     random = np.random.default_rng(0)
     tensors = {
         name: (np.abs(values) if "variance" in name else values)
         + random.uniform(0.01, 0.1, values.shape).astype(np.float32)
-        for name, values in network.get_tensors(student).items()
+        for name, values in mobilenet.get_tensors(student).items()
     }
-    network.set_tensors(student, tensors)
+    mobilenet.set_tensors(student, tensors)
     model = ModelFolder(
         path=tmp_path,
         name="student",
@@ -57,7 +57,7 @@ def test_a_random_student_is_converted_within_1e_4(tmp_path: Path) -> None:
         size=64,
         low=-1.0,
         high=1.0,
-        layers=network.layer_channels(student),
+        layers=mobilenet.layer_channels(student),
         layer="out_relu",
         alpha=0.35,
     )

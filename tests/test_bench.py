@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import embedtool
 
-from embedtool.pictures import draw_photos
+from embedtool.images.drawn import draw_photos
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import embedtool, encoded, picture, save
 
-from embedtool.writer import Writer
+from embedtool.store.writer import Writer
 
 INDEX_KEYS = {
     "schema", "index", "model", "added", "updated", "renamed", "removed", "unchanged",
@@ -129,7 +129,7 @@ def test_a_second_run_loads_no_decoder_and_no_model(index: Path, drawn: Path) ->
     )
     assert done.stdout.startswith("37\n")
     modules = set(done.stdout.split())
-    assert not modules & {"PIL", "faiss", "ai_edge_litert", "tensorflow", "embedtool.backbones"}
+    assert not modules & {"PIL", "faiss", "ai_edge_litert", "tensorflow", "embedtool.models"}
 
 
 def test_html_page_is_self_contained(index: Path, drawn: Path, tmp_path: Path) -> None:

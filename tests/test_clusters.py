@@ -14,18 +14,18 @@ from test_neighbours import collection, drop_every
 from test_search import DIM, cloud, commit
 
 import embedtool as package
-from embedtool.clustering import cluster_index
-from embedtool.clusters import read_clusters
-from embedtool.density import attach, cluster, modularity
+from embedtool.collection.inspect import verify_index
+from embedtool.collection.query import search_photos
+from embedtool.core.group_folders import gather_clusters
+from embedtool.core.types import unit_rows
 from embedtool.errors import IndexLocked, UsageError
-from embedtool.gathering import gather_clusters
-from embedtool.inspection import verify_index
-from embedtool.outliers import find_outliers
-from embedtool.pictures import draw_photos
-from embedtool.querying import search_photos
-from embedtool.store import Index
-from embedtool.types import unit_rows
-from embedtool.writer import Writer
+from embedtool.explore.clusters import cluster_index
+from embedtool.explore.hdbscan_cut import attach, cluster, modularity
+from embedtool.explore.outliers import find_outliers
+from embedtool.images.drawn import draw_photos
+from embedtool.store.cluster_labels import read_clusters
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer
 
 
 def families(count: int, seed: int, spread: float = 0.35) -> tuple[np.ndarray, np.ndarray]:

@@ -10,11 +10,11 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 from test_probe import clouds, make_index
 
 import embedtool as package
-from embedtool.clusters import Clusters, keep_clusters
+from embedtool.core.types import unit_rows
 from embedtool.errors import UsageError
 from embedtool.report.comparison_page import comparison_page
-from embedtool.types import unit_rows
-from embedtool.writer import Writer
+from embedtool.store.cluster_labels import Clusters, keep_clusters
+from embedtool.store.writer import Writer
 
 
 def two(tmp_path: Path, n: int = 150) -> tuple[Path, Path]:

@@ -13,7 +13,7 @@ import pytest
 from conftest import embedtool
 from test_sync import make_index
 
-from embedtool.writer import Writer
+from embedtool.store.writer import Writer
 
 VERSIONS = 40  # in every run of the tests
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from embedtool import decode
-from embedtool.decode import decode_image, thumbnail
 from embedtool.errors import ImageRejected
+from embedtool.images import decode
+from embedtool.images.decode import decode_image, thumbnail
 
 TURNS = {  # EXIF orientation -> how the stored picture came from the upright one
     1: None,

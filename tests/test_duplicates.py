@@ -18,15 +18,14 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 from test_sync import make_index, run
 
-from embedtool import deduplicate
-from embedtool.deduplicate import find_duplicates
-from embedtool.duplicates import Items, star_groups
+from embedtool.collection.index_photos import index_photos
+from embedtool.core.group_folders import gather_duplicates
+from embedtool.duplicates.find_duplicates import NEIGHBOURS, find_duplicates
+from embedtool.duplicates.move_files import LOG, move_duplicates, plan_moves, undo_moves
+from embedtool.duplicates.results import DuplicateGroup, Duplicates
+from embedtool.duplicates.star_groups import Items, star_groups
 from embedtool.errors import UsageError
-from embedtool.gathering import gather_duplicates
-from embedtool.indexing import index_photos
-from embedtool.relocate import LOG, move_duplicates, plan_moves, undo_moves
 from embedtool.report.duplicates_page import duplicates_page, write_duplicates_page
-from embedtool.types import DuplicateGroup, Duplicates
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "duplicates_table.py"
 ORIGINALS = ("city/city-01", "fish/fish-01", "flower/flower-01")
@@ -133,16 +132,16 @@ def test_a_move_is_undone(found: Duplicates, photos: Path, tmp_path: Path) -> No
 
 KILLED = """
 import os, signal, sys
-from embedtool import relocate
-from embedtool.deduplicate import find_duplicates
-real, left = relocate._move, [int(sys.argv[3])]
+from embedtool.duplicates import move_files
+from embedtool.duplicates.find_duplicates import find_duplicates
+real, left = move_files._move, [int(sys.argv[3])]
 def move(source, place):
     left[0] -= 1
     if left[0] < 0:
         os.kill(os.getpid(), signal.SIGKILL)
     real(source, place)
-relocate._move = move
-relocate.move_duplicates(find_duplicates(sys.argv[1]), sys.argv[2])
+move_files._move = move
+move_files.move_duplicates(find_duplicates(sys.argv[1]), sys.argv[2])
 """
 
 
@@ -274,7 +273,7 @@ def test_hundreds_of_equal_looking_frames_come_out_whole(tmp_path: Path) -> None
     for number in range(10):
         save(tmp_path / "photos" / f"other {number}.jpg", scene(50 + number))
     index = index_photos(tmp_path / "photos", index=tmp_path / "index", model="builtin").index
-    assert deduplicate.NEIGHBOURS < 20
+    assert NEIGHBOURS < 20
     [group] = find_duplicates(index).groups
     assert len(group.paths) == 120 and group.keep.name == "000.jpg"
 
@@ -313,7 +312,7 @@ def test_one_image_and_none(tmp_path: Path) -> None:
     assert find_duplicates(index).groups == ()
     with pytest.raises(UsageError, match="from -1 to 1, received 2"):
         find_duplicates(index, min_similarity=2)
-    from embedtool.writer import Writer
+    from embedtool.store.writer import Writer
 
     with Writer(index) as writer:
         writer.drop([row.id for row in writer.rows()], [])

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from conftest import encoded, picture
 
-from embedtool.backbones import load_backbone
-from embedtool.decode import decode_image
-from embedtool.embed import Embedder, MeanColourEmbedder, NetworkEmbedder
+from embedtool.core.types import Pixels, Source, Vectors, unit_rows
 from embedtool.errors import EmbedtoolError, ImageRejected, UsageError
-from embedtool.pipeline import embed_files
-from embedtool.types import Pixels, Source, Vectors, unit_rows
+from embedtool.images.decode import decode_image
+from embedtool.models import load_backbone
+from embedtool.models.embed_files import embed_files
+from embedtool.models.embedder import Embedder, MeanColourEmbedder, NetworkEmbedder
 
 
 def make(kind: str) -> Embedder:

@@ -19,14 +19,14 @@ from PIL import Image
 from test_sync import RECIPE, make_index
 
 from embedtool import export_index
+from embedtool.core.types import Source, Vectors, unit_rows
 from embedtool.errors import EmbedtoolError, UsageError
-from embedtool.export import ann_benchmarks, clip_retrieval, projector
-from embedtool.export.exporting import FORMATS
-from embedtool.interchange import read_card
-from embedtool.layout import Row
-from embedtool.store import BLOCK_ROWS, Index
-from embedtool.types import Source, Vectors, unit_rows
-from embedtool.writer import Writer
+from embedtool.interchange import write_ann_benchmarks, write_clip_retrieval, write_projector
+from embedtool.interchange.card import read_card
+from embedtool.interchange.export import FORMATS
+from embedtool.store.layout import Row
+from embedtool.store.reader import BLOCK_ROWS, Index
+from embedtool.store.writer import Writer
 
 DIM = 49
 COUNT = 2 * BLOCK_ROWS + 300
@@ -139,11 +139,11 @@ def test_parquet(index: Path, tmp_path: Path) -> None:
     assert list(meta["sha256"]) == [row.digest.hex() for row in rows]
 
 
-@pytest.mark.parametrize("part_rows", [clip_retrieval.PART_ROWS, BLOCK_ROWS])
+@pytest.mark.parametrize("part_rows", [write_clip_retrieval.PART_ROWS, BLOCK_ROWS])
 def test_clip_retrieval(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part_rows: int
 ) -> None:
-    monkeypatch.setattr(clip_retrieval, "PART_ROWS", part_rows)
+    monkeypatch.setattr(write_clip_retrieval, "PART_ROWS", part_rows)
     out = tmp_path / "clip"
     report = export_index(index, out, format="clip-retrieval")
     rows, vectors = content(index)
@@ -175,9 +175,9 @@ def test_clip_retrieval(
 def test_many_parts_keep_their_order_by_name(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embedtool.export.images.BLOCK_ROWS", 128)
-    monkeypatch.setattr(clip_retrieval, "BLOCK_ROWS", 128)
-    monkeypatch.setattr(clip_retrieval, "PART_ROWS", 128)
+    monkeypatch.setattr("embedtool.interchange.index_rows.BLOCK_ROWS", 128)
+    monkeypatch.setattr(write_clip_retrieval, "BLOCK_ROWS", 128)
+    monkeypatch.setattr(write_clip_retrieval, "PART_ROWS", 128)
     export_index(index, tmp_path / "clip", format="clip-retrieval")
     names = sorted(p.name for p in (tmp_path / "clip" / "img_emb").iterdir())
     assert names == [f"img_emb_{n:02d}.npy" for n in range(-(-COUNT // 128))]
@@ -222,7 +222,7 @@ def test_projector(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     config = (tmp_path / "all" / "projector_config.pbtxt").read_text()
     assert 'tensor_path: "vectors.tsv"' in config and 'metadata_path: "metadata.tsv"' in config
 
-    monkeypatch.setattr(projector, "LIMIT", 100)
+    monkeypatch.setattr(write_projector, "LIMIT", 100)
     drawn = []
     for seed in (0, 0, 1):
         report = export_index(index, tmp_path / "some", format="projector", seed=seed)
@@ -467,7 +467,7 @@ def test_ann_benchmarks_searches_in_blocks(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export_index(index, tmp_path / "once.h5")
-    monkeypatch.setattr(ann_benchmarks, "SEARCHED_ROWS", 100)
+    monkeypatch.setattr(write_ann_benchmarks, "SEARCHED_ROWS", 100)
     export_index(index, tmp_path / "blocks.h5")
     with h5py.File(tmp_path / "once.h5") as once, h5py.File(tmp_path / "blocks.h5") as blocks:
         assert np.abs(once["distances"][:] - blocks["distances"][:]).max() < 1e-6

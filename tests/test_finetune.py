@@ -15,10 +15,9 @@ import pytest
 from conftest import embedtool, picture, save
 
 from embedtool import FinetuneReport, FinetuneSettings, finetune_model, read_settings
-from embedtool.backbones import load_backbone
-from embedtool.backbones.folder import read_folder
-from embedtool.decode import decode_image
-from embedtool.embed import NetworkEmbedder
+from embedtool.classification.probe import read_probe
+from embedtool.classification.temperature import true_temperature
+from embedtool.core.lock import take_lock
 from embedtool.errors import (
     EmbedtoolError,
     IndexLocked,
@@ -26,19 +25,20 @@ from embedtool.errors import (
     PhotosMissing,
     UsageError,
 )
-from embedtool.finetune.bottom import Bottom
-from embedtool.finetune.publishing import write_head
-from embedtool.finetune.rows import gather_rows
-from embedtool.finetune.runtime import keras, tf
-from embedtool.finetune.sheet import write_sheet
-from embedtool.finetune.start import fit_probe
-from embedtool.finetune.survey import Survey, survey
-from embedtool.finetune.top import Top
+from embedtool.finetune.augmentation_sheet import write_sheet
+from embedtool.finetune.dataset import Survey, survey
+from embedtool.finetune.examples import gather_rows
+from embedtool.finetune.features import Photo
+from embedtool.finetune.frozen_part import Bottom
+from embedtool.finetune.initial_head import fit_probe
+from embedtool.finetune.keras_runtime import keras, tf
+from embedtool.finetune.trained_part import Top
 from embedtool.finetune.training import train
-from embedtool.finetune.views import Photo
-from embedtool.lock import take_lock
-from embedtool.probe import true_temperature
-from embedtool.probefile import read_probe
+from embedtool.finetune.write_model import write_head
+from embedtool.images.decode import decode_image
+from embedtool.models import load_backbone
+from embedtool.models.embedder import NetworkEmbedder
+from embedtool.models.model_folder import read_folder
 
 KINDS = ("city", "fish", "sunset", "flower")
 SETTINGS = FinetuneSettings(
@@ -51,7 +51,7 @@ QUICK = FinetuneSettings(unfreeze="none", head_epochs=0, epochs=1, copies=0, val
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six pictures of each of four kinds, and one that is cut off."""
-    from embedtool.pictures import draw_photos
+    from embedtool.images.drawn import draw_photos
 
     folder = tmp_path_factory.mktemp("labelled")
     draw_photos(folder / "all", each=6)
@@ -563,8 +563,8 @@ def test_confidence_is_fitted_only_where_there_are_enough_mistakes() -> None:
 def test_training_begins_with_the_probe_at_no_temperature(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embedtool.probe.FEWEST", 1)
-    monkeypatch.setattr("embedtool.probe.MISTAKES", 0)
+    monkeypatch.setattr("embedtool.classification.cross_validation.FEWEST", 1)
+    monkeypatch.setattr("embedtool.classification.cross_validation.MISTAKES", 0)
     found = surveyed(album(tmp_path / "photos", one=6, two=6))
     start = fit_probe(found, FinetuneSettings())
     kernel, bias = start.head["logits/kernel"], start.head["logits/bias"]

@@ -11,10 +11,10 @@ from faults.campaign import Tally, hurt
 from faults.driver import Driver
 from faults.scenarios import SCENARIOS
 
-from embedtool.backbones import load_backbone
-from embedtool.backbones.resolve import BUILTIN
 from embedtool.errors import IndexDamaged
-from embedtool.store import Index
+from embedtool.models import load_backbone
+from embedtool.models.backbone import BUILTIN
+from embedtool.store.reader import Index
 
 FLIPS = 2000  # in every run of the tests
 OF_INDEX = 0.75  # of them; the others are of the model cache

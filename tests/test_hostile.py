@@ -23,18 +23,17 @@ from mutations import SIDE, mutant, originals
 from PIL import Image
 from test_sync import content, counts, make_index, run
 
-from embedtool import apart, decode
-from embedtool.apart import Workers
-from embedtool.decode import decode_image
-from embedtool.embed import MeanColourEmbedder
+from embedtool.collection.sync import sync
+from embedtool.core.types import unit_rows
 from embedtool.errors import EmbedtoolError, ImageRejected
-from embedtool.formats import NOISY
-from embedtool.layout import RECORD_HEAD
-from embedtool.quarantine import EMPTY, SLOT
-from embedtool.store import Index
-from embedtool.sync import sync
-from embedtool.types import unit_rows
-from embedtool.writer import Writer
+from embedtool.images import decode, decode_worker
+from embedtool.images.decode import decode_image
+from embedtool.images.decode_worker import Workers
+from embedtool.images.formats import NOISY
+from embedtool.images.quarantine import EMPTY, RECORD_HEAD, SLOT
+from embedtool.models.embedder import MeanColourEmbedder
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer
 
 TESTS = Path(__file__).parent
 CHILDREN = 2
@@ -106,9 +105,9 @@ def test_whole_pictures_are_read_and_damage_is_seeded() -> None:
 
 INDEXED = """
 import json, sys
-from embedtool.embed import MeanColourEmbedder
-from embedtool.sync import sync
-from embedtool.writer import Writer
+from embedtool.models.embedder import MeanColourEmbedder
+from embedtool.collection.sync import sync
+from embedtool.store.writer import Writer
 with Writer(sys.argv[1]) as index:
     report = sync(index, [sys.argv[2]], MeanColourEmbedder)
 print(json.dumps({name: getattr(report, name) for name in ("added", "duplicates", "rejected",
@@ -266,7 +265,9 @@ def test_a_process_that_has_died_costs_no_picture(workers: Workers) -> None:
 def test_a_process_that_cannot_start_is_no_reject(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(apart, "COMMAND", (sys.executable, "-c", "raise SystemExit('no disk')"))
+    monkeypatch.setattr(
+        decode_worker, "COMMAND", (sys.executable, "-c", "raise SystemExit('no disk')")
+    )
     with pytest.raises(EmbedtoolError, match=r"exit 1\): no disk") as caught:
         workers.decode(encoded(picture(5), "TIFF"), SIDE)
     assert not isinstance(caught.value, ImageRejected)
@@ -286,9 +287,9 @@ def opened(file, *rest, **options):
         os.read(os.pipe()[0], 1)
     return whole(file, *rest, **options)
 PIL.Image.open = opened
-if "embedtool.apart" not in sys.orig_argv:
+if "embedtool.images.decode_worker" not in sys.orig_argv:
     import embedtool.apart
-    embedtool.apart.DECODE_SECONDS = 2
+    embedtool.images.decode_worker.DECODE_SECONDS = 2
 """
 
 

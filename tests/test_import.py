@@ -18,13 +18,13 @@ from test_export import COUNT, ODD, content, fill
 from test_sync import RECIPE, make_index
 
 from embedtool import export_index, import_vectors, index_photos, search_photos
+from embedtool.collection.inspect import doctor_index, verify_index
+from embedtool.core.types import Source, unit_rows
 from embedtool.errors import EmbedtoolError, ModelMismatch, ModelUnavailable, UsageError
-from embedtool.importing.arrays import list_paths
-from embedtool.importing.shipment import BLOCK_ROWS
-from embedtool.inspection import doctor_index, verify_index
-from embedtool.store import Index
-from embedtool.types import Source, unit_rows
-from embedtool.writer import Writer
+from embedtool.interchange.incoming import BLOCK_ROWS
+from embedtool.interchange.read_arrays import list_paths
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer
 
 OURS = ("parquet", "npy", "clip-retrieval", "embedding-atlas")
 ROWS = np.random.default_rng(0).normal(size=(7, 5))
@@ -511,7 +511,7 @@ def test_path_lists_are_read_in_pieces(
     file.write_bytes(text)
     expected = [n.removesuffix(b"\r") for n in text.removesuffix(b"\n").split(b"\n")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("embedtool.importing.arrays.PIECE", piece)
+        patch.setattr("embedtool.interchange.read_arrays.PIECE", piece)
         assert list(list_paths(file)) == (expected if text else [])
 
 

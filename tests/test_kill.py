@@ -17,7 +17,7 @@ from faults.campaign import kill
 from faults.driver import Driver
 from faults.scenarios import SCENARIOS
 
-from embedtool.store import Index
+from embedtool.store.reader import Index
 
 KILLS = 200  # of forked children, in every run of the tests
 WHOLE_KILLS = 5  # of the whole command
@@ -45,7 +45,7 @@ def content(index: Path) -> Content:
 def index_killed_at(photos: Path, index: Path, moment: float) -> bool:
     """Start an indexing run and kill it after `moment` seconds; whether it was still running."""
     code = (
-        "from embedtool import sync; sync.COMMIT_SECONDS = 0; sync.COMMIT_ROWS = 7\n"
+        "from embedtool.collection import sync; sync.COMMIT_SECONDS = 0; sync.COMMIT_ROWS = 7\n"
         "from embedtool.cli import main; main()"
     )
     command = [sys.executable, "-c", code, "index", photos, "--index", index, "--model", "builtin"]
@@ -74,7 +74,7 @@ def test_kills_at_every_step_and_at_random_times(
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from embedtool.pictures import draw_photos
+    from embedtool.images.drawn import draw_photos
 
     folder = tmp_path_factory.mktemp("many") / "photos"
     draw_photos(folder, each=25)

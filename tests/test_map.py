@@ -21,9 +21,9 @@ from test_sync import make_index, run
 
 import embedtool as package
 from embedtool.errors import UsageError
-from embedtool.mapping import map_index
-from embedtool.maps import Map
-from embedtool.report.map_dates import dated, thumbnails_of
+from embedtool.explore.map import map_index
+from embedtool.explore.map_dates import dated, thumbnails_of
+from embedtool.explore.map_file import Map
 from embedtool.report.map_groups import map_groups
 from embedtool.report.map_page import write_map_page
 from embedtool.report.map_png import write_map_png

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from sklearn import metrics as theirs
 from sklearn.calibration import calibration_curve
 
-from embedtool.errors import EmbedtoolError
-from embedtool.metrics import (
+from embedtool.classification.metrics import (
     BINS,
     Estimate,
     evaluate,
     mean_with_interval,
     paired_difference,
 )
+from embedtool.errors import EmbedtoolError
 
 CLASSES = ["coat", "dress", "hat"]
 

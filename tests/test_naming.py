@@ -9,11 +9,11 @@ from conftest import embedtool
 from test_neighbours import collection
 
 import embedtool as package
-from embedtool.backbones.cache import cache_folder
-from embedtool.backbones.head import LENGTH, Head, class_names, imagenet_head
-from embedtool.backbones.resolve import load_backbone
-from embedtool.naming import names_by_class, names_by_label
-from embedtool.store import Index
+from embedtool.explore.cluster_names import names_by_class, names_by_label
+from embedtool.models.backbone import load_backbone
+from embedtool.models.cache import cache_folder
+from embedtool.models.imagenet_head import LENGTH, Head, class_names, imagenet_head
+from embedtool.store.reader import Index
 
 SHOES = {"running shoe", "Loafer", "sandal", "clog", "cowboy boot"}
 

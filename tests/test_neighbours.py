@@ -12,11 +12,11 @@ from test_search import built as built
 from test_search import large as large
 from test_sync import RECIPE
 
-from embedtool import neighbours
-from embedtool.neighbours import Graph, neighbour_graph
-from embedtool.search import Everyone, build_search, building, everyone, searcher
-from embedtool.types import Vectors, unit_rows
-from embedtool.writer import Writer, create
+from embedtool.core.types import Vectors, unit_rows
+from embedtool.explore import neighbour_graph as graph_module
+from embedtool.explore.neighbour_graph import Graph, neighbour_graph
+from embedtool.search import Everyone, all_pairs, build_approximate, build_search, searcher
+from embedtool.store.writer import Writer, create
 
 
 def collection(path: Path, rows: Vectors) -> Path:
@@ -152,7 +152,7 @@ def test_who_is_named_names_back(n: int, k: int, seed: int) -> None:
         found[own, : len(others)] = others
         best[own, : len(others)] = similarities[own, others]
     named = [set(row.tolist()) - {-1} for row in found]
-    neighbours._name_back(best, found)
+    graph_module._name_back(best, found)
     for own in range(n):
         known = named[own] | {other for other in range(n) if own in named[other]}
         expected = sorted(known, key=lambda other: -similarities[own, other])[:k]
@@ -166,10 +166,10 @@ def test_who_is_named_names_back(n: int, k: int, seed: int) -> None:
 def test_of_many_it_is_approximate_and_says_how_well(
     large: Path, monkeypatch: pytest.MonkeyPatch, max_memory: int | None, held: bool
 ) -> None:
-    for room in (neighbours, everyone):
+    for room in (graph_module, all_pairs):
         monkeypatch.setattr(room, "EXACT_ROWS", 500)
     if not held:
-        monkeypatch.setattr(everyone, "HELD", 500)
+        monkeypatch.setattr(all_pairs, "HELD", 500)
     with Writer(large) as writer:
         if max_memory:
             assert "IVF" in build_search(writer, min_recall=0.9, max_memory=max_memory).method
@@ -190,7 +190,7 @@ def test_of_many_it_is_approximate_and_says_how_well(
 
 
 def test_of_many_with_few_dimensions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in (neighbours, everyone, building, searcher):
+    for room in (graph_module, all_pairs, build_approximate, searcher):
         monkeypatch.setattr(room, "EXACT_ROWS", 500)
     rows = unit_rows(np.random.default_rng(0).normal(size=(2000, 12)))
     with Writer(collection(tmp_path / "index", rows)) as writer:

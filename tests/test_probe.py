@@ -15,25 +15,22 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 import embedtool as package
-from embedtool.alike import alike_groups
+from embedtool.classification.cross_validation import GRID, class_counts, cross_validate
+from embedtool.classification.few_shot import few_shot
+from embedtool.classification.knn import nearest_neighbours
+from embedtool.classification.label_suggestions import suggest
+from embedtool.classification.labels import UNLABELLED, read_labels
+from embedtool.classification.logistic_regression import ROWS, Axes, Solution, fit
+from embedtool.classification.metrics import evaluate
+from embedtool.classification.mistakes import Mistake
+from embedtool.classification.near_copies import alike_groups
+from embedtool.classification.probe import read_probe
+from embedtool.classification.splits import deal, linked_groups
+from embedtool.core.tables import write_table
+from embedtool.core.types import Vectors, unit_rows
 from embedtool.errors import EmbedtoolError, ModelMismatch, UsageError
-from embedtool.labelling import UNLABELLED, read_labels
-from embedtool.metrics import evaluate
-from embedtool.probe import (
-    GRID,
-    class_counts,
-    cross_validate,
-    few_shot,
-    nearest_neighbours,
-    suggest,
-)
-from embedtool.probefile import read_probe
 from embedtool.report.evaluation_page import evaluation_page
-from embedtool.softmax import ROWS, Axes, Solution, fit
-from embedtool.splits import deal, linked_groups
-from embedtool.store import Index
-from embedtool.tabular import write_table
-from embedtool.types import Mistake, Vectors, unit_rows
+from embedtool.store.reader import Index
 
 
 def clouds(seed: int, n: int, c: int, d: int, spread: float) -> tuple[Vectors, np.ndarray]:

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from conftest import save, scene
 
-from embedtool import relocate
-from embedtool.deduplicate import find_duplicates
+from embedtool.collection.index_photos import index_photos
+from embedtool.duplicates import move_files
+from embedtool.duplicates.find_duplicates import find_duplicates
+from embedtool.duplicates.move_files import move_duplicates, undo_moves
+from embedtool.duplicates.results import Duplicates
 from embedtool.errors import UsageError
-from embedtool.indexing import index_photos
-from embedtool.relocate import move_duplicates, undo_moves
-from embedtool.types import Duplicates
 
 
 @pytest.fixture
@@ -39,11 +39,11 @@ def test_nothing_is_overwritten(album: Path, found: Duplicates) -> None:
     assert (away / "b" / "1.jpg").read_bytes() == b"mine"
     assert (away / "b" / "1 (2).jpg").exists()
     (album / "b" / "1.jpg").write_bytes(b"new")  # came since
-    back, left = undo_moves(away / relocate.LOG)
+    back, left = undo_moves(away / move_files.LOG)
     assert len(back) == 3 and (album / "b" / "1.jpg").read_bytes() == b"new"
     place, source = away / "b" / "1 (2).jpg", album / "b" / "1.jpg"
     assert left == [f"{place} stays: another file stands at {source}"]
-    assert (away / relocate.LOG).exists()  # not all is back
+    assert (away / move_files.LOG).exists()  # not all is back
 
 
 def test_nothing_moves_whose_kept_one_is_gone(album: Path, found: Duplicates) -> None:
@@ -63,7 +63,7 @@ def test_across_file_systems(
     times = {name: (album / name).stat().st_mtime_ns for name in before}
     moved = move_duplicates(found, away)
     assert len(moved) == 4 and not any(source.exists() for source, _ in moved)
-    back, left = undo_moves(away / relocate.LOG)
+    back, left = undo_moves(away / move_files.LOG)
     assert len(back) == 4 and left == [] and tree(album) == before
     assert {name: (album / name).stat().st_mtime_ns for name in before} == times
 
@@ -71,8 +71,8 @@ def test_across_file_systems(
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from embedtool import relocate
-from embedtool.types import DuplicateGroup, Duplicates
+from embedtool.duplicates import move_files
+from embedtool.duplicates.results import DuplicateGroup, Duplicates
 folder, away, step, across = Path(sys.argv[1]), sys.argv[2], sys.argv[3], sys.argv[4] == "across"
 names = [folder / f"{n}.jpg" for n in range(4)]
 def dies(*_, **__):
@@ -89,21 +89,21 @@ if across:
         raise OSError(18, "Invalid cross-device link")
     os.link = no_link
 if step == "before":
-    relocate._move = second(relocate._move)
+    move_files._move = second(move_files._move)
 elif step == "between":
     Path.unlink = second(Path.unlink)
 elif step == "copying":
     def half(source, target, **_):
         Path(target).write_bytes(Path(source).read_bytes()[:100])
         dies()
-    real = relocate.shutil.copy2
+    real = move_files.shutil.copy2
     def copy2(source, target, **options):
         global count
         count += 1
         return half(source, target) if count == 2 else real(source, target, **options)
-    relocate.shutil.copy2 = copy2
+    move_files.shutil.copy2 = copy2
 group = DuplicateGroup("identical", names[0], "", tuple(names), (1.0,) * 4, tuple(names[1:]), True)
-relocate.move_duplicates(Duplicates(Path("i"), (folder,), 4, (group,)), away)
+move_files.move_duplicates(Duplicates(Path("i"), (folder,), 4, (group,)), away)
 """
 
 
@@ -121,11 +121,11 @@ def test_killed_in_the_middle_undo_brings_all_back(step: str, across: str, tmp_p
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert (photos / "2.jpg").exists() and not (photos / "1.jpg").exists()
-    with open(away / relocate.LOG, "ab") as log:
+    with open(away / move_files.LOG, "ab") as log:
         log.write(b'\n{"from": "/cut')  # what a kill while the log was written would leave
-    _, left = undo_moves(away / relocate.LOG)
+    _, left = undo_moves(away / move_files.LOG)
     assert left == [] and tree(photos) == before
-    assert [name for name in tree(away) if not name.startswith(relocate.LOG)] == []
+    assert [name for name in tree(away) if not name.startswith(move_files.LOG)] == []
 
 
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:

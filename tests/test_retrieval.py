@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from embedtool.retrieval import retrieve
-from embedtool.types import unit_rows
+from embedtool.classification.ranking_metrics import retrieve
+from embedtool.core.types import unit_rows
 
 
 @given(seed=st.integers(0, 2**32), n=st.integers(3, 90), c=st.integers(1, 5), k=st.integers(1, 12))

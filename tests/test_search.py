@@ -10,17 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sync import RECIPE
 
-from embedtool import renewal
-from embedtool.compaction import compact_index
+from embedtool.collection.compact import compact_index
+from embedtool.collection.inspect import index_info
+from embedtool.collection.query import search_photos
+from embedtool.core.types import Source, Vectors, unit_rows
 from embedtool.errors import IndexLocked, ModelMismatch, UsageError
-from embedtool.inspection import index_info
-from embedtool.querying import search_photos
-from embedtool.search import build_search, building, nearest, open_searcher, searcher, within
-from embedtool.search.approximate import Approximate, principal_axes, walk
+from embedtool.search import (
+    build_approximate,
+    build_search,
+    nearest,
+    open_searcher,
+    refresh,
+    searcher,
+    within,
+)
 from embedtool.search.exact import similarities_at
-from embedtool.store import Index
-from embedtool.types import Source, Vectors, unit_rows
-from embedtool.writer import Writer, create
+from embedtool.search.faiss_index import Approximate, principal_axes, walk
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer, create
 
 COUNT, DIM = 4000, 96
 
@@ -145,9 +152,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def large(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of it, in a house where 500 vectors are many."""
-    for room in (building, searcher, renewal):
+    for room in (build_approximate, searcher, refresh):
         monkeypatch.setattr(room, "EXACT_ROWS", 500)
-    monkeypatch.setattr("embedtool.inspection.EXACT_ROWS", 500)
+    monkeypatch.setattr("embedtool.collection.inspect.EXACT_ROWS", 500)
     return Path(shutil.copytree(built, tmp_path / "index"))
 
 
@@ -206,11 +213,11 @@ def test_an_index_run_makes_it_anew_when_much_has_changed(large: Path) -> None:
     before = index_info(large)["certificate"]
     with Writer(large) as writer:
         commit(writer, cloud(100, 2), COUNT)
-        renewal.renew_search(writer)
+        refresh.renew_search(writer)
         assert index_info(large)["certificate"] == before
         commit(writer, cloud(300, 4), COUNT + 100)
         assert len(writer.segments()) == 6
-        renewal.renew_search(writer)
+        refresh.renew_search(writer)
         [joined] = writer.segments()
         assert joined.rows == COUNT + 400, "a search reads few files"
     assert index_info(large)["certificate"]["vectors"] == COUNT + 400
@@ -295,6 +302,6 @@ def test_a_guess_at_what_lies_off_the_axes_ranks_better(monkeypatch: pytest.Monk
     _, truth = nearest(queries, [(ids, rows)], 10)
     guessed = made.propose(queries, 30, 256)
     assert guessed[7:8].tolist() == made.propose(queries[7:8], 30, 256).tolist(), "alone or not"
-    monkeypatch.setattr("embedtool.search.approximate.SHARED", 0)
+    monkeypatch.setattr("embedtool.search.faiss_index.SHARED", 0)
     left_out = made.propose(queries, 30, 256)
     assert share(guessed, truth) > share(left_out, truth) + 0.02

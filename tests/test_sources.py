@@ -8,9 +8,9 @@ from conftest import encoded, picture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from embedtool.core.types import Source
 from embedtool.errors import PhotosMissing
-from embedtool.sources import list_photos
-from embedtool.types import Source
+from embedtool.images.listing import list_photos
 
 
 def touch(folder: Path, *names: str | bytes, content: bytes = b"x") -> None:

@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_sync import RECIPE, make_index
 
-from embedtool import joining
-from embedtool.compaction import compact_index
+from embedtool.collection.compact import compact_index
+from embedtool.core.types import Source, unit_rows
 from embedtool.errors import IndexDamaged, IndexLocked, IndexTooNew, NotAnIndex
-from embedtool.segments import widen
-from embedtool.store import Index
-from embedtool.types import Source, unit_rows
-from embedtool.writer import Writer
+from embedtool.store import merge_segments
+from embedtool.store.reader import Index
+from embedtool.store.segments import widen
+from embedtool.store.writer import Writer
 
 DIM = 49
 
@@ -255,7 +255,7 @@ def test_compacting_keeps_every_live_row_and_nothing_else(index: Path) -> None:
 
 
 def test_large_segments_are_not_joined(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(joining, "SEGMENT_ROWS", 6)
+    monkeypatch.setattr(merge_segments, "SEGMENT_ROWS", 6)
     for start in (0, 4, 6, 8, 16):
         fill(index, {0: 4, 8: 8, 16: 1}.get(start, 2), start)
     compact_index(index)
@@ -346,7 +346,7 @@ def test_a_commit_is_all_or_nothing(index: Path) -> None:
 
 def test_a_second_writer_is_told_at_once_and_a_dead_one_holds_nothing(index: Path) -> None:
     script = (
-        "import sys; from embedtool.writer import Writer; w = Writer(sys.argv[1]); "
+        "import sys; from embedtool.store.writer import Writer; w = Writer(sys.argv[1]); "
         "print('locked', flush=True); sys.stdin.read()"
     )
     other = subprocess.Popen(

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from conftest import encoded, picture
 
-from embedtool.embed import MeanColourEmbedder
+from embedtool.collection.index_report import IndexReport
+from embedtool.collection.sync import sync
 from embedtool.errors import ModelMismatch, NotAnIndex, PhotosMissing
-from embedtool.store import Index
-from embedtool.sync import sync
-from embedtool.types import IndexReport
-from embedtool.writer import Writer, create
+from embedtool.models.embedder import MeanColourEmbedder
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer, create
 
 RECIPE = MeanColourEmbedder.recipe
 NEVER: Callable[[], MeanColourEmbedder] = lambda: pytest.fail("the model was loaded")  # noqa: E731
@@ -81,8 +81,8 @@ def test_a_first_run_and_one_over_unchanged_photos(index: Path, photos: Path) ->
     ]  # fmt: skip
     assert before[str(photos / "0.png")] == before[str(photos / "sub" / "copy of 0.png")]
     fake = MeanColourEmbedder()
-    from embedtool.decode import decode_image
-    from embedtool.types import unit_rows
+    from embedtool.core.types import unit_rows
+    from embedtool.images.decode import decode_image
 
     for name in ("0.png", "3.png"):
         pixels = decode_image((photos / name).read_bytes(), 32)[None]

@@ -10,10 +10,16 @@ from conftest import encoded, picture, save
 from PIL import Image
 from test_sync import make_index, run
 
-from embedtool import thumbnails
-from embedtool.store import Index
-from embedtool.thumbnails import MAX_BYTES, SIDE, Thumbnails, make_thumbnails, open_thumbnails
-from embedtool.writer import Writer
+from embedtool.explore import thumbnails
+from embedtool.explore.thumbnails import (
+    MAX_BYTES,
+    SIDE,
+    Thumbnails,
+    make_thumbnails,
+    open_thumbnails,
+)
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer
 
 ROTATE = 6  # EXIF: to be turned a quarter clockwise
 

@@ -13,12 +13,12 @@ import pytest
 from conftest import embedtool, picture, save
 
 from embedtool import FinetuneSettings, TuneReport, TuneTrial, read_settings, tune_model
+from embedtool.core.lock import take_lock
 from embedtool.errors import IndexLocked, UsageError
-from embedtool.finetune import space, tuning
+from embedtool.finetune import search_space, tune
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.rows import Rows
-from embedtool.finetune.space import starting_point, suggested
-from embedtool.lock import take_lock
+from embedtool.finetune.examples import Rows
+from embedtool.finetune.search_space import starting_point, suggested
 from embedtool.report.tuning_page import tuning_page
 
 optuna = pytest.importorskip("optuna")
@@ -27,10 +27,10 @@ SETTINGS = FinetuneSettings(
 )
 KILLED = """
 import os, signal, sys
-from embedtool.finetune import space, tuning
+from embedtool.finetune import search_space, tune
 from test_tune import SETTINGS
-space.PARTS = space.STRENGTHS = ()
-whole = tuning.train
+search_space.PARTS = search_space.STRENGTHS = ()
+whole = tune.train
 
 def train(*args, after_epoch, **kwargs):
     def tell(epoch):
@@ -42,8 +42,8 @@ def train(*args, after_epoch, **kwargs):
     return whole(*args, after_epoch=tell, **kwargs)
 
 train.trials = 0
-tuning.train = train
-tuning.tune_model(sys.argv[1], out=sys.argv[2], model="builtin", trials=2, settings=SETTINGS)
+tune.train = train
+tune.tune_model(sys.argv[1], out=sys.argv[2], model="builtin", trials=2, settings=SETTINGS)
 """
 
 
@@ -68,8 +68,10 @@ def test_a_search_killed_within_a_trial_loses_no_finished_one(
     first, cut = trials(tmp_path / "study")
     assert (first.state.name, cut.state.name) == ("COMPLETE", "RUNNING")
     assert first.params["rate"] == pytest.approx(SETTINGS.rate)  # it is the settings as given
-    monkeypatch.setattr(space, "PARTS", ())  # what the base has: one part to compile, and one set
-    monkeypatch.setattr(space, "STRENGTHS", ())  # of rows
+    monkeypatch.setattr(
+        search_space, "PARTS", ()
+    )  # what the base has: one part to compile, and one set
+    monkeypatch.setattr(search_space, "STRENGTHS", ())  # of rows
     report = tune_model(
         tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=2, settings=SETTINGS
     )
@@ -101,9 +103,9 @@ class Study:
         (self.photos / "one" / "cut off.jpg").write_bytes(b"\xff\xd8\xff no more")
         self.reached: list[list[float] | BaseException] = []
         self.tried: list[FinetuneSettings] = []
-        monkeypatch.setattr(tuning, "train", self._train)
-        monkeypatch.setattr(tuning, "gather_rows", self._rows)
-        monkeypatch.setattr(tuning, "Top", lambda *_: SimpleNamespace(start_head=lambda _: None))
+        monkeypatch.setattr(tune, "train", self._train)
+        monkeypatch.setattr(tune, "gather_rows", self._rows)
+        monkeypatch.setattr(tune, "Top", lambda *_: SimpleNamespace(start_head=lambda _: None))
 
     def _rows(self, *_: object, **__: object) -> Rows:
         return Rows(None, None, copies=1, notes=("less room than asked for",))  # type: ignore[arg-type]

@@ -8,8 +8,8 @@ import typer
 
 import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+from embedtool.duplicates.results import DuplicateGroup
 from embedtool.errors import EmbedtoolError, UsageError
-from embedtool.types import DuplicateGroup
 
 Moves = list[tuple[Path, Path]]
 

@@ -18,15 +18,13 @@ from embedtool.cli.output import (
     progress_bar,
     say,
 )
+from embedtool.core.atomic_files import check_writable
+from embedtool.core.types import Reject
 from embedtool.errors import UsageError
-from embedtool.files import check_writable
-from embedtool.types import Reject
 
 if TYPE_CHECKING:
     from embedtool.finetune.checkpoint import Epoch
-
 GIGABYTE = 1e9
-
 Labels = Annotated[
     Path | None, typer.Option(help="A table of path and label, instead of the folders' names.")
 ]

@@ -14,13 +14,12 @@ import typer
 from embedtool.errors import UsageError
 
 if TYPE_CHECKING:
-    from embedtool.metrics import Estimate
-    from embedtool.types import Certificate, Progress
-
+    from embedtool.classification.metrics import Estimate
+    from embedtool.core.types import Progress
+    from embedtool.search.results import Certificate
 SCHEMA = 1
 # What would break a line or a column, or move a terminal's cursor; --json has names as they are.
 ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
-
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
 SEEDS = {"min": 0, "max": 2**32 - 1}  # numpy's

@@ -19,7 +19,6 @@ from embedtool.cli.output import (
 )
 
 probe = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-
 IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
 ProbePath = Annotated[Path, typer.Option("--probe", help="The probe's folder.")]
 Labels = Annotated[

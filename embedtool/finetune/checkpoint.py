@@ -13,9 +13,9 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from embedtool.files import write_whole
-from embedtool.finetune.averaging import Average
-from embedtool.finetune.runtime import keras
+from embedtool.core.atomic_files import write_whole
+from embedtool.finetune.keras_runtime import keras
+from embedtool.finetune.weight_averaging import Average
 
 LAST, BEST = "checkpoint.safetensors", "best.safetensors"
 

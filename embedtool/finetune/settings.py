@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from embedtool.augmentation import Augmentation
+from embedtool.core.types import PathLike
 from embedtool.errors import UsageError
-from embedtool.types import PathLike
+from embedtool.images.augmentation import Augmentation
 
 CHOICES = {
     "optimiser": ("adamw", "sgd", "rmsprop"),

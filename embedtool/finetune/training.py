@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.finetune.averaging import Average
+from embedtool.classification.logistic_regression import softmax
+from embedtool.core.types import Progress
 from embedtool.finetune.checkpoint import BEST, LAST, Checkpoint, Epoch
-from embedtool.finetune.logs import write_epoch
-from embedtool.finetune.runtime import keras, tf
+from embedtool.finetune.features import Examples
+from embedtool.finetune.keras_runtime import keras, tf
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.finetune.top import Top
-from embedtool.finetune.views import Examples
-from embedtool.softmax import softmax
-from embedtool.types import Progress
+from embedtool.finetune.tensorboard import write_epoch
+from embedtool.finetune.trained_part import Top
+from embedtool.finetune.weight_averaging import Average
 
 HEAD, LAYERS = "head", "layers"  # the phases
 PREDICTED = 64  # rows at a time where nothing is learned

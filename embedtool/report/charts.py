@@ -3,7 +3,7 @@
 import html
 from collections.abc import Mapping, Sequence
 
-from embedtool.metrics import Estimate, ReliabilityBin
+from embedtool.classification.metrics import Estimate, ReliabilityBin
 
 # Blue and orange are told apart by every common kind of colour blindness.
 STYLE = """

@@ -3,14 +3,14 @@
 import html
 from pathlib import Path
 
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
-from embedtool.files import write_whole
+from embedtool.explore.results import Cluster, ClusterReport
 from embedtool.report.page import document, link, picture, shown
-from embedtool.types import Cluster, ClusterReport, PathLike
 
 THUMBNAIL = 160  # pixels on the longer side, in the page
 EDGES = 4  # borderline members and outliers shown
-
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent) }
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; padding: 0 1rem }

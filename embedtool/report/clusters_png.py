@@ -6,10 +6,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from embedtool.decode import thumbnail
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
-from embedtool.files import write_whole
-from embedtool.types import Cluster, ClusterReport, PathLike
+from embedtool.explore.results import Cluster, ClusterReport
+from embedtool.images.decode import thumbnail
 
 SIDE = 112  # pixels of a thumbnail
 GAP = 8

@@ -3,16 +3,15 @@
 import html
 from pathlib import Path
 
-from embedtool.agreement import Agreement
-from embedtool.comparison import ClassChange, Comparison, Measure, Moved
+from embedtool.classification.cluster_agreement import Agreement
+from embedtool.classification.compare_vectors import ClassChange, Comparison, Measure, Moved
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
-from embedtool.files import write_whole
 from embedtool.report import charts
 from embedtool.report.page import document, link, picture, shown
-from embedtool.types import PathLike
 
 THUMBNAIL = 200  # pixels on the longer side
-
 STYLE = (
     """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent) }

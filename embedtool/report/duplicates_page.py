@@ -4,14 +4,14 @@ import html
 from collections import Counter
 from pathlib import Path
 
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike
+from embedtool.duplicates.results import DuplicateGroup, Duplicates
 from embedtool.errors import ImageRejected
-from embedtool.files import write_whole
 from embedtool.report.page import document, link, picture, shown
-from embedtool.types import DuplicateGroup, Duplicates, PathLike
 
 THUMBNAIL = 240  # pixels on the longer side
 SHOWN = 12  # images of one group; a page of 500 equal frames says no more than one of 12
-
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent);
   --keep: light-dark(#1a7f37, #4ac26b) }
@@ -34,7 +34,6 @@ figcaption { font-size: .8rem; overflow-wrap: anywhere; margin-top: .35rem }
 .keep b { color: var(--keep) }
 b { font-variant-numeric: tabular-nums }
 """
-
 MEANING = {
     "identical": "The same bytes under several names.",
     "near-identical": "One picture re-encoded, resized or lightly cropped: its pixels were "

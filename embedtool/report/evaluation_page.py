@@ -5,17 +5,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from embedtool.classification.metrics import Estimate, Evaluation
+from embedtool.classification.mistakes import Mistake
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
-from embedtool.files import write_whole
-from embedtool.metrics import Estimate, Evaluation
 from embedtool.report import charts
 from embedtool.report.page import document, link, picture, shown
-from embedtool.types import Mistake, PathLike
 
 THUMBNAIL = 200  # pixels on the longer side
 SHOWN = 30  # mistakes as pictures
 CONFUSIONS = 15  # most frequent ones, listed
-
 STYLE = (
     """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent) }
@@ -53,7 +53,6 @@ figcaption span { opacity: .65; display: block; white-space: nowrap; overflow: h
 """
     + charts.STYLE
 )
-
 TOLD = {  # headline -> what it is called, and means
     "accuracy": ("accuracy", "images given their own class"),
     "balanced_accuracy": ("balanced accuracy", "mean recall of the classes that occur"),

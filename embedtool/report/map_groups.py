@@ -3,7 +3,7 @@
 import os
 
 from embedtool.errors import UsageError
-from embedtool.maps import Map
+from embedtool.explore.map_file import Map
 from embedtool.report.palette import Groups, grouped
 
 WAYS = ("cluster", "label", "prediction", "folder", "date")

@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.files import write_whole
-from embedtool.maps import Map
-from embedtool.report.map_dates import dated, thumbnails_of
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike, Progress
+from embedtool.explore.map_dates import dated, thumbnails_of
+from embedtool.explore.map_file import Map
+from embedtool.explore.thumbnails import Thumbnails
 from embedtool.report.map_groups import default_way, map_groups, ways_of
 from embedtool.report.page import shown
-from embedtool.thumbnails import Thumbnails
-from embedtool.types import PathLike, Progress
 
 THUMBNAIL_BYTES = 24_000_000  # some 18,000 pictures; 32 MB as base64
 ASSETS = files("embedtool.report") / "map"

@@ -7,13 +7,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
-from embedtool.files import write_whole
-from embedtool.maps import Map
-from embedtool.report.map_dates import dated, thumbnails_of
+from embedtool.explore.map_dates import dated, thumbnails_of
+from embedtool.explore.map_file import Map
 from embedtool.report.map_groups import default_way, map_groups
 from embedtool.report.palette import Groups, mixed
-from embedtool.types import PathLike, Progress
 
 SIZE = 1200  # pixels of the square of points
 LEAST, MOST = 200, 6000

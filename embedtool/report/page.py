@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from urllib.parse import quote
 
-from embedtool.decode import thumbnail
+from embedtool.images.decode import thumbnail
 
 
 def document(title: str, style: str, body: str) -> str:

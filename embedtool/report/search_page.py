@@ -4,13 +4,13 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
-from embedtool.files import write_whole
 from embedtool.report.page import document, link, picture, shown
-from embedtool.types import PathLike, QueryMatches
+from embedtool.search.results import QueryMatches
 
 THUMBNAIL = 240  # pixels on the longer side
-
 STYLE = """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent) }
 body { font: 15px/1.4 system-ui, sans-serif; margin: 2rem auto; max-width: 84rem; padding: 0 1rem }

@@ -6,16 +6,16 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from embedtool.files import write_whole
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike
+from embedtool.finetune.tune_report import TuneReport, TuneTrial
 from embedtool.report import charts
 from embedtool.report.page import document, shown
-from embedtool.types import PathLike, TuneReport, TuneTrial
 
 LEFT, TOP, WIDTH, HEIGHT = 44, 10, 560, 240  # pixels of the history
 STEPS = (0.01, 0.02, 0.05, 0.1, 0.25)  # from line to line of it
 NUMBERED = 20  # trials that stand under it by number; of more, every other
 BAR = 260  # pixels of an importance of 1
-
 STYLE = (
     """
 :root { color-scheme: light dark; --line: color-mix(in srgb, currentColor 15%, transparent) }

@@ -1,12 +1,12 @@
 """Nearest images by inner product: exact, or approximate with a certificate. The one owner of
 faiss."""
 
-from embedtool.search.building import build_search as build_search
-from embedtool.search.building import have_certified as have_certified
-from embedtool.search.building import milliseconds as milliseconds
-from embedtool.search.building import share_found as share_found
-from embedtool.search.everyone import Everyone as Everyone
-from embedtool.search.everyone import beyond as beyond
+from embedtool.search.all_pairs import Everyone as Everyone
+from embedtool.search.all_pairs import beyond as beyond
+from embedtool.search.build_approximate import build_search as build_search
+from embedtool.search.build_approximate import have_certified as have_certified
+from embedtool.search.build_approximate import milliseconds as milliseconds
+from embedtool.search.build_approximate import share_found as share_found
 from embedtool.search.exact import Ids as Ids
 from embedtool.search.exact import Similarities as Similarities
 from embedtool.search.exact import check_similarity as check_similarity

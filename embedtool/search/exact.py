@@ -8,8 +8,8 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.core.types import Vectors
 from embedtool.errors import ModelMismatch, UsageError
-from embedtool.types import Vectors
 
 Similarities = npt.NDArray[np.float32]  # (m, k), descending; -inf where fewer than k were found
 Ids = npt.NDArray[np.int64]  # (m, k), of vectors; -1 where fewer than k were found

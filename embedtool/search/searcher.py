@@ -12,20 +12,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.derived import SEARCH, open_derived
+from embedtool.core.types import Vectors
 from embedtool.errors import DerivedDamaged
-from embedtool.search.approximate import Approximate
-from embedtool.search.exact import (
-    Ids,
-    Similarities,
-    merge,
-    nearest,
-    one_core_each,
-    similarities_at,
-)
-from embedtool.segments import widen
-from embedtool.store import Index
-from embedtool.types import EXACT_ROWS, RECALL_AT, Certificate, Vectors
+from embedtool.search.exact import Ids, Similarities, merge, nearest, one_core_each, similarities_at
+from embedtool.search.faiss_index import Approximate
+from embedtool.search.results import EXACT_ROWS, RECALL_AT, Certificate
+from embedtool.store.derived import SEARCH, open_derived
+from embedtool.store.reader import Index
+from embedtool.store.segments import widen
 
 CHUNK = 800  # candidates compared at a time: their rows stay near a core
 FEWEST = 10  # matches that candidates are fetched for: the best of a few are soon missed

@@ -10,31 +10,34 @@ import numpy as np
 from PIL import Image
 from pyarrow.parquet import ParquetFile
 
-from embedtool import compaction, joining, layout, sync
-from embedtool.derived import SEARCH, open_derived
-from embedtool.embed import MeanColourEmbedder, embed_golden
+from embedtool.collection import sync
+from embedtool.collection.compact import compact_index
+from embedtool.core.paths import full_path
 from embedtool.errors import EmbedtoolError
-from embedtool.export import npy, parquet
-from embedtool.export.exporting import export_index
-from embedtool.interchange import CARD_FILE, read_card
-from embedtool.layout import exists, full_path, segment_file
-from embedtool.search import building, nearest, open_searcher, searcher
-from embedtool.store import Index
-from embedtool.writer import Writer, create
+from embedtool.interchange import write_npy, write_parquet
+from embedtool.interchange.card import CARD_FILE, read_card
+from embedtool.interchange.export import export_index
+from embedtool.models.embedder import MeanColourEmbedder, embed_golden
+from embedtool.search import build_approximate, nearest, open_searcher, searcher
+from embedtool.store import layout, merge_segments
+from embedtool.store.derived import SEARCH, open_derived
+from embedtool.store.layout import exists, segment_file
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer, create
 
 # A scenario of a dozen photos must see several commits and several segments, at the same
 # operations each time.
 sync.COMMIT_ROWS = 3
 sync.COMMIT_SECONDS = 1e9
-joining.SEGMENT_ROWS = 4
+merge_segments.SEGMENT_ROWS = 4
 searcher.EXACT_ROWS = 20  # above, the approximate index is used
-building.HELD_OUT = 6
-building.TIMED = 2
-building.PLANS = (building.Plan("HNSW16_SQ8", 8, 420, ((64, 8),)),)
+build_approximate.HELD_OUT = 6
+build_approximate.TIMED = 2
+build_approximate.PLANS = (build_approximate.Plan("HNSW16_SQ8", 8, 420, ((64, 8),)),)
 layout.LOCK_WAIT = 5.0  # a connection that was left open is told in seconds
 
 OUT = "exports"  # a folder in that of an index
-assert npy and parquet  # imported before the fork, not in each child
+assert write_npy and write_parquet  # imported before the fork, not in each child
 
 
 def warm_up() -> None:
@@ -69,12 +72,12 @@ def bring(index: str, *photos: str) -> dict[str, int]:
 
 
 def compact(index: str) -> None:
-    compaction.compact_index(index)
+    compact_index(index)
 
 
 def publish(index: str) -> None:
     with Writer(index) as writer:
-        building.build_search(writer)
+        build_approximate.build_search(writer)
 
 
 def export(index: str, name: str) -> None:

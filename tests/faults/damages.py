@@ -11,12 +11,12 @@ import numpy as np
 import safetensors.numpy
 from faults.actions import bring
 
-from embedtool.backbones import litert, load_backbone, reopen, resolve
-from embedtool.embed import NetworkEmbedder, embed_golden
+from embedtool.collection.inspect import index_info, index_rejects
+from embedtool.collection.query import search_photos
 from embedtool.errors import EmbedtoolError, ModelUnavailable
-from embedtool.inspection import index_info, index_rejects
-from embedtool.querying import search_photos
-from embedtool.store import Index
+from embedtool.models import backbone, litert, load_backbone, reopen
+from embedtool.models.embedder import NetworkEmbedder, embed_golden
+from embedtool.store.reader import Index
 
 BLOCK = 512
 Hurt = tuple[str, int]  # "flip", a bit; "cut", a length; "zero", where a block begins
@@ -89,7 +89,7 @@ def damage_model(
         raise ModelUnavailable("found damaged, would be compiled again")
 
     whole = rows()
-    resolve._compile = made_anew
+    backbone._compile = made_anew
     ends = []
     for hurt in hurts:
         _hurt(Path(folder, file), *hurt)

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from conftest import encoded, picture
 
-from embedtool.decode import decode_image
-from embedtool.embed import MeanColourEmbedder
+from embedtool.core.types import unit_rows
 from embedtool.errors import ImageRejected
-from embedtool.types import unit_rows
+from embedtool.images.decode import decode_image
+from embedtool.models.embedder import MeanColourEmbedder
 
 Held = dict[str, list[Any]]  # path -> size, mtime_ns, then digest and vector, or stage and reason
 

@@ -17,15 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from embedtool.compaction import compact_index
-from embedtool.embed import MeanColourEmbedder, embed_golden
-from embedtool.layout import full_path
-from embedtool.querying import search_photos
+from embedtool.collection.compact import compact_index
+from embedtool.collection.query import search_photos
+from embedtool.core.paths import full_path
+from embedtool.core.types import Source, Vectors, unit_rows
+from embedtool.models.embedder import MeanColourEmbedder, embed_golden
 from embedtool.search import nearest
-from embedtool.segments import widen
-from embedtool.store import Index
-from embedtool.types import Source, Vectors, unit_rows
-from embedtool.writer import Writer, create
+from embedtool.store.reader import Index
+from embedtool.store.segments import widen
+from embedtool.store.writer import Writer, create
 
 READERS = 4
 IMAGES = 12

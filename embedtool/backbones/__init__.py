@@ -1,5 +1,0 @@
-"""A name -> a network. Nothing here imports TensorFlow until something must be built."""
-
-from embedtool.backbones.resolve import Backbone, load_backbone, reopen
-
-__all__ = ["Backbone", "load_backbone", "reopen"]

@@ -1,0 +1,144 @@
+"""`compare_indexes`: two indexes of the same photos under two models."""
+
+import numpy as np
+
+from embedtool.classification.cluster_agreement import Agreement, agreement
+from embedtool.classification.compare_vectors import ClassChange, Comparison, Moved, compare_vectors
+from embedtool.classification.cross_validation import PARTS
+from embedtool.classification.labels import UNLABELLED, Labelled, read_labels
+from embedtool.classification.near_copies import alike_groups
+from embedtool.classification.splits import Numbers, deal, linked_groups
+from embedtool.core.types import PathLike, Progress, Vectors
+from embedtool.errors import UsageError
+from embedtool.store.cluster_labels import read_clusters
+from embedtool.store.reader import Index
+
+# Images that are compared; of more a share that has its share of each class. A difference of half a
+# point is seen by then.
+COMPARED = 10_000
+
+
+def compare_indexes(
+    first: PathLike,
+    second: PathLike,
+    *,
+    labels: PathLike | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare two models on the images that both indexes hold, by content.
+
+    Probe and k-NN accuracy by cross-validation on the same parts, precision@10 and mAP of each
+    image among all, the paired interval of each difference, how many of the nearest the two share,
+    whether their clusters agree, the change of each class, and the images that moved most. labels:
+    a table of path and label, of the first index's images; else the names of its folders are the
+    classes.
+    Raises UsageError where they share too little to compare.
+    """
+    with Index(first) as one, Index(second) as other, one.snapshot(), other.snapshot():
+        labelled, theirs = read_labels(one, labels), read_labels(other)
+        places = {digest: number for number, digest in enumerate(theirs.digests)}
+        known = [
+            number
+            for number, digest in enumerate(labelled.digests)
+            if digest in places and labelled.labels[number] != UNLABELLED
+        ]
+        mine = np.array(known, np.int64)
+        yours = np.array([places[labelled.digests[number]] for number in known], np.int64)
+        own, notes = labelled.labels[mine], labelled.report.notes()
+        sizes = np.bincount(own, minlength=len(labelled.classes))
+        if (sizes < 2).any() or len(sizes) < 2:
+            raise UsageError(
+                f"expected two images or more of each of two classes in both indexes, found "
+                f"{len(known)} labelled images in both. Index the same photos into both (vectors "
+                "imported without the SHA-256 of their files match none), or give "
+                "labels: --labels FILE (path,label)"
+            )
+        agreed = _agreed((one, labelled.vectors[mine]), (other, theirs.vectors[yours]), notes)
+        shares = -(-len(own) // COMPARED)
+        if shares > 1:
+            chosen = np.flatnonzero(deal(own, np.arange(len(own)), shares, seed=seed) == 0)
+            notes.append(f"compared on {len(chosen):,} of {len(own):,} images")
+            mine, yours, own = mine[chosen], yours[chosen], own[chosen]
+        rows = [_rows(one, labelled, mine), _rows(other, theirs, yours)]
+        indexes, models = (one.path, other.path), (one.model, other.model)
+    similar = [alike_groups(side, own, progress=progress) for side in rows]
+    for side in similar:
+        notes += [note for note in side.notes(labelled.classes) if note not in notes]
+    joined = _joined([side.groups for side in similar], own)
+    found = compare_vectors(
+        rows[0],
+        rows[1],
+        own,
+        deal(own, joined, PARTS, seed=seed),
+        len(labelled.classes),
+        seed=seed,
+        progress=progress,
+    )
+    first_of = {c: n for n, c in reversed(list(enumerate(labelled.contents.tolist())))}
+    paths = [labelled.paths[first_of[content]] for content in mine.tolist()]
+    counts = np.bincount(own, minlength=len(labelled.classes)).tolist()
+    return Comparison(
+        indexes=indexes,
+        models=models,
+        images=len(own),
+        classes=labelled.classes,
+        measures=found.measures,
+        overlap=found.overlap,
+        agreement=agreed,
+        per_class=tuple(
+            ClassChange(name, count, *recalls)
+            for name, count, recalls in zip(
+                labelled.classes, counts, found.recalls.T.tolist(), strict=True
+            )
+        ),
+        moved=tuple(
+            Moved(paths[at], labelled.classes[own[at]], by, paths[before], paths[after])
+            for at, by, before, after in zip(
+                found.moved.tolist(), found.by.tolist(), *found.nearest.tolist(), strict=True
+            )
+        ),
+        strengths=found.strengths,
+        queries=found.queries,
+        seed=seed,
+        notes=tuple(notes),
+    )
+
+
+def _agreed(
+    one: tuple[Index, Numbers], other: tuple[Index, Numbers], notes: list[str]
+) -> Agreement | None:
+    """Of the same images under two models, by their ids in each index, whether the clusters agree.
+    Where an index has none, a note says how to make them; images that came later are left out."""
+    sides = []
+    for index, ids in (one, other):
+        clusters = read_clusters(index)
+        if clusters is None:
+            notes.append(f"no agreement of clusters: embedtool cluster {index.path} makes them")
+        else:
+            sides.append(clusters.of(ids, nearest=True))
+    if len(sides) < 2:
+        return None
+    (first, known), (second, too) = sides
+    both = known & too
+    if (late := int((~both).sum())) and both.any():
+        notes.append(f"{late:,} images came after the clusters and are not in their agreement")
+    return agreement(first[both], second[both]) if both.any() else None
+
+
+def _rows(index: Index, labelled: Labelled, contents: Numbers) -> Vectors:
+    """The unit rows (n, d) of contents, in their order; `places` has them by id."""
+    ids = labelled.vectors[contents]
+    back = np.argsort(np.argsort(ids))
+    return index.rows_at(index.places(ids.tolist()))[back]
+
+
+def _joined(groups: list[Numbers], own: Numbers) -> Numbers:
+    """Groups of what is alike under either model, except where they would swallow a class."""
+    links = []
+    for found in groups:
+        _, firsts, of = np.unique(found, return_index=True, return_inverse=True)
+        links.append(np.stack([np.arange(len(found)), firsts[of]], 1))
+    joined = linked_groups(np.concatenate(links), len(own))
+    fewest = min(np.unique(joined[own == c]).size for c in np.unique(own))
+    return joined if fewest >= 2 else groups[0]

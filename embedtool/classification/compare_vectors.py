@@ -1,0 +1,200 @@
+"""What sets two models apart on the same labelled images, from arrays."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.classification.cluster_agreement import Agreement
+from embedtool.classification.cross_validation import cross_validate
+from embedtool.classification.knn import neighbours_by_part
+from embedtool.classification.metrics import Estimate, mean_with_interval, paired_difference
+from embedtool.classification.ranking_metrics import TOGETHER, retrieve
+from embedtool.classification.splits import Numbers
+from embedtool.core.types import Progress, Vectors
+
+QUERIES = 2_000  # images that are ranked for: their mean is known to a point by then
+K = 10
+MOVED = 24  # images kept of those that moved most
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One score under both models, and how much higher it is under the second, paired by image."""
+
+    name: str
+    first: Estimate
+    second: Estimate
+    change: Estimate
+
+
+@dataclass(frozen=True)
+class ClassChange:
+    """The share of a class's images that the probe of each model finds."""
+
+    name: str
+    images: int
+    first: float
+    second: float
+
+
+@dataclass(frozen=True)
+class Moved:
+    """An image that stands elsewhere among the others: 1 less the correlation of its similarities
+    to all others under one model and the other; and its nearest under each."""
+
+    path: Path
+    label: str
+    moved: float
+    first: Path
+    second: Path
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same images. overlap: of the 10 nearest of an image under one model, the
+    share among the 10 nearest under the other. agreement: of the clusters of both, every image in
+    the one it is nearest to; None where an index has none."""
+
+    indexes: tuple[Path, Path]
+    models: tuple[str, str]
+    images: int
+    classes: tuple[str, ...]
+    measures: tuple[Measure, ...]
+    overlap: Estimate
+    agreement: Agreement | None
+    per_class: tuple[ClassChange, ...]
+    moved: tuple[Moved, ...]
+    strengths: tuple[float, float]
+    queries: int
+    seed: int
+    notes: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON has it."""
+        return {
+            "indexes": [str(index) for index in self.indexes],
+            "models": list(self.models),
+            "images": self.images,
+            "classes": list(self.classes),
+            "measures": [
+                {
+                    "name": one.name,
+                    "values": [one.first.value, one.second.value],
+                    "ci95": [[e.low, e.high] for e in (one.first, one.second)],
+                    "change": one.change.value,
+                    "change_ci95": [one.change.low, one.change.high],
+                }
+                for one in self.measures
+            ],
+            "overlap": self.overlap.value,
+            "overlap_ci95": [self.overlap.low, self.overlap.high],
+            "clusters": self.agreement and self.agreement.record(),
+            "per_class": [
+                {"class": one.name, "images": one.images, "recalls": [one.first, one.second]}
+                for one in self.per_class
+            ],
+            "moved": [
+                {
+                    "path": str(one.path),
+                    "label": one.label,
+                    "moved": one.moved,
+                    "nearest": [str(one.first), str(one.second)],
+                }
+                for one in self.moved
+            ],
+            "strengths": list(self.strengths),
+            "queries": self.queries,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What `compare_vectors` found; images by number."""
+
+    measures: tuple[Measure, ...]
+    overlap: Estimate
+    recalls: npt.NDArray[np.float64]  # (2, c)
+    moved: Numbers
+    by: npt.NDArray[np.float64]  # how much each of these moved
+    nearest: Numbers  # (2, moved)
+    strengths: tuple[float, float]
+    queries: int
+
+
+def compare_vectors(
+    first: Vectors,
+    second: Vectors,
+    labels: Numbers,
+    parts: Numbers,
+    classes: int,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Differences:
+    """Compare unit rows (n, d) and (n, e) of the same images, of classes (n,).
+
+    The probe and the k-NN baseline are judged on the same parts (n,) of images left out, the
+    rankings on the same images of at most QUERIES.
+    """
+    queries = np.sort(np.random.default_rng(seed).permutation(len(labels))[:QUERIES])
+    both = (first, second)
+    probes = [
+        cross_validate(rows, labels, parts, classes, progress=progress, stage=f"probe of {name}")
+        for rows, name in zip(both, ("A", "B"), strict=True)
+    ]
+    found = [one.probabilities.argmax(1) for one in probes]
+    voted = [neighbours_by_part(rows, labels, parts, classes).argmax(1) for rows in both]
+    ranked = [retrieve(rows, labels, queries, k=K, progress=progress) for rows in both]
+    scored = ~np.isnan(ranked[0].average_precision)
+    values = {
+        "probe accuracy": [one == labels for one in found],
+        "k-NN accuracy": [one == labels for one in voted],
+        f"precision@{K}": [one.precision for one in ranked],
+        "mAP": [one.average_precision[scored] for one in ranked],
+    }
+    measures = tuple(
+        Measure(
+            name,
+            mean_with_interval(one, seed=seed),
+            mean_with_interval(other, seed=seed),
+            paired_difference(one, other, seed=seed),
+        )
+        for name, (one, other) in values.items()
+        if len(one)
+    )
+    near = [one.nearest for one in ranked]
+    kept = min(K, len(labels) - 1)
+    shared = [np.intersect1d(a[:kept], b[:kept]).size / kept for a, b in zip(*near, strict=True)]
+    moves = _moves(first, second, queries)
+    most = np.argsort(-moves, kind="stable")[:MOVED]
+    sizes = np.bincount(labels, minlength=classes)
+    hits = [np.bincount(labels[one == labels], minlength=classes) for one in found]
+    return Differences(
+        measures=measures,
+        overlap=mean_with_interval(shared, seed=seed),
+        recalls=np.array(hits) / sizes,
+        moved=queries[most],
+        by=moves[most],
+        nearest=np.array([one[most, 0] for one in near]),
+        strengths=(probes[0].chosen.strength, probes[1].chosen.strength),
+        queries=len(queries),
+    )
+
+
+def _moves(first: Vectors, second: Vectors, queries: Numbers) -> npt.NDArray[np.float64]:
+    """1 less the correlation of the similarities (m, n) under both models, a query a row."""
+    found = []
+    for start in range(0, len(queries), TOGETHER):
+        part = queries[start : start + TOGETHER]
+        sides = []
+        for rows in (first, second):
+            near = rows[part] @ rows.T
+            near[np.arange(len(part)), part] = 0  # itself tells nothing
+            near -= near.mean(1, keepdims=True)
+            sides.append(near / np.linalg.norm(near, axis=1, keepdims=True))
+        found.append(1 - np.einsum("mn,mn->m", *sides, dtype=np.float64))
+    return np.concatenate(found)

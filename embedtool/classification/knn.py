@@ -1,0 +1,35 @@
+"""The k-NN baseline: the classes of the nearest vectors."""
+
+import numpy as np
+
+from embedtool.classification.logistic_regression import Labels
+from embedtool.classification.splits import Numbers
+from embedtool.classification.temperature import Probabilities
+from embedtool.core.types import Vectors
+from embedtool.search import nearest
+
+NEIGHBOURS = 10  # of the k-NN baseline, the k of precision@10
+
+
+def nearest_neighbours(
+    rows: Vectors, labels: Labels, queries: Vectors, classes: int, *, k: int = NEIGHBOURS
+) -> Probabilities:
+    """The baseline: the share of each class (m, c) among the k nearest rows of a query, each
+    counted by its similarity."""
+    near, ids = nearest(queries, [(np.arange(len(rows)), rows)], min(k, len(rows)))
+    votes = np.zeros((len(queries), classes))
+    at = np.broadcast_to(np.arange(len(queries))[:, None], ids.shape)
+    np.add.at(votes, (at, labels[ids]), near.clip(1e-6))  # the nearest decide, however far
+    votes /= votes.sum(1, keepdims=True)
+    return votes.astype(np.float32)
+
+
+def neighbours_by_part(
+    rows: Vectors, labels: Labels, parts: Numbers, classes: int
+) -> Probabilities:
+    """The baseline's prediction (n, c) of each image from the other parts."""
+    found = np.empty((len(rows), classes), np.float32)
+    for part in range(int(parts.max()) + 1):
+        here = parts == part
+        found[here] = nearest_neighbours(rows[~here], labels[~here], rows[here], classes)
+    return found

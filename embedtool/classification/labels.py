@@ -1,0 +1,231 @@
+"""Which class each image of an index has: from the names of folders, or from a table.
+
+A table is CSV (UTF-8, header `path,label`) or Parquet with these two columns. A path is absolute,
+or relative to the table's folder, or else to one of the folders that were indexed.
+"""
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.core.extras import require
+from embedtool.core.paths import folder_label, full_path
+from embedtool.core.tables import legible
+from embedtool.core.types import PathLike
+from embedtool.errors import EmbedtoolError, UsageError
+from embedtool.store.reader import Index
+
+COLUMNS = ("path", "label")
+UNLABELLED = -1
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Files of one content (or one file) that were given several classes: it counts as unlabelled,
+    for at most one can be right."""
+
+    paths: tuple[Path, ...]
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelReport:
+    """What a set of labels says of an index. classes: how many images each has."""
+
+    source: str  # "folders", or the table
+    images: int
+    labelled: int
+    classes: dict[str, int]
+    conflicts: tuple[Conflict, ...]
+    unmatched: tuple[str, ...]  # paths of the table at which no image is
+
+    def record(self) -> dict[str, Any]:
+        return {
+            "source": self.source,
+            "images": self.images,
+            "labelled": self.labelled,
+            "unlabelled": self.images - self.labelled,
+            "classes": self.classes,
+            "conflicts": [
+                {"paths": [str(path) for path in one.paths], "labels": list(one.labels)}
+                for one in self.conflicts
+            ],
+            "unmatched": list(self.unmatched),
+        }
+
+    def notes(self) -> list[str]:
+        notes = []
+        if self.labelled < self.images:
+            notes.append(f"{self.images - self.labelled:,} of {self.images:,} images have no label")
+        if self.conflicts:
+            one = self.conflicts[0]
+            notes.append(
+                f"{len(self.conflicts):,} pictures have several labels and count as unlabelled, "
+                f"the first {one.paths[0]}: {', '.join(one.labels)}"
+            )
+        if self.unmatched:
+            notes.append(
+                f"{len(self.unmatched):,} paths of {self.source} are no image of the index, the "
+                f"first {self.unmatched[0]}"
+            )
+        return notes
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """The contents of an index, in the order of their vectors, and the images that hold them."""
+
+    classes: tuple[str, ...]  # in the order of their names
+    vectors: Numbers  # (n,) ids
+    labels: Numbers  # (n,) classes, UNLABELLED where there is none
+    digests: tuple[bytes, ...]  # n, SHA-256 of each content
+    paths: tuple[Path, ...]  # of the images, first indexed first
+    contents: Numbers  # of each image, 0 to n - 1
+    report: LabelReport
+
+
+def read_labels(index: Index, table: PathLike | None = None) -> Labelled:
+    """The class of every image, by its folder's name, or by a table where one is given.
+
+    Raises EmbedtoolError where a table cannot be read or names no image of the index, and where
+    the index is empty.
+    """
+    with index.snapshot():
+        rows, held = list(index.rows()), np.fromiter(index.vectors(), np.int64)
+    if not rows:
+        raise EmbedtoolError(
+            f"{index.path} holds no image. Fill it: embedtool index PHOTOS --index {index.path}"
+        )
+    vectors, firsts, contents = np.unique(held, return_index=True, return_inverse=True)
+    paths = tuple(full_path(row.root, row.path) for row in rows)
+    given: dict[int, set[str]] = {}  # content -> the labels its images were given
+    unmatched: list[str] = []
+    if table is None:
+        for number, row in enumerate(rows):
+            own = os.fsdecode(folder_label(row.root, row.path))
+            given.setdefault(int(contents[number]), set()).add(own)
+    else:
+        numbers = {os.fsencode(path): number for number, path in enumerate(paths)}
+        above = [os.path.dirname(os.path.abspath(os.fsencode(table))), *index.roots()]
+        found, unmatched = labels_of(numbers, Path(table), above)
+        for path, label in found:
+            given.setdefault(int(contents[numbers[path]]), set()).add(label)
+        if not given:
+            _refuse(index, table, unmatched)
+    conflicts = {content for content, labels in given.items() if len(labels) > 1}
+    single = {c: next(iter(labels)) for c, labels in given.items() if len(labels) == 1}
+    classes = tuple(sorted(set(single.values())))
+    order = {name: number for number, name in enumerate(classes)}
+    labels = np.full(len(vectors), UNLABELLED, np.int64)
+    labels[list(single)] = [order[name] for name in single.values()]
+    counts = Counter(labels[contents].tolist())
+    report = LabelReport(
+        source="folders" if table is None else os.fspath(table),
+        images=len(rows),
+        labelled=len(rows) - counts[UNLABELLED],
+        classes={name: counts[number] for number, name in enumerate(classes)},
+        conflicts=tuple(
+            Conflict(
+                tuple(paths[i] for i in np.flatnonzero(contents == content)),
+                tuple(sorted(given[content])),
+            )
+            for content in sorted(conflicts)
+        ),
+        unmatched=tuple(unmatched),
+    )
+    digests = tuple(rows[first].digest for first in firsts)
+    return Labelled(classes, vectors, labels, digests, paths, contents, report)
+
+
+def labels_of(
+    known: Container[bytes], table: Path, above: Sequence[bytes]
+) -> tuple[list[tuple[bytes, str]], list[str]]:
+    """The paths among the known that a table gives a label, in its order, with the label; and those
+    of its paths that are none of them, whichever folder in `above` they are taken to be in. The
+    first of these goes before the others. Raises UsageError where a path is known in two others."""
+    found, unmatched = [], []
+    for name, label in read_table(table):
+        own, *others = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in above)
+        places = [own] if own in known else sorted({place for place in others if place in known})
+        if len(places) > 1:
+            raise UsageError(
+                f"expected paths of one image each in {table}; {name!r} is "
+                f"{' and '.join(map(os.fsdecode, places[:2]))}: make it absolute, or relative to "
+                "the table's folder"
+            )
+        if not places:
+            unmatched.append(name)
+        elif label:
+            found.append((places[0], label))
+    return found, unmatched
+
+
+def read_table(table: Path) -> Iterator[tuple[str, str]]:
+    """Each line's path and label, as they stand there. Raises EmbedtoolError."""
+    with open(table, "rb") as file:
+        parquet = file.read(4) == b"PAR1"
+    if parquet:
+        require("pyarrow")
+        yield from _read_parquet(table)
+        return
+    try:
+        with open(table, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+            reader = csv.DictReader(text, strict=True)
+            _have_columns(table, reader.fieldnames or [])
+            for row in reader:
+                if row["path"] is None or row["label"] is None:
+                    raise EmbedtoolError(
+                        f"{table}, line {reader.line_num}: expected a path and a label"
+                    )
+                if legible(row["label"]) != row["label"]:  # bytes of a path may be any
+                    raise EmbedtoolError(
+                        f"{table}, line {reader.line_num}: expected a label in UTF-8, found "
+                        f"{os.fsencode(row['label'])!r}. Save the table as UTF-8"
+                    )
+                yield row["path"], row["label"]
+    except csv.Error as error:
+        raise EmbedtoolError(f"{table} cannot be read as CSV: {error}") from error
+
+
+def _read_parquet(table: Path) -> Iterator[tuple[str, str]]:
+    import pyarrow as pa  # not every install has it
+    import pyarrow.parquet as pq
+
+    try:
+        _have_columns(table, pq.read_schema(table).names)
+        columns = pq.read_table(table, columns=list(COLUMNS)).to_pydict()
+    except (pa.ArrowException, ValueError) as error:
+        raise EmbedtoolError(
+            f"{table} cannot be read as Parquet: {' '.join(str(error).split())}"
+        ) from error
+    for path, label in zip(columns["path"], columns["label"], strict=True):
+        if path is not None:
+            yield str(path), "" if label is None else str(label)
+
+
+def _have_columns(table: Path, found: Any) -> None:
+    if any(list(found).count(name) != 1 for name in COLUMNS):
+        shown = repr(", ".join(map(str, found)))[:80] if found else "nothing"
+        raise EmbedtoolError(
+            f"{table}: expected the columns path and label (of CSV in UTF-8, with commas), found "
+            f"{shown}"
+        )
+
+
+def _refuse(index: Index, table: PathLike, unmatched: list[str]) -> None:
+    if not unmatched:
+        raise UsageError(f"{os.fspath(table)} gives no image a label: expected lines of path,label")
+    roots = ", ".join(os.fsdecode(root) for root in index.roots())
+    raise UsageError(
+        f"none of the {len(unmatched):,} paths in {os.fspath(table)} is an image of {index.path}, "
+        f"the first {unmatched[0]!r}: expected paths below {roots}, absolute or relative. "
+        f"What is indexed: embedtool export {index.path} --to images.parquet"
+    )

@@ -1,0 +1,306 @@
+"""How good predictions are: scores of one set of predictions, and of the difference of two.
+
+Everything is computed from arrays and comes with a 95 % interval: the 2.5th and 97.5th percentile
+of the same score over resamples of the images, drawn with replacement (Efron and Tibshirani, An
+Introduction to the Bootstrap, chapter 13). The images are what varies, the classifier is fixed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.errors import EmbedtoolError
+
+RESAMPLES = 1000  # the ends of an interval then move by about a tenth of its width with the seed
+TOP = 5
+BINS = 15  # of equal width, as Guo et al. have it
+SUM_TOLERANCE = (
+    1e-3  # of a row of probabilities: what float32 leaves of 1 over thousands of classes
+)
+Values = npt.NDArray[np.float64]
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score over all images, and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class: how many images have it, how many were given it, and how well that agrees."""
+
+    name: str
+    support: int
+    predicted: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The images whose confidence lies in (low, high]; both means are 0 where there are none."""
+
+    low: float
+    high: float
+    n: int
+    confidence: float
+    accuracy: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What `evaluate` found. confusion[i][j] images of class i were predicted to be class j."""
+
+    n: int
+    classes: tuple[str, ...]
+    accuracy: Estimate
+    balanced_accuracy: Estimate
+    macro_precision: Estimate
+    macro_recall: Estimate
+    macro_f1: Estimate
+    top5_accuracy: Estimate | None  # None where there are 5 classes or fewer: it would be 1
+    ece: Estimate
+    per_class: tuple[ClassScore, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    reliability: tuple[ReliabilityBin, ...]
+    resamples: int
+    seed: int
+
+    def headlines(self) -> dict[str, Estimate]:
+        """Every score that is one number, by name."""
+        named = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return {name: value for name, value in named if isinstance(value, Estimate)}
+
+    def record(self) -> dict[str, Any]:
+        """The same as JSON has it: a score as one number, its interval beside it as NAME_ci95."""
+        record: dict[str, Any] = {"n": self.n, "classes": list(self.classes)}
+        for name, score in self.headlines().items():
+            record[name] = score.value
+            record[f"{name}_ci95"] = [score.low, score.high]
+        record["per_class"] = [
+            {"class": one.pop("name"), **one} for one in map(asdict, self.per_class)
+        ]
+        record["confusion"] = [list(row) for row in self.confusion]
+        record["reliability"] = [asdict(one) for one in self.reliability]
+        return {**record, "resamples": self.resamples, "seed": self.seed}
+
+
+def evaluate(
+    truth: npt.ArrayLike,
+    probabilities: npt.ArrayLike,
+    classes: Sequence[str],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Evaluation:
+    """Scores of predicted probabilities (n, c) against true classes (n,), each 0 to c - 1.
+
+    Predicted is the class of the highest probability, of equal ones the first. Each score agrees
+    with scikit-learn's of that name:
+    accuracy; top5_accuracy, the share whose class is among the 5 highest;
+    balanced_accuracy, the mean recall of the classes that occur in truth;
+    macro_precision, macro_recall, macro_f1: means over the classes that occur in truth or among the
+    predictions. What would be divided by zero is 0: the precision of a class that was never
+    predicted, the recall of one that does not occur.
+    ece, the expected calibration error: the gap of accuracy and mean confidence in each of 15 bins
+    of the highest probability, weighted by the images in it (Guo et al. 2017, On Calibration of
+    Modern Neural Networks, equation 3). Resampling adds to its gaps, so that of a well calibrated
+    classifier its interval lies above it.
+    Raises EmbedtoolError where the arrays do not fit each other, or are no probabilities.
+    """
+    names = tuple(classes)
+    true = np.asarray(truth, np.int64)
+    given = np.asarray(probabilities, np.float64)
+    _check(true, given, len(names))
+    c = len(names)
+    predicted = given.argmax(1)
+    own = given[np.arange(len(true)), true][:, None]
+    before = (given > own) | ((given == own) & (np.arange(c) < true[:, None]))
+    confidence = given.max(1)
+    images = _Images(
+        true=true,
+        predicted=predicted,
+        right=(predicted == true).astype(np.float64),
+        top=(before.sum(1) < TOP).astype(np.float64),
+        confidence=confidence,
+        bins=np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence),
+    )
+    whole = images.tally(np.ones(len(true)), c)
+    scores = _headlines(whole)
+    drawn = [images.tally(weights, c) for weights in _weights(len(true), resamples, seed)]
+    spread = _headlines(_Tally(*map(np.array, zip(*drawn, strict=True))))
+    estimates = {name: _estimate(float(scores[name]), spread[name]) for name in scores}
+    top5 = estimates.pop("top5_accuracy", None)
+    support, predictions, hits = whole.support, whole.predicted, whole.hits
+    precision, recall = _over(hits, predictions), _over(hits, support)
+    f1 = _over(2 * hits, support + predictions)
+    confusion = np.zeros((c, c), np.int64)
+    np.add.at(confusion, (true, predicted), 1)
+    return Evaluation(
+        n=len(true),
+        classes=names,
+        top5_accuracy=top5,
+        **estimates,
+        per_class=tuple(
+            ClassScore(name, int(s), int(p), float(a), float(b), float(f))
+            for name, s, p, a, b, f in zip(
+                names, support, predictions, precision, recall, f1, strict=True
+            )
+        ),
+        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        reliability=images.reliability(),
+        resamples=resamples,
+        seed=seed,
+    )
+
+
+def mean_with_interval(
+    values: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """The mean of one value an image (n,), and its interval."""
+    own = np.asarray(values, np.float64)
+    if own.ndim != 1 or not own.size:
+        raise EmbedtoolError(f"expected a value for each of n images, received {own.shape}")
+    spread = [own @ weights / len(own) for weights in _weights(len(own), resamples, seed)]
+    return _estimate(float(own.mean()), np.array(spread))
+
+
+def surest_mistakes(
+    truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating]
+) -> list[int]:
+    """Numbers of the images given another class than their own (n,), the most confident first, by
+    the probabilities (n, c)."""
+    wrong = np.flatnonzero(probabilities.argmax(1) != truth)
+    sure = probabilities.max(1)[wrong]
+    return [int(n) for n in wrong[np.argsort(-sure, kind="stable")]]
+
+
+def paired_difference(
+    first: npt.ArrayLike, second: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """How much higher the mean of second is than that of first, both (n,) over the same images.
+
+    For two accuracies the values are 1 where a prediction was right, else 0. Images are drawn with
+    both their values, so what makes an image hard for both does not widen the interval.
+    """
+    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if one.shape != other.shape:
+        raise EmbedtoolError(
+            f"expected values of the same images, received {one.shape} and {other.shape}"
+        )
+    return mean_with_interval(other - one, resamples=resamples, seed=seed)
+
+
+class _Tally(NamedTuple):
+    """Sums over the images of one resample; of r resamples each has r of them, its first axis."""
+
+    n: Values  # ()
+    support: Values  # (c,)
+    predicted: Values  # (c,)
+    hits: Values  # (c,)
+    top: Values  # ()
+    gaps: Values  # (BINS,) right less confidence
+
+
+@dataclass(frozen=True)
+class _Images:
+    """One value an image, all (n,)."""
+
+    true: Numbers
+    predicted: Numbers
+    right: Values
+    top: Values
+    confidence: Values
+    bins: Numbers
+
+    def tally(self, weights: Values, c: int) -> _Tally:
+        """The sums where each image counts as often as weights (n,) says."""
+        return _Tally(
+            n=weights.sum(),
+            support=_sums(self.true, weights, c),
+            predicted=_sums(self.predicted, weights, c),
+            hits=_sums(self.true, weights * self.right, c),
+            top=weights @ self.top,
+            gaps=_sums(self.bins, weights * (self.right - self.confidence), BINS),
+        )
+
+    def reliability(self) -> tuple[ReliabilityBin, ...]:
+        edges = np.linspace(0, 1, BINS + 1)
+        n = np.bincount(self.bins, minlength=BINS)
+        confidence = _over(_sums(self.bins, self.confidence, BINS), n)
+        accuracy = _over(_sums(self.bins, self.right, BINS), n)
+        columns = (edges[:-1].tolist(), edges[1:].tolist(), n.tolist(), confidence, accuracy)
+        return tuple(
+            ReliabilityBin(low, high, count, float(mean), float(share))
+            for low, high, count, mean, share in zip(*columns, strict=True)
+        )
+
+
+def _headlines(tally: _Tally) -> dict[str, Values]:
+    """Each headline, () or (r,) as the tally is of one resample or of r."""
+    n, support, predicted, hits = tally.n, tally.support, tally.predicted, tally.hits
+    recall = _over(hits, support)
+    seen = (support + predicted > 0).sum(-1)
+    scores = {
+        "accuracy": hits.sum(-1) / n,
+        "balanced_accuracy": recall.sum(-1) / (support > 0).sum(-1),
+        "macro_precision": _over(hits, predicted).sum(-1) / seen,
+        "macro_recall": recall.sum(-1) / seen,
+        "macro_f1": _over(2 * hits, support + predicted).sum(-1) / seen,
+        "ece": np.abs(tally.gaps).sum(-1) / n,
+    }
+    if support.shape[-1] > TOP:
+        scores["top5_accuracy"] = tally.top / n
+    return scores
+
+
+def _sums(groups: Numbers, values: Values, count: int) -> Values:
+    """The sum of the values of each group."""
+    return np.bincount(groups, values, count).astype(np.float64)
+
+
+def _over(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> Values:
+    """The quotient, 0 where there is nothing below."""
+    quotient = np.zeros(above.shape)
+    np.divide(above, below, out=quotient, where=below > 0)
+    return quotient
+
+
+def _weights(n: int, resamples: int, seed: int) -> Iterator[Values]:
+    """How often each of n images (n,) is drawn, for one resample after the other."""
+    random = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield np.bincount(random.integers(n, size=n), minlength=n).astype(np.float64)
+
+
+def _estimate(value: float, spread: Values) -> Estimate:
+    low, high = np.percentile(spread, [2.5, 97.5]).tolist()
+    return Estimate(value, low, high)
+
+
+def _check(true: Numbers, given: Values, c: int) -> None:
+    if c < 2 or given.ndim != 2 or not len(given) or given.shape != (len(true), c):
+        raise EmbedtoolError(
+            f"expected probabilities of two classes or more for each image, received {given.shape} "
+            f"for {true.shape[0]} images and {c} classes"
+        )
+    if true.min() < 0 or true.max() >= c:
+        wrong = true.max() if true.max() >= c else true.min()
+        raise EmbedtoolError(f"expected classes from 0 to {c - 1}, received {wrong}")
+    if not (np.isfinite(given).all() and given.min() >= 0):
+        raise EmbedtoolError("expected probabilities, received a negative one or not a number")
+    sums = given.sum(1)
+    worst = int(np.abs(sums - 1).argmax())
+    if abs(sums[worst] - 1) > SUM_TOLERANCE:
+        raise EmbedtoolError(
+            f"expected probabilities that sum to 1; those of image {worst} sum to {sums[worst]:.4f}"
+        )

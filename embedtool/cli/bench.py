@@ -1,0 +1,176 @@
+"""`demo` and `bench`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import embedtool
+from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+from embedtool.search.results import MIN_RECALL
+
+
+class _PhotosUnlessNamed(TyperGroup):
+    """`bench PHOTOS` is `bench photos PHOTOS`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, "--help"):
+            args = ["photos", *args]
+        return super().parse_args(ctx, args)
+
+
+bench = typer.Typer(cls=_PhotosUnlessNamed)
+
+
+@bench.command("photos")
+def bench_photos(
+    photos: Annotated[
+        Path | None, typer.Argument(help="One folder of photos.  [default: the demo pictures]")
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model, or MODEL:float32, MODEL:int8.  [default: mobilenet_v2 and builtin]"
+        ),
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; medians are shown.")] = 3,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure decode, inference and indexing beside the Keras idiom.
+
+    All in images a second on all cores. bound is 1/(1/decode + 1/inference); end to end is from
+    files to committed vectors; the Keras idiom is image_dataset_from_directory and model.predict
+    with the first model's weights. Everything runs in turn, round by round: read the ratios.
+    """
+    with progress_bar("measuring", quiet=quiet) as progress:
+        report = embedtool.run_bench(photos, models=model or (), rounds=rounds, progress=progress)
+    if json:
+        emit_json(asdict(report))
+        return
+    header = (
+        "model",
+        "precision",
+        "decode",
+        "inference",
+        "bound",
+        "end to end",
+        "of bound",
+        "x keras",
+    )
+    rows = [
+        (
+            r.model,
+            r.precision,
+            f"{r.decode:.0f}",
+            f"{r.inference:.0f}",
+            f"{r.bound:.0f}",
+            f"{r.end_to_end:.0f}",
+            f"{r.of_bound:.2f}",
+            f"{r.times_keras:.2f}",
+        )
+        for r in report.rows
+    ]
+    idiom = (
+        f"keras idiom, {report.keras_model}",
+        "",
+        "",
+        "",
+        "",
+        f"{report.keras:.0f}",
+        "",
+        "1.00",
+    )
+    emit_table(header, [*rows, idiom])
+    say(f"{report.images} images, {report.cores} cores, medians of {report.rounds} rounds")
+
+
+@bench.command("search")
+def bench_search(
+    index: Annotated[Path, typer.Argument(help="The index's folder.")],
+    vectors: Annotated[
+        int | None,
+        typer.Option(min=4000, help="How many; missing ones are grown.  [default: all it has]"),
+    ] = None,
+    min_recall: Annotated[
+        float, typer.Option(help="What approximate search must find.")
+    ] = MIN_RECALL,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure exact and approximate search over an index.
+
+    1,000 vectors are held back and searched for among the others, each way in a process of its own.
+    Milliseconds are of a query by itself (median, and the 99th of a hundred) and of one in a batch
+    of 1,000 over all cores; resident is memory besides the files that are mapped. With --vectors
+    above what the index has, more are grown between neighbours.
+    """
+    with progress_bar("measuring", quiet=quiet) as progress:
+        report = embedtool.run_search_bench(
+            index, vectors=vectors, min_recall=min_recall, progress=progress
+        )
+    if json:
+        emit_json(asdict(report))
+        return
+    header = ("search", "p50 ms", "p99 ms", "batch ms", "x exact", "x batch")
+    recalls = tuple(f"recall@{k}" for k in report.rows[0].recall)
+    rows = [
+        (
+            r.search,
+            f"{r.p50_ms:.2f}",
+            f"{r.p99_ms:.2f}",
+            f"{r.batch_ms:.3f}",
+            f"{r.times_exact_p50:.1f}",
+            f"{r.times_exact_batch:.1f}",
+            *(f"{share:.4f}" for share in r.recall.values()),
+            "" if r.resident_mb is None else f"{r.resident_mb:.0f}",
+        )
+        for r in report.rows
+    ]
+    emit_table((*header, *recalls, "resident MB"), rows)
+    say(
+        f"{report.vectors:,} vectors of {report.dim:,} ({report.grown:,} grown), index of "
+        f"{report.certificate.memory_bytes / 1e6:,.0f} MB built in {report.build_seconds:,.0f} s"
+    )
+
+
+@bench.command("finetune")
+def bench_finetune(
+    photos: Annotated[
+        Path | None, typer.Argument(help="Photos, one folder a class.  [default: demo pictures]")
+    ] = None,
+    model: Annotated[str, typer.Option(help="A MobileNetV2.")] = "auto",
+    unfreeze: Annotated[str, typer.Option(help="The lowest part to train.")] = "block_13",
+    images: Annotated[int, typer.Option(min=16, help="To learn from.")] = 256,
+    rounds: Annotated[int, typer.Option(min=1, help="Rounds; medians are shown.")] = 3,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure an epoch of fine-tuning beside one of plain model.fit.
+
+    The same layers of the same network over the same images, in turn, in seconds for 1,000 images.
+    Ours trains on what the frozen part made of them, computed once for each augmented copy; plain
+    is image_dataset_from_directory, augmentation layers and model.fit, without XLA. parity is the
+    largest 1 - cosine between vectors of the two parts and of the whole network in Keras.
+    """
+    with progress_bar("measuring", quiet=quiet) as progress:
+        report = embedtool.run_finetune_bench(
+            photos, model=model, unfreeze=unfreeze, images=images, rounds=rounds, progress=progress
+        )
+    if json:
+        emit_json(asdict(report))
+        return
+    emit_table(
+        ("training", "s / 1,000 images", "of plain", "accuracy"),
+        [
+            ("ours", f"{report.epoch:.1f}", f"{report.ratio:.2f}", f"{report.accuracy:.4f}"),
+            ("model.fit", f"{report.keras_epoch:.1f}", "1.00", f"{report.keras_accuracy:.4f}"),
+        ],
+    )
+    say(
+        f"{report.model} from {report.unfreeze}, {report.images} images, {report.held_out} held "
+        f"out, {report.cores} cores, medians of {report.rounds} rounds; computed once in "
+        f"{report.computed_once:.1f} s / 1,000 copies; parity {report.parity:.1g}"
+    )

@@ -1,0 +1,57 @@
+"""`embedtool demo`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import embedtool
+from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+
+
+def demo(
+    out: Annotated[
+        Path, typer.Option(help="Where the pictures, the index and the page go.")
+    ] = Path("embedtool-demo"),
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Draw pictures, index, search, cluster and map them, and say where to look.
+
+    Needs no network: the pictures are drawn here, and the built-in network embeds them.
+    """
+    with progress_bar("demo", quiet=quiet) as progress:
+        result = embedtool.run_demo(out, progress=progress)
+    if json:
+        emit_json(
+            {
+                "photos": str(result.photos),
+                "index": str(result.report.index),
+                "page": str(result.page),
+                "images": result.report.total,
+                "rejected": result.report.rejected,
+                "images_per_second": round(result.report.images_per_second, 1),
+                "neighbours_of_own_kind": result.own_kind,
+                "clusters": len(result.clusters.clusters),
+                "map": str(result.map_page),
+            }
+        )
+        return
+    emit_table(
+        ("query", "rank", "similarity", "path"),
+        [
+            (Path(r.query).name, m.rank, m.similarity, Path(m.path.parent.name, m.path.name))
+            for r in result.queries
+            for m in r.matches[:3]
+        ],
+    )
+    say(
+        f"\nindexed {result.report.total} drawn pictures at "
+        f"{result.report.images_per_second:,.0f} images/s, {result.report.duplicates} a copy and "
+        f"{result.report.rejected} broken on purpose (embedtool rejects {result.report.index})\n"
+        f"{result.own_kind:.0%} of the 10 nearest are of their query's own kind\n"
+        f"{len(result.clusters.clusters)} clusters were found, of the 12 kinds that were drawn\n"
+        f"open these pages: {result.page}\n"
+        f"                  {result.map_page}\n"
+        f"then your photos: embedtool index PHOTOS"
+    )

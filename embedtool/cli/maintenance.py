@@ -1,0 +1,111 @@
+"""`info`, `rejects`, `verify`, `doctor`, `compact`."""
+
+import json as jsonlib
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import embedtool
+from embedtool.cli.output import (
+    Json,
+    Quiet,
+    describe_search,
+    emit_json,
+    emit_record,
+    emit_table,
+    progress_bar,
+    say,
+)
+from embedtool.errors import IndexDamaged
+from embedtool.search.results import Certificate
+
+IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
+
+
+def info(index: IndexPath, json: Json = False) -> None:
+    """Show what an index holds."""
+    content = embedtool.index_info(index)
+    if json:
+        emit_json(content)
+        return
+    recipe = content.pop("recipe")
+    content["roots"] = ", ".join(content["roots"])
+    certificate = content.pop("certificate")
+    content["search"] = describe_search(certificate and Certificate(**certificate))
+    content.update({f"recipe {name}": value for name, value in recipe.items()})
+    emit_record(content)
+
+
+def rejects(index: IndexPath, json: Json = False) -> None:
+    """List the files an index refused, and why."""
+    found = embedtool.index_rejects(index)
+    rows = [(str(r.path), r.stage, r.reason) for r in found]
+    if json:
+        names = ("path", "stage", "reason")
+        emit_json({"rejects": [dict(zip(names, row, strict=True)) for row in rows]})
+    else:
+        emit_table(("path", "stage", "reason"), rows)
+
+
+def verify(
+    index: IndexPath,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Embed 100 images again, and compare.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Re-hash everything and say what is wrong.
+
+    Exit code 0 when all is whole, 3 when not.
+    """
+    faults = embedtool.verify_index(index)
+    again = embedtool.deep_verify_index(index) if deep and not faults else None
+    if again:
+        faults += again.faults
+    if json:
+        deeply = {"deep": asdict(again)} if again else {}
+        emit_json({"index": str(index), "whole": not faults, "faults": faults, **deeply})
+    else:
+        for fault in faults:
+            say(f"fault: {fault}")
+        if not faults:
+            emit_record({"index": index, "whole": "yes"})
+        if again:
+            lowest = (
+                "" if again.lowest_cosine is None else f", lowest cosine {again.lowest_cosine:.6f}"
+            )
+            say(
+                f"{again.compared} images embedded again{lowest}; {again.skipped} left out, their "
+                "files having changed or gone"
+            )
+    if faults:
+        raise IndexDamaged(f"{index} is damaged in {len(faults)} places")
+
+
+def doctor(index: IndexPath, json: Json = False) -> None:
+    """Check that this machine still makes the vectors the index holds.
+
+    Embeds three golden pictures again and compares them with what the index remembers. Exit code 0
+    when they agree, 5 when not.
+    """
+    cosines = embedtool.doctor_index(index)
+    if json:
+        emit_json({"index": str(index), "golden_cosines": cosines})
+    else:
+        emit_record(
+            {"index": index, "golden cosines": jsonlib.dumps([round(c, 6) for c in cosines])}
+        )
+
+
+def compact(index: IndexPath, json: Json = False, quiet: Quiet = False) -> None:
+    """Give the room of removed images back to the disk.
+
+    Vector files are rewritten without dead rows, small ones joined. Needs the room of one new file
+    of up to 65,536 vectors; killed, the same command goes on.
+    """
+    with progress_bar("compacting", quiet=quiet) as progress:
+        report = embedtool.compact_index(index, progress=progress)
+    record = {"index": str(index), **asdict(report)}
+    (emit_json if json else emit_record)(record)

@@ -1,0 +1,138 @@
+"""`embedtool search`."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import embedtool
+from embedtool.cli.arguments import _names
+from embedtool.cli.output import Json, Quiet, emit_json, emit_table, plain, progress_bar, say
+from embedtool.errors import UsageError
+from embedtool.search.results import QueryMatches
+
+
+def search(
+    index: Annotated[Path, typer.Argument(help="The index's folder.")],
+    images: Annotated[
+        list[str] | None, typer.Argument(help="Query images; - reads paths from stdin.")
+    ] = None,
+    row: Annotated[
+        list[int] | None,
+        typer.Option(help="Query with an indexed image, by its number as indexed."),
+    ] = None,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "-k", help="Matches for each query.  [default: 10; all with --min-similarity]"
+        ),
+    ] = None,
+    min_similarity: Annotated[
+        float | None, typer.Option(help="Leave out matches below this.")
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only images with label=NAME, or in path=FOLDER; another label or folder may "
+            "follow with another --where.",
+            metavar="KEY=VALUE",
+        ),
+    ] = None,
+    min_recall: Annotated[
+        float | None,
+        typer.Option(help="What approximate search must find, of what exact search finds."),
+    ] = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="What its index may take, as 500M.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a page with thumbnails here.")
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Find the images most similar to each query image.
+
+    Similarity is the cosine of two vectors, 1.0 for the same picture. A query that is in the index
+    and has not changed is not embedded again, and finds itself, or its copy, first.
+
+    Up to 30,000 images every vector is compared. Above, an approximate index proposes and the
+    stored vectors decide; its recall was measured on this collection, `info` and --json show it.
+    --min-recall and --max-memory build one that holds what they say, or else search is exact.
+    --where, and --min-similarity without -k, are always answered exactly.
+    """
+    with progress_bar("preparing search", quiet=quiet) as progress:
+        results = embedtool.search_photos(
+            index,
+            _names(images or []),
+            rows=row or [],
+            k=k,
+            min_similarity=min_similarity,
+            where=where or [],
+            min_recall=min_recall,
+            max_memory=_bytes(max_memory),
+            progress=progress,
+        )
+    if html:
+        embedtool.write_search_page(results, html)
+    if json:
+        certificate = results[0].certificate
+        found = {"kind": "approximate", **asdict(certificate)} if certificate else {"kind": "exact"}
+        emit_json({"queries": [_query(r) for r in results], "search": found})
+    elif sys.stdout.isatty():
+        for r in results:
+            print(plain(r.query))
+            emit_table(
+                ("rank", "similarity", "path"), [(m.rank, m.similarity, m.path) for m in r.matches]
+            )
+    else:
+        emit_table(
+            ("query", "rank", "similarity", "path"),
+            [(r.query, m.rank, m.similarity, m.path) for r in results for m in r.matches],
+        )
+    if html:
+        say(f"page: {html}")
+    if quiet:
+        return
+    if empty := sum(not r.matches for r in results):
+        asked = [f"--where {condition}" for condition in where or []]
+        asked += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
+        why = " ".join(asked) or "the index holds none"
+        say(f"note: {empty} of {len(results)} queries found no image: {why}")
+    if (
+        k
+        and any(len(r.matches) < k for r in results)
+        and k > (held := embedtool.index_info(index)["images"])
+    ):
+        say(f"note: {k} matches were asked for, the index holds {held} images")
+
+
+def _query(result: QueryMatches) -> dict[str, object]:
+    matches = [
+        {
+            "rank": m.rank,
+            "path": str(m.path),
+            "similarity": m.similarity,
+            **({} if m.cluster is None else {"cluster": m.cluster}),
+        }
+        for m in result.matches
+    ]
+    return {"query": result.query, "matches": matches}
+
+
+def _bytes(text: str | None) -> int | None:
+    if text is None:
+        return None
+    units = {"K": 1e3, "M": 1e6, "G": 1e9}
+    number, unit = text.strip().upper().removesuffix("B"), 1.0
+    if number[-1:] in units:
+        number, unit = number[:-1], units[number[-1]]
+    try:
+        size = int(float(number) * unit)
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise UsageError(f"expected --max-memory as a number of bytes or 500M, received {text!r}")
+    return size

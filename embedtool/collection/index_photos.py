@@ -1,0 +1,131 @@
+"""`index_photos`: the index, the model and the photos brought together.
+
+A run that finds nothing new imports no decoder and no network: those imports stand where they
+are needed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from os.path import abspath
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from embedtool.collection.index_report import IndexReport
+from embedtool.collection.sync import sync
+from embedtool.core.types import PathLike, Progress, several
+from embedtool.errors import ModelMismatch, ModelOffline, UsageError
+from embedtool.images.listing import list_photos, require_images
+from embedtool.search.refresh import renew_search
+from embedtool.store.layout import exists
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer, create
+
+if TYPE_CHECKING:
+    from embedtool.models.embedder import Embedder
+
+
+def index_photos(
+    photos: PathLike | Sequence[PathLike],
+    *,
+    index: PathLike | None = None,
+    model: str | None = None,
+    layer: str | None = None,
+    precision: str | None = None,
+    runtime: str = "litert",
+    workers: int | None = None,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> IndexReport:
+    """Bring an index up to date with photos; make it where there is none.
+
+    photos: folders, files or patterns. index: its folder, else indexes/<name of the first photo
+    folder>. model, layer, precision: as in `load_backbone`; a new index takes "auto" unless told,
+    an existing one keeps its own. Files that cannot be used are recorded, never raised.
+    Raises PhotosMissing (nothing is changed), ModelMismatch, ModelOffline, IndexLocked.
+    """
+    photos = several(photos)
+    if not photos:
+        raise UsageError("expected at least one folder, image file or pattern")
+    path = Path(index) if index is not None else default_index(photos[0])
+    note: tuple[str, ...] = ()
+    fresh: Embedder | None = None
+    if exists(path):
+        target = Writer(path)
+    else:
+        require_images(list_photos(photos))  # a wrong name must not leave an empty index behind
+        from importlib.metadata import version
+
+        from embedtool.models import load_backbone
+        from embedtool.models.embedder import NetworkEmbedder, embed_golden
+
+        backbone = load_backbone(model or "auto", layer=layer, precision=precision)
+        fresh = NetworkEmbedder(backbone, runtime=runtime)
+        note = (backbone.note,) if backbone.note else ()
+        target = create(
+            path,
+            model=backbone.spec,
+            recipe=backbone.recipe,
+            dim=backbone.dim,
+            golden=embed_golden(fresh),
+            created_by=f"embedtool {version('embedtool')}",
+        )
+
+    def open_embedder() -> "Embedder":
+        from embedtool.models.embedder import embedder_of
+
+        return fresh or embedder_of(target.model, target.recipe, runtime=runtime)
+
+    with target:
+        if fresh is None:
+            _refuse_other_model(target, model, layer, precision)
+        report = sync(
+            target,
+            photos,
+            open_embedder,
+            workers=workers,
+            batch_size=batch_size,
+            progress=progress,
+        )
+        renew_search(target, progress=progress)
+    return replace(report, notes=note + report.notes)
+
+
+def default_index(photos: PathLike) -> Path:
+    """indexes/<name of the folder>; a file or a pattern takes the folder it is in."""
+    path = Path(abspath(photos))
+    while path.name and not path.is_dir():
+        path = path.parent
+    return Path("indexes") / (path.name or "photos")
+
+
+def _refuse_other_model(
+    index: Index, model: str | None, layer: str | None, precision: str | None
+) -> None:
+    """Let no vectors of another model into an index."""
+    same = model in (None, "auto", index.model)
+    recipe = index.recipe
+    wanted = (
+        layer or (recipe.layer if same else None),
+        precision or (recipe.precision_name if same else None),
+    )
+    if same and wanted == (recipe.layer, recipe.precision_name):
+        return
+    spec = index.model if model is None or same else model
+    from embedtool.models import load_backbone
+
+    try:
+        asked = load_backbone(spec, layer=wanted[0], precision=wanted[1])
+        if asked.fingerprint == index.fingerprint:
+            return
+        wanted = (asked.recipe.layer, asked.precision)
+    except ModelOffline:  # not at hand, so it cannot be what made this index here
+        pass
+    flags = [f"--model {spec}"]
+    flags += [f"--layer {layer}"] if layer else []
+    flags += [f"--precision {precision}"] if precision else []
+    raise ModelMismatch(
+        f"{index.path} holds vectors of {index.model} {recipe.precision_name} "
+        f"{recipe.layer}; {' '.join([spec, *filter(None, wanted[::-1])])} was asked for, and the "
+        f"two cannot be mixed. Index into another folder: embedtool index PHOTOS {' '.join(flags)} "
+        f"--index {index.path}-2"
+    )

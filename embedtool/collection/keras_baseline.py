@@ -1,0 +1,35 @@
+"""The Keras idiom that the benchmark is compared with."""
+
+import time
+from pathlib import Path
+
+from embedtool.errors import UsageError
+from embedtool.models.model_folder import ModelFolder
+from embedtool.models.quiet import hushed
+
+with hushed():  # TensorFlow greets on stderr while it is imported and at its first tensor
+    import keras
+
+    from embedtool.models import mobilenet
+
+
+class KerasIdiom:
+    """What a Keras user writes: image_dataset_from_directory and model.predict."""
+
+    def __init__(self, model: ModelFolder, layer: str) -> None:
+        self._size = (model.size, model.size)
+        self._embed = mobilenet.embedding_model(model, layer, dtype="float32")
+
+    def images_per_second(self, folder: Path) -> float:
+        """From files to vectors (n, d); building the model is not counted."""
+        start = time.perf_counter()
+        try:
+            photos = keras.utils.image_dataset_from_directory(
+                folder, labels=None, image_size=self._size, shuffle=False, verbose=False
+            )
+        except ValueError as error:
+            raise UsageError(
+                f"the Keras idiom reads JPEG, PNG, GIF and BMP alone; {folder} has none"
+            ) from error
+        vectors = self._embed.predict(photos, verbose=0)
+        return len(vectors) / (time.perf_counter() - start)

@@ -1,0 +1,246 @@
+"""The corridor: what is new, changed, renamed or gone -> read, decode, embed -> commit.
+
+Batches are committed every few seconds, so an interrupted run loses seconds and the next one goes
+on where it stopped. Nothing is dropped before all that is new has been stored.
+"""
+
+import os
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.collection.index_report import IndexReport
+from embedtool.core.types import Progress, Source
+from embedtool.errors import ModelMismatch, PhotosMissing
+from embedtool.images.listing import Listing, list_photos, require_images
+from embedtool.images.quarantine import is_record
+from embedtool.store.layout import RECORD, Refusal, Row
+from embedtool.store.writer import Writer
+
+if TYPE_CHECKING:
+    from embedtool.models.embed_files import Outcome
+    from embedtool.models.embedder import Embedder
+COMMIT_SECONDS = 3.0  # the most work a kill can cost
+COMMIT_ROWS = 1024
+
+
+def sync(
+    index: Writer,
+    photos: Sequence[str | os.PathLike[str]],
+    open_embedder: Callable[[], "Embedder"],
+    *,
+    workers: int | None = None,
+    batch_size: int | None = None,
+    progress: Progress | None = None,
+) -> IndexReport:
+    """Make an index say what the photos are now.
+
+    open_embedder is called only where something must be embedded. Raises PhotosMissing, with
+    nothing changed, where a folder that had images is missing or has none: a disk that is not
+    mounted must not empty an index.
+    """
+    start = time.monotonic()
+    listing = list_photos(photos, index.roots())
+    _refuse_empty(index, listing)
+    for scope in listing.scopes:
+        if not scope.is_file:
+            index.absorb(scope.root)
+    plan = _plan(index, listing)
+    embedding = time.monotonic()
+    if plan.todo:
+        from embedtool.models.embed_files import embed_files
+
+        run = _Run(index, plan)
+        embedder = open_embedder()
+        if embedder.fingerprint != index.fingerprint:
+            raise ModelMismatch(
+                f"{index.path} holds vectors of fingerprint {index.fingerprint[:12]}, the embedder "
+                f"makes {embedder.fingerprint[:12]}. Index into another folder with --index"
+            )
+        outcomes = embed_files(
+            plan.todo,
+            embedder,
+            known=index.digests(),
+            workers=workers,
+            batch_size=batch_size,
+            record=index.path,
+        )
+        embedding = time.monotonic()
+        try:
+            for done, outcome in enumerate(outcomes, 1):
+                run.take(outcome)
+                if progress:
+                    progress(done, len(plan.todo), plan.counts["rejected"])
+            run.commit()
+        except KeyboardInterrupt:
+            run.commit()
+            raise
+    else:
+        _forget_record(index)
+    gone = [row.id for rows in plan.gone.values() for row in rows]
+    if plan.todo or gone or plan.forgotten or index.has_orphans():
+        index.drop(gone, plan.forgotten)
+    end = time.monotonic()
+    return IndexReport(
+        index=index.path,
+        model=index.model,
+        **{name: plan.counts[name] for name in KINDS},
+        removed=len(gone),
+        total=len(listing.files),
+        seconds=end - start,
+        images_per_second=plan.counts["embedded"] / max(end - embedding, 1e-9),
+        notes=tuple(_notes(index, listing, plan)),
+    )
+
+
+KINDS = ("added", "updated", "renamed", "unchanged", "duplicates", "rejected")
+
+
+@dataclass
+class _Plan:
+    """What the catalogue and the listing say together."""
+
+    todo: list[Source] = field(default_factory=list)
+    stored: dict[tuple[bytes, bytes], Row] = field(default_factory=dict)  # rows of changed files
+    gone: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # by digest
+    moved: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # root gone
+    forgotten: list[Refusal] = field(default_factory=list)  # rejects whose file is gone
+    unread: list[tuple[Source, str]] = field(default_factory=list)  # kept: (file, reason)
+    counts: Counter[str] = field(default_factory=Counter)
+
+
+def _plan(index: Writer, listing: Listing) -> _Plan:
+    plan = _Plan()
+    rows = {(row.root, row.path): row for row in index.rows()}
+    refusals = {(x.root, x.path): x for x in index.refusals()}
+    for file in listing.files:
+        place = (file.root, file.path)
+        row, refusal = rows.pop(place, None), refusals.pop(place, None)
+        if row and (row.size, row.mtime_ns) == (file.size, file.mtime_ns):
+            plan.counts["unchanged"] += 1
+        elif (
+            refusal
+            and (refusal.size, refusal.mtime_ns) == (file.size, file.mtime_ns)
+            and refusal.stage != "read"  # permissions and cables mend without a trace on the file
+        ):
+            plan.counts["rejected"] += 1
+        else:
+            plan.todo.append(file)
+            if row:
+                plan.stored[place] = row
+    root_stands = cache(os.path.isdir)
+    for place, row in rows.items():
+        if listing.holds(*place):
+            plan.gone[row.digest].append(row)
+        elif not root_stands(row.root):
+            plan.moved[row.digest].append(row)
+    plan.forgotten = [x for place, x in refusals.items() if listing.holds(*place)]
+    return plan
+
+
+class _Run:
+    """Collects outcomes and commits them in batches."""
+
+    def __init__(self, index: Writer, plan: _Plan) -> None:
+        self.index = index
+        self.plan = plan
+        self._clear()
+
+    def _clear(self) -> None:
+        self.vectors: list[tuple[bytes, npt.NDArray[np.float32]]] = []
+        self.images: list[tuple[Source, bytes]] = []
+        self.renames: list[tuple[int, Source]] = []
+        self.rejects: list[tuple[Source, str, str]] = []
+        self.since = time.monotonic()
+
+    def take(self, outcome: "Outcome") -> None:
+        file, digest = outcome.source, outcome.digest
+        old = self.plan.stored.get((file.root, file.path))
+        if outcome.reject and outcome.reject.stage == "read" and old:
+            # Its disk or its permissions are gone, not its picture: keep the vector.
+            self.plan.unread.append((file, outcome.reject.reason))
+            kind = "unchanged"
+        elif outcome.reject:
+            self.rejects.append((file, outcome.reject.stage, outcome.reject.reason))
+            kind = "rejected"
+        elif outcome.vector is None and old is None and (row := self._left_behind(digest)):
+            self.renames.append((row.id, file))
+            kind = "renamed"
+        else:
+            self.images.append((file, digest))
+            if outcome.vector is not None:
+                self.vectors.append((digest, outcome.vector))
+                self.plan.counts["embedded"] += 1
+                kind = "updated" if old else "added"
+            elif old:
+                kind = "unchanged" if old.digest == digest else "updated"
+            else:
+                kind = "duplicates"
+        self.plan.counts[kind] += 1
+        rows = len(self.images) + len(self.renames) + len(self.rejects)
+        if rows >= COMMIT_ROWS or time.monotonic() - self.since > COMMIT_SECONDS:
+            self.commit()
+
+    def _left_behind(self, digest: bytes) -> Row | None:
+        """A row of this content whose own file is gone, or stood in a root that is."""
+        for rows in (self.plan.gone.get(digest), self.plan.moved.get(digest)):
+            if rows:
+                return rows.pop(0)
+        return None
+
+    def commit(self) -> None:
+        batch = (self.vectors, self.images, self.renames, self.rejects)
+        self._clear()  # first: interrupted after its commit, a batch must not come again
+        vectors, images, renames, rejects = batch
+        self.index.commit(vectors=vectors, images=images, renames=renames, rejects=rejects)
+
+
+def _refuse_empty(index: Writer, listing: Listing) -> None:
+    """Stop where a folder that has images in the index shows none now."""
+    areas = {os.path.join(s.root, s.path).rstrip(b"/") for s in listing.scopes if not s.is_file}
+    areas |= {root for root in index.roots() if any(root.startswith(a + b"/") for a in areas)}
+    for area in sorted(areas):
+        below = area + b"/"
+        if any(os.path.join(f.root, f.path).startswith(below) for f in listing.files):
+            continue
+        lost = sum(os.path.join(row.root, row.path).startswith(below) for row in index.rows())
+        if lost:
+            raise PhotosMissing(
+                f"{os.fsdecode(area)} shows no image, but {lost} of its images are in "
+                f"{index.path}. Nothing was changed. Mount its disk and run this again; or, if the "
+                f"images are gone for good, delete {index.path} and index what there is"
+            )
+    require_images(listing)
+
+
+def _forget_record(index: Writer) -> None:
+    """Remove what a killed run noted of its decoding: nothing is left to decode."""
+    record = index.path / RECORD
+    if record.exists() and is_record(record.read_bytes()):
+        record.unlink()
+
+
+def _notes(index: Writer, listing: Listing, plan: _Plan) -> list[str]:
+    notes = []
+    for scope in listing.unreadable:
+        kept = sum(scope.holds(row.root, row.path) for row in index.rows())
+        if kept:
+            notes.append(
+                f"{scope} is empty or cannot be read: its {kept} images were kept in the index. "
+                "Mount its disk, or delete the folder to drop them"
+            )
+    if plan.unread:
+        file, reason = plan.unread[0]
+        notes.append(
+            f"{len(plan.unread)} files cannot be read now and keep their vectors, the first "
+            f"{os.fsdecode(os.path.join(file.root, file.path))}: {reason}"
+        )
+    if listing.others:
+        notes.append(f"{listing.others} other files are no images and were left out")
+    return notes

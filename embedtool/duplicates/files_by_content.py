@@ -1,0 +1,98 @@
+"""What an index holds, content by content: the files of each, the best to keep first."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedtool.core.paths import full_path
+from embedtool.core.types import PathLike, Source
+from embedtool.errors import UsageError
+from embedtool.store.layout import Row
+from embedtool.store.reader import Index
+
+
+@dataclass(frozen=True)
+class File:
+    """One image file, as the catalogue and the disk know it."""
+
+    row: Row
+    path: Path
+    inside: bool  # stands in the reference folder
+    there: bool
+    linked: bool  # reached by a symbolic link
+
+    @property
+    def source(self) -> Source:
+        return Source(self.row.root, self.row.path, self.row.size, self.row.mtime_ns)
+
+
+@dataclass
+class Content:
+    """One content: its files, the best first."""
+
+    vector: int
+    files: list[File]
+
+    @property
+    def best(self) -> File:
+        return self.files[0]
+
+
+def read_contents(index: Index, reference: PathLike | None) -> tuple[list[Content], list[str]]:
+    """Every content in the order of its vector, less files that are not what was indexed; and what
+    there is to note about those.
+
+    Raises UsageError where there is no image in the index, or none in the reference folder.
+    """
+    folder = None
+    if reference is not None:
+        folder = os.path.join(os.path.abspath(os.fsencode(reference)), b"")
+    items, changed, gone, doubled, held = [], 0, 0, 0, 0
+    images = index.images_of(index.places_after(0)["id"].tolist())
+    for vector in sorted(images):
+        files: dict[object, File] = {}
+        for row in images[vector]:
+            full = os.path.join(row.root, row.path)
+            inside = folder is not None and full.startswith(folder)
+            held += inside
+            linked = os.path.realpath(full) != full
+            try:
+                status = os.stat(full)
+            except OSError:
+                gone += 1
+                file = File(row, full_path(row.root, row.path), False, False, linked)
+                files[full] = file
+                continue
+            if (status.st_size, status.st_mtime_ns) != (row.size, row.mtime_ns):
+                changed += 1
+                continue
+            file = File(row, full_path(row.root, row.path), inside, True, linked)
+            same = (status.st_dev, status.st_ino)
+            doubled += same in files
+            files[same] = min(files.get(same, file), file, key=file_order)
+        if files:
+            items.append(Content(vector, sorted(files.values(), key=file_order)))
+    if not images:
+        raise UsageError(
+            f"{index.path} holds no image. Fill it: embedtool index PHOTOS --index {index.path}"
+        )
+    if reference is not None and not held:
+        raise UsageError(
+            f"expected a folder that holds images of {index.path}, {os.fspath(reference)!r} holds "
+            f"none of them. Index it too: embedtool index {os.fspath(reference)} "
+            f"--index {index.path}"
+        )
+    notes = []
+    if changed:
+        notes.append(
+            f"{changed} files changed since they were indexed and were left out: index them again"
+        )
+    if gone:
+        notes.append(f"{gone} files are gone: their vectors alone decided")
+    if doubled:
+        notes.append(f"{doubled} names are links to a file that has another name: not counted")
+    return items, notes
+
+
+def file_order(file: File) -> tuple[object, ...]:
+    return (not file.inside, not file.there, file.linked, file.row.mtime_ns, os.fsencode(file.path))

@@ -1,0 +1,265 @@
+"""Are two pictures one, up to a re-encoding, a resize, a light crop?
+
+A network's cosine cannot tell: two shirts on one red cloth are nearer to each other than a photo
+is to its own small copy. So the two are laid over each other and their fine detail is compared.
+First the middle of the one is sought in the other at a few scales, then the placement is refined
+on finer and finer pictures, as Lucas and Kanade do (Baker and Matthews, "Lucas-Kanade 20 Years
+On", IJCV 2004, the inverse compositional form, affine), and pairs that do not fit are dropped.
+
+A placement is a float32 (3, 3) matrix in coordinates that run from -1 to 1 over a picture; it takes
+a point of the second picture to where it lies in the first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
+
+from embedtool.core.types import Pixels
+
+Grey = npt.NDArray[np.floating]  # (n, s, s) or (n, p), float32
+Placements = npt.NDArray[np.floating]  # (n, 3, 3), float32
+DECODED = 256  # asked of decode_image: averaged down from here, all formats look alike
+FINE, SMALL, TINT = 128, 32, 16  # sides of the pictures compared: detail, placement, colour
+SCALES = (1, 0.95, 0.9, 0.85, 0.8)  # a crop of 10 % a side leaves 0.8
+PATCH = 20  # the middle of the small picture: it lies inside the other whatever was cropped
+STEPS = ((32, 4), (64, 3), (128, 4))  # (side, refinements): each side starts within a pixel
+PLACED = 0.65  # correlation of the patch: two in a thousand lightly cropped copies have less
+PROMISING = 0.65  # correlation at one side below which the next one is not tried
+SAME = 0.84  # of fine detail at the last side: README has what lies on either side of it
+SAME_TINT = 0.9  # of colour: the same shirt in red and in blue is not the same picture
+OVERLAP = 0.5  # the least share of either picture that the other one shows
+DETAIL = 5  # smoothings that leave the shading only
+PANEL = 16  # columns: OpenBLAS shares products over 2**18 among threads, which for ones so small
+# is a loss, and on a machine that has other work a wait of seconds
+FLAT = 0.5  # grey levels; a picture that varies less has no detail to compare
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One image, small: grey (128, 128) and colour (16, 16, 3), both uint8."""
+
+    grey: npt.NDArray[np.uint8]
+    tint: npt.NDArray[np.uint8]
+
+
+def portrait(pixels: Pixels) -> Portrait:
+    """Make a portrait from the pixels (256, 256, 3) that `decode_image` gives."""
+    channels = np.moveaxis(pixels, 2, 0).astype(np.float32)
+    fine = _reduced(channels, FINE)
+    return Portrait(_bytes(fine.mean(0)), _bytes(np.moveaxis(_reduced(fine, TINT), 0, 2)))
+
+
+def small(one: Portrait) -> npt.NDArray[np.uint8]:
+    """The grey picture (32, 32) that `place` works on."""
+    return _bytes(_reduced(one.grey.astype(np.float32), SMALL))
+
+
+def patches(smalls: npt.NDArray[np.uint8]) -> Grey:
+    """The detail in the middle of pictures (n, 32, 32) at every scale, as unit rows (n, 5, 400)."""
+    grey = smalls.astype(np.float32)
+    found = np.empty((len(grey), len(SCALES), PATCH * PATCH), np.float32)
+    for number, scale in enumerate(SCALES):
+        side = round(SMALL * scale)
+        rows = slice((side - PATCH) // 2, (side - PATCH) // 2 + PATCH)
+        sharp = _blur(side, 1) @ _reducer(SMALL, side)
+        soft = _blur(side, DETAIL) @ sharp
+        detail = (sharp[rows] @ grey @ sharp[rows].T) - (soft[rows] @ grey @ soft[rows].T)
+        flat = detail.reshape(len(grey), -1)
+        flat = flat - flat.mean(1, keepdims=True)
+        lengths = np.linalg.norm(flat, axis=1, keepdims=True)
+        found[:, number] = flat / np.maximum(lengths, PATCH * FLAT)
+    return found
+
+
+def place(first: npt.NDArray[np.uint8], others: Grey) -> tuple[Grey, Placements]:
+    """Seek others, the `patches` (n, 5, 400) of n pictures, in the picture first (32, 32).
+
+    Returns the best correlations (n,) and where they were found, placements (n, 3, 3).
+    """
+    n = len(others)
+    detail = _detail(first[None].astype(np.float32))[0]
+    windows = sliding_window_view(detail, (PATCH, PATCH)).reshape(-1, PATCH * PATCH)
+    # The patches have mean 0, so only the spread of a window needs its mean.
+    squares = np.einsum("wp,wp->w", windows, windows) - PATCH * PATCH * windows.mean(1) ** 2
+    spread = np.sqrt(np.maximum(squares, (PATCH * FLAT) ** 2))
+    halves = np.array_split(windows, 2)  # see PANEL
+    found = np.concatenate([others @ half.T for half in halves], 2) / spread
+    found = found.reshape(n, -1)
+    where = found.argmax(1)
+    number, window = np.divmod(where, len(windows))
+    sides = np.array([round(SMALL * scale) for scale in SCALES])[number]
+    across = SMALL - PATCH + 1
+    offsets = np.stack([window % across, window // across], 1) - ((sides - PATCH) // 2)[:, None]
+    placements = np.zeros((n, 3, 3), np.float32)
+    placements[:, 0, 0] = placements[:, 1, 1] = sides / SMALL
+    placements[:, :2, 2] = (sides[:, None] + 2 * offsets) / SMALL - 1
+    placements[:, 2, 2] = 1
+    return found[np.arange(n), where], placements
+
+
+def same_picture(
+    first: Sequence[Portrait], second: Sequence[Portrait], placements: Placements
+) -> npt.NDArray[np.bool_]:
+    """Whether each second picture is the first, from where `place` put it; (n,) bool."""
+    one, two = (np.stack([p.grey for p in side]).astype(np.float32) for side in (first, second))
+    left = np.arange(len(one))
+    placements = placements.copy()
+    for side, times in STEPS:
+        if not left.size:
+            break
+        a, b = _reduced(one[left], side), _reduced(two[left], side)
+        placements[left] = _refined(a, b, placements[left], times)
+        correlation, overlap = _correlation(_detail(a), _detail(b), placements[left])
+        needed = SAME if side == FINE else PROMISING
+        left = left[(correlation >= needed) & (overlap >= OVERLAP)]
+    same = np.zeros(len(one), np.bool_)
+    if left.size:
+        same[left] = _tint_agrees(first, second, placements, left)
+    return same
+
+
+def _tint_agrees(
+    first: Sequence[Portrait],
+    second: Sequence[Portrait],
+    placements: Placements,
+    left: npt.NDArray[np.int64],
+) -> npt.NDArray[np.bool_]:
+    """Whether the colours agree, brightness and contrast apart: all channels as one signal."""
+    a, b = (
+        np.moveaxis(np.stack([side[i].tint for i in left]).astype(np.float32), 3, 1)
+        for side in (first, second)
+    )
+    n = len(left)
+    matrices = np.repeat(placements[left], 3, 0)
+    warped, inside = _warp(a.reshape(3 * n, TINT, TINT), matrices)
+    mask = inside.reshape(n, -1)
+    ours = _standard(warped.reshape(n, -1), mask)
+    theirs = _standard(b.reshape(n, -1), mask)
+    agreement: npt.NDArray[np.bool_] = (ours * theirs).sum(1) >= SAME_TINT * mask.sum(1)
+    return agreement
+
+
+def _refined(first: Grey, second: Grey, placements: Placements, times: int) -> Placements:
+    """Gauss-Newton steps that lay second (n, s, s) over first better and better."""
+    n, side, _ = first.shape
+    first, second = _blurred(first, 1), _blurred(second, 1)
+    x, y = _grid(side)
+    spread = np.maximum(second.reshape(n, -1).std(1), FLAT)[:, None, None]
+    down, right = (
+        (slope / spread).reshape(n, -1) for slope in np.gradient(second, 2 / side, axis=(1, 2))
+    )
+    slopes = np.stack([right * x, right * y, right, down * x, down * y, down], 1)
+    curvature = np.einsum("nip,njp->nij", slopes, slopes)
+    damping = 1e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
+    curvature += damping[:, None, None] * np.eye(6, dtype=np.float32)
+    flat = second.reshape(n, -1)
+    for _ in range(times):
+        warped, inside = _warp(first, placements)
+        error = _standard(warped, inside) - _standard(flat, inside)
+        step = np.linalg.solve(curvature, np.einsum("nip,np->ni", slopes, error)[..., None])
+        change = np.zeros((n, 3, 3), np.float32)
+        change[:, :2] = step.reshape(n, 2, 3)
+        change += np.eye(3, dtype=np.float32)
+        # A step that folds the picture is not taken.
+        change[np.abs(np.linalg.det(change)) < 0.1] = np.eye(3)
+        placements = placements @ np.linalg.inv(change)
+    return placements
+
+
+def _correlation(first: Grey, second: Grey, placements: Placements) -> tuple[Grey, Grey]:
+    """The correlation (n,) where the pictures overlap, and the lesser share (n,) that does."""
+    n = len(first)
+    warped, inside = _warp(first, placements)
+    ours, theirs = _standard(warped, inside), _standard(second.reshape(n, -1), inside)
+    share = inside.mean(1)
+    of_first = share * np.abs(np.linalg.det(placements[:, :2, :2]))
+    correlation = (ours * theirs).sum(1) / np.maximum(inside.sum(1), 1)
+    return correlation, np.minimum(share, of_first)
+
+
+def _warp(images: Grey, placements: Placements) -> tuple[Grey, npt.NDArray[np.bool_]]:
+    """Images (n, s, s) read bilinearly at the placed grid: values and whether inside (n, s * s)."""
+    n, side, _ = images.shape
+    points = np.stack([*_grid(side), np.ones(side * side, np.float32)])
+    u, v = np.moveaxis((placements[:, :2] @ points + 1) * (side / 2) - 0.5, 1, 0)
+    inside = (u >= -0.5) & (u <= side - 0.5) & (v >= -0.5) & (v <= side - 0.5)
+    u, v = u.clip(0, side - 1.001), v.clip(0, side - 1.001)
+    left, top = u.astype(np.int32), v.astype(np.int32)
+    u, v = u - left, v - top
+    at = np.arange(n, dtype=np.int64)[:, None] * side * side + top * side + left
+    flat = images.ravel()
+    above = flat.take(at) * (1 - u) + flat.take(at + 1) * u
+    below = flat.take(at + side) * (1 - u) + flat.take(at + side + 1) * u
+    return above * (1 - v) + below * v, inside
+
+
+def _standard(values: Grey, mask: npt.NDArray[np.bool_]) -> Grey:
+    """Values (n, p) shifted and scaled to mean 0 and spread 1 where mask (n, p) is set, else 0.
+
+    A picture that varies less than FLAT becomes near 0, and so correlates with nothing.
+    """
+    count = np.maximum(mask.sum(1, keepdims=True), 1)
+    centred = (values - (values * mask).sum(1, keepdims=True) / count) * mask
+    spread = np.sqrt((centred * centred).sum(1, keepdims=True) / count)
+    scaled: Grey = (centred / np.maximum(spread, FLAT)).astype(np.float32)
+    return scaled
+
+
+def _grid(side: int) -> tuple[Grey, Grey]:
+    """x and y (s * s,) of the middle of every pixel."""
+    middles = ((np.arange(side) + 0.5) / side * 2 - 1).astype(np.float32)
+    return np.tile(middles, side), np.repeat(middles, side)
+
+
+def _detail(images: Grey) -> Grey:
+    """What lies between noise and shading: a difference of two blurs, (n, s, s)."""
+    fine = _blurred(images, 1)
+    return fine - _blurred(fine, DETAIL)
+
+
+def _blurred(images: Grey, times: int) -> Grey:
+    """Images (n, s, s) smoothed along both axes."""
+    blur = _blur(images.shape[-1], times)
+    return _columns(blur, _columns(blur, images).transpose(0, 2, 1)).transpose(0, 2, 1)
+
+
+def _columns(matrix: Grey, images: Grey) -> Grey:
+    """matrix (s, s) @ images (n, s, s), a panel of columns at a time."""
+    n, side, _ = images.shape
+    panels = images.reshape(n, side, -1, PANEL).transpose(0, 2, 1, 3)
+    return (matrix @ panels).transpose(0, 2, 1, 3).reshape(n, side, side)
+
+
+def _reduced(images: Grey, side: int) -> Grey:
+    """Images (..., s, s) halved, by averages of 2 x 2, down to (..., side, side)."""
+    while images.shape[-1] > side:
+        rows = images[..., ::2, :] + images[..., 1::2, :]
+        images = (rows[..., ::2] + rows[..., 1::2]) / 4
+    return images
+
+
+@cache
+def _blur(side: int, times: int) -> Grey:
+    """The matrix (side, side) that smooths by (1, 2, 1) / 4, edges repeated, `times` times."""
+    once = (2 * np.eye(side) + np.eye(side, k=1) + np.eye(side, k=-1)) / 4
+    once[0, 0] = once[-1, -1] = 0.75
+    smooth: Grey = np.linalg.matrix_power(once, times).astype(np.float32)
+    return smooth
+
+
+@cache
+def _reducer(old: int, new: int) -> Grey:
+    """The matrix (new, old) that averages old pixels down to new ones, whatever the ratio."""
+    edges = np.arange(new + 1) * (old / new)
+    pixels = np.arange(old)
+    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    weights: Grey = (overlap.clip(0) * (new / old)).astype(np.float32)
+    return weights
+
+
+def _bytes(values: Grey) -> npt.NDArray[np.uint8]:
+    return values.round().astype(np.uint8)

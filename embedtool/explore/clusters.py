@@ -1,0 +1,223 @@
+"""`cluster_index`: from an index to clusters of its images, which stay in the index.
+
+The flow: the neighbour graph, a UMAP layout of it in ten dimensions, HDBSCAN, which sees nothing
+but noise in 1,280. On 3,068 clothing photos of ten classes this reaches an adjusted mutual
+information of 0.53 to 0.54, by seed, with every image assigned; k-means told the number of classes
+0.49 to 0.54.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.core.paths import folder_label, full_path
+from embedtool.core.tables import write_table
+from embedtool.core.types import PathLike, Progress, Vectors
+from embedtool.errors import UsageError
+from embedtool.explore.cluster_names import WAYS, names_by_class, names_by_label
+from embedtool.explore.hdbscan_cut import Clustering, cluster, nothing, one
+from embedtool.explore.neighbour_graph import Graph, neighbour_graph
+from embedtool.explore.results import Cluster, ClusterReport, Member
+from embedtool.explore.umap_layout import principal_coordinates, umap_layout
+from embedtool.models.imagenet_head import imagenet_head
+from embedtool.store.cluster_labels import Clusters, keep_clusters
+from embedtool.store.derived import open_arrays, publish_arrays
+from embedtool.store.writer import Writer
+
+LAYOUT = "layout"
+DIMENSIONS = 10
+FEWEST = 10  # images, below which nothing is laid out and all are noise
+SHOWN = 8  # representatives, borderline members and outliers of a cluster
+Images = dict[int, list[tuple[Path, str]]]  # by vector: where they stand, and their labels
+
+
+def cluster_index(
+    index: PathLike,
+    *,
+    detail: float = 1.0,
+    name_by: str | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ClusterReport:
+    """Clusters of the images of an index, without being told how many.
+
+    detail: above 1 smaller clusters, below 1 larger ones; the same hierarchy is cut, which takes
+    seconds. name_by: "label" names a cluster by the label that most of its images have, the name of
+    their folder; "imagenet" by the ImageNet classes that tell it most from the rest, where the
+    vectors are of mobilenet_v2. Noise belongs to no cluster; `nearest` says where it would.
+    Raises UsageError (detail not above 0, another name_by), IndexLocked; by "imagenet" also
+    ModelMismatch and ModelOffline.
+    """
+    if not 0 < detail < np.inf:
+        raise UsageError(f"expected a detail above 0, 1 being the automatic choice; got {detail}")
+    if name_by not in (None, *WAYS):
+        raise UsageError(f"expected to name clusters by {' or '.join(WAYS)}, received {name_by!r}")
+    with Writer(index) as writer:
+        head = imagenet_head(writer.recipe) if name_by == "imagenet" else None
+        graph = neighbour_graph(writer, progress=progress)
+        found = _clustering(writer, graph, detail, seed, progress)
+        images = _images(writer, graph.ids.tolist())
+        count = len(found.stabilities)
+        if head is not None:
+            names = names_by_class(writer, head, found.labels, count, progress=progress)
+        elif name_by == "label":
+            own = [[label for _, label in images[id]] for id in graph.ids.tolist()]
+            names = names_by_label(own, found.labels, count)
+        else:
+            names = tuple(f"cluster {number}" for number in range(1, count + 1))
+        keep_clusters(
+            writer, Clusters(graph.ids, found.labels, found.nearest, found.strengths, names)
+        )
+        return _report(writer, graph.ids, found, names, images, seed)
+
+
+def _clustering(
+    writer: Writer, graph: Graph, detail: float, seed: int, progress: Progress | None
+) -> Clustering:
+    places = writer.places_after(0)
+    if len(places) < FEWEST:
+        return nothing(len(places))
+
+    def blocks() -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
+        return writer.blocks_at(places)
+
+    if not graph.centre.any():  # nothing lies beyond it
+        return one(len(places))
+    fingerprint = f"{writer.fingerprint} {seed}"
+    kept = open_arrays(writer.path, LAYOUT, fingerprint)
+    if kept is None or not np.array_equal(kept[1]["ids"], graph.ids):
+        start = principal_coordinates(blocks, len(places), min(DIMENSIONS, writer.dim))
+        layout = umap_layout(
+            graph.indices,
+            graph.similarities,
+            start,
+            neighbours=graph.indices.shape[1] + 1,
+            min_dist=0.0,
+            seed=seed,
+            progress=progress,
+        )
+        publish_arrays(
+            writer.path,
+            LAYOUT,
+            {"seed": seed},
+            fingerprint=fingerprint,
+            ids=graph.ids,
+            layout=layout,
+        )
+    else:
+        layout = kept[1]["layout"]
+    return cluster(layout, graph.indices, detail=detail)
+
+
+def _images(writer: Writer, ids: Sequence[int]) -> Images:
+    return {
+        id: [
+            (
+                full_path(row.root, row.path),
+                folder_label(row.root, row.path).decode("utf-8", "replace"),
+            )
+            for row in rows
+        ]
+        for id, rows in writer.images_of(ids).items()
+    }
+
+
+def _report(
+    writer: Writer,
+    ids: npt.NDArray[np.int64],
+    found: Clustering,
+    names: Sequence[str],
+    images: Images,
+    seed: int,
+) -> ClusterReport:
+    own, other = _to_centres(writer, found.labels, len(names))
+    sizes = [0] * len(names)
+    members = {}
+    for place, id in enumerate(ids.tolist()):
+        cluster, nearest = int(found.labels[place]), int(found.nearest[place])
+        for path, _ in images[id]:
+            members[path] = Member(path, cluster, nearest, float(found.strengths[place]))
+            if cluster >= 0:
+                sizes[cluster] += 1
+
+    def first(places: npt.NDArray[np.int64]) -> tuple[Path, ...]:
+        return tuple(images[int(id)][0][0] for id in ids[places[:SHOWN]])
+
+    clusters = []
+    for number, name in enumerate(names):
+        inside = np.flatnonzero(found.labels == number)
+        near = own[inside]
+        clusters.append(
+            Cluster(
+                id=number,
+                name=name,
+                size=sizes[number],
+                stability=float(found.stabilities[number]),
+                representatives=first(inside[np.argsort(-near, kind="stable")]),
+                borderline=first(inside[np.argsort(near - other[inside], kind="stable")]),
+                outliers=first(inside[np.argsort(near, kind="stable")]),
+            )
+        )
+    return ClusterReport(
+        index=writer.path,
+        clusters=tuple(clusters),
+        members=tuple(members[full_path(r.root, r.path)] for r in writer.rows()),
+        noise=sum(member.cluster < 0 for member in members.values()),
+        min_cluster_size=found.min_cluster_size,
+        modularity=found.modularity,
+        seed=seed,
+        notes=_notes(len(ids), len(names)),
+    )
+
+
+def _to_centres(
+    writer: Writer, labels: npt.NDArray[np.int32], count: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """The similarity (n,) of each vector to the centre of its cluster, and to the nearest other
+    centre; 0 of noise, and -1 where there is no other. A centre is the mean direction: what is
+    most similar to it is most similar to the members on average, their medoid."""
+    own, other = np.zeros(len(labels), np.float32), np.full(len(labels), -1, np.float32)
+    if not count:
+        return own, other
+    places = writer.places_after(0)
+    centres = np.zeros((count, writer.dim))
+    start = 0
+    for ids, rows in writer.blocks_at(places):
+        part = labels[start : start + len(ids)]
+        np.add.at(centres, part[part >= 0], rows[part >= 0])
+        start += len(ids)
+    centres /= np.linalg.norm(centres, axis=1, keepdims=True)
+    start = 0
+    for ids, rows in writer.blocks_at(places):
+        part = labels[start : start + len(ids)]
+        near = rows @ centres.T.astype(np.float32)
+        inside = np.flatnonzero(part >= 0)
+        own[start + inside] = near[inside, part[inside]]
+        near[inside, part[inside]] = -1
+        other[start : start + len(ids)] = near.max(1)
+        start += len(ids)
+    return own, other
+
+
+def _notes(vectors: int, clusters: int) -> tuple[str, ...]:
+    if vectors < FEWEST:
+        return (f"{vectors} different images are too few to cluster: at least {FEWEST} are needed",)
+    if not clusters:
+        return ("no groups stand apart here: all images are noise",)
+    return ()
+
+
+def write_members(report: ClusterReport, path: PathLike) -> None:
+    """Write which image is in which cluster, as CSV, or Parquet where the name ends so: path,
+    cluster, name, nearest, strength."""
+    names = {c.id: c.name for c in report.clusters}
+    write_table(
+        path,
+        ("path", "cluster", "name", "nearest", "strength"),
+        (
+            (str(m.path), m.cluster, names.get(m.cluster, "noise"), m.nearest, m.strength)
+            for m in report.members
+        ),
+    )

@@ -1,0 +1,144 @@
+"""Clusters of points by density: HDBSCAN, its cluster size chosen without labels.
+
+Takes a layout of the points and their neighbour graph, knows no paths. Campello, Moulavi, Sander:
+Density-Based Clustering Based on Hierarchical Density Estimates, PAKDD 2013.
+
+The choice, among sizes, is the finest whose modularity on the graph is at least NEAR_BEST of the
+best one's. Where excess of mass puts more than half of all points into one cluster, as it does with
+a few far heaps beside, the size is tried again with that forbidden. Modularity is low for the two
+or three heaps that a coarse cut collapses into, and for crumbs; near its best it prefers to join
+small groups (Fortunato, Barthelemy: Resolution Limit in Community Detection, PNAS 104, 2007), so
+the finest is taken.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from hdbscan import HDBSCAN
+from hdbscan.hdbscan_ import _tree_to_labels  # cuts a tree that is at hand, for another size
+from scipy.spatial import cKDTree
+
+Layout = npt.NDArray[np.float32]  # (n, dimensions), where near is alike
+Labels = npt.NDArray[np.int32]  # (n,), -1 for noise
+MIN_SAMPLES = 5
+SIZES = (5, 10, 15, 20, 30, 45, 60, 90, 130, 200, 300, 450, 700, 1000, 1500)
+FEWEST = 60  # clusters that a size must have room for, so that a few large ones are no answer
+NEAR_BEST = 0.9
+EDGES = 15  # neighbours of each point that modularity looks at: fewer than most groups have
+VOTES = 15  # clustered neighbours that say where noise belongs
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Labels are ordered by the size of their clusters, the largest 0."""
+
+    labels: Labels  # (n,)
+    nearest: Labels  # (n,), the label, or of noise the cluster that it lies nearest to
+    strengths: npt.NDArray[np.float32]  # (n,), of the membership in `nearest`, 0 to 1
+    stabilities: npt.NDArray[np.float64]  # (c,), HDBSCAN's
+    min_cluster_size: int
+    modularity: float
+
+
+def cluster(layout: Layout, indices: npt.NDArray[np.int32], *, detail: float = 1.0) -> Clustering:
+    """Clusters of n points (n, dimensions) whose k nearest others are indices (n, k).
+
+    detail: above 1 smaller clusters, below 1 larger ones, than what the criterion chooses. All are
+    cuts of one hierarchy. Where no cut has two clusters, all points are noise.
+    """
+    n = len(layout)
+    if n < 2 * MIN_SAMPLES:
+        return nothing(n)
+    points = layout.astype(np.float64)
+    tree = HDBSCAN(min_samples=MIN_SAMPLES, core_dist_n_jobs=1).fit(points)
+    hierarchy = tree.single_linkage_tree_.to_numpy()
+    edges = indices[:, :EDGES]
+    cuts = []
+    for size in SIZES:
+        if size <= max(SIZES[0], n // FEWEST):
+            cuts.append((0, _cut(points, hierarchy, edges, size, 0)))
+            if (cuts[-1][1].labels == 0).sum() > n // 2:  # the largest
+                cuts.append((n // 2, _cut(points, hierarchy, edges, size, n // 2)))
+    best = max(cut.modularity for _, cut in cuts)
+    if best <= 0:
+        return nothing(n)
+    near = [(most, cut) for most, cut in cuts if cut.modularity >= NEAR_BEST * best]
+    most, chosen = max(near, key=lambda each: (len(each[1].stabilities), each[1].modularity))
+    if detail != 1:
+        size = max(2, round(chosen.min_cluster_size / detail))
+        chosen = _cut(points, hierarchy, edges, size, most)
+    return chosen
+
+
+def nothing(n: int) -> Clustering:
+    """n points that are all noise."""
+    none = np.full(n, -1, np.int32)
+    return Clustering(none, none, np.zeros(n, np.float32), np.empty(0), 0, 0.0)
+
+
+def one(n: int) -> Clustering:
+    """n points in one place."""
+    all_ = np.zeros(n, np.int32)
+    return Clustering(all_, all_, np.ones(n, np.float32), np.zeros(1), n, 0.0)
+
+
+def _cut(
+    points: npt.NDArray[np.float64],
+    hierarchy: npt.NDArray[np.float64],
+    edges: npt.NDArray[np.int32],
+    size: int,
+    most: int,
+) -> Clustering:
+    """The clusters of one size, by excess of mass; none of more points than `most`, unless 0."""
+    labels, strengths, stabilities, *_ = _tree_to_labels(
+        points, hierarchy, size, max_cluster_size=most
+    )
+    order = np.argsort(-np.bincount(labels[labels >= 0], minlength=len(stabilities)), kind="stable")
+    rank = np.empty(len(order) + 1, np.int32)
+    rank[order], rank[-1] = np.arange(len(order)), -1
+    ordered = rank[labels]
+    nearest, votes = attach(points, ordered)
+    return Clustering(
+        labels=ordered,
+        nearest=nearest,
+        strengths=np.where(ordered < 0, votes, strengths).astype(np.float32),
+        stabilities=np.asarray(stabilities)[order],
+        min_cluster_size=size,
+        modularity=modularity(edges, nearest),
+    )
+
+
+def attach(
+    points: npt.NDArray[np.float64], labels: Labels
+) -> tuple[Labels, npt.NDArray[np.float64]]:
+    """For each point (n, dimensions) the cluster most of its VOTES nearest clustered ones are in,
+    and their share; a clustered one is in its own. -1 and 0 where there are no clusters."""
+    nearest, votes = labels.copy(), (labels >= 0).astype(np.float64)
+    inside, noise = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
+    if inside.size and noise.size:
+        count = min(VOTES, inside.size)
+        _, found = cKDTree(points[inside]).query(points[noise], count, workers=-1)
+        tally = np.zeros((noise.size, labels.max() + 1), np.int32)
+        near = labels[inside[found.reshape(noise.size, count)]]
+        np.add.at(tally, (np.arange(noise.size)[:, None], near), 1)
+        nearest[noise] = tally.argmax(1)
+        votes[noise] = tally.max(1) / count
+    return nearest, votes
+
+
+def modularity(indices: npt.NDArray[np.int32], labels: Labels) -> float:
+    """Of the edges of the graph (n, k) the share that stays inside a cluster, less the share that
+    would if edges kept their ends at random. -1 is a cluster like others.
+
+    Leicht, Newman: Community Structure in Directed Networks, Physical Review Letters 100 (2008).
+    """
+    there = indices >= 0
+    source = np.broadcast_to(labels[:, None], indices.shape)[there] + 1
+    target = labels[indices[there]] + 1
+    if not source.size:
+        return 0.0
+    count = labels.max() + 2
+    leaving = np.bincount(source, minlength=count) / len(source)
+    arriving = np.bincount(target, minlength=count) / len(source)
+    return float((source == target).mean() - leaving @ arriving)

@@ -1,0 +1,27 @@
+"""When the photos of a map were taken, which is known where their thumbnails are."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from embedtool.core.types import Progress
+from embedtool.explore.map_file import Map
+from embedtool.explore.thumbnails import Thumbnails, make_thumbnails, open_thumbnails
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer
+
+
+def thumbnails_of(found: Map, progress: Progress | None) -> Thumbnails:
+    """The thumbnails of a map's images, those that are missing made first."""
+    with Index(found.index) as opened:
+        thumbnails = open_thumbnails(opened)
+    if not np.isin(found.vectors, thumbnails.ids).all():
+        with Writer(found.index) as writer:
+            thumbnails = make_thumbnails(writer, progress=progress)
+    return thumbnails
+
+
+def dated(found: Map, thumbnails: Thumbnails) -> Map:
+    """The map with the date by its camera for each photo that tells it."""
+    taken = thumbnails.taken(found.vectors)
+    return replace(found, dates=np.where(np.isnat(taken), found.dates, taken))

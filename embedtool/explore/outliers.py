@@ -1,0 +1,56 @@
+"""The images of an index that are least like the rest."""
+
+import numpy as np
+
+from embedtool.core.paths import full_path
+from embedtool.core.types import PathLike, Progress
+from embedtool.errors import UsageError
+from embedtool.explore.neighbour_graph import Graph, kept_graph, neighbour_graph
+from embedtool.explore.results import Outlier
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer
+
+NEAREST = 10  # others that an image is compared with: fewer, and a pair of odd ones is no outlier
+
+
+def find_outliers(
+    index: PathLike, *, k: int = 20, progress: Progress | None = None
+) -> list[Outlier]:
+    """The k images of the highest score, highest first: 1 less the mean similarity to their 10
+    nearest others (Ramaswamy, Rastogi, Shim, SIGMOD 2000, with the mean of the distances for the
+    last). Similarity is that of the neighbour graph, the cosine as seen from the mean of the
+    collection. An image and its copies are one. An index of one image has no others, and no
+    outlier.
+
+    Raises UsageError (k below 1), IndexLocked where the graph must be made and another process
+    writes.
+    """
+    if k < 1:
+        raise UsageError(f"expected k of at least 1, received {k}")
+    with Index(index) as reader, reader.snapshot():
+        if (graph := kept_graph(reader)) is not None:
+            return _ranked(reader, graph, k)
+    with Writer(index) as writer:
+        return _ranked(writer, neighbour_graph(writer, progress=progress), k)
+
+
+def _ranked(index: Index, graph: Graph, k: int) -> list[Outlier]:
+    near = graph.similarities[:, :NEAREST]
+    if not near.size:
+        return []
+    there = np.isfinite(near)
+    scores = 1 - np.where(there, near, 0).sum(1) / there.sum(1).clip(1)
+    order = np.argsort(-scores, kind="stable")[:k]
+    closest = graph.ids[graph.indices[order, 0]]
+    images = index.images_of([*graph.ids[order].tolist(), *closest.tolist()])
+    paths = {id: full_path(rows[0].root, rows[0].path) for id, rows in images.items()}
+    return [
+        Outlier(
+            rank=rank,
+            path=paths[int(graph.ids[place])],
+            score=float(scores[place]),
+            nearest=paths[int(other)],
+            similarity=float(near[place, 0]),
+        )
+        for rank, (place, other) in enumerate(zip(order, closest, strict=True), 1)
+    ]

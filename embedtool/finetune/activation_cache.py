@@ -1,0 +1,124 @@
+"""What the frozen part of a network makes of every picture, kept on disk.
+
+    <cache>/activations/<name>/rows     one fixed length of bytes after the other
+    <cache>/activations/<name>/keys     key and CRC-32 of each row, written after it
+
+A folder belongs to one frozen part and one augmentation. It is derived: it may be deleted at any
+time, a row that is not what was written is computed again, and a run that was killed goes on where
+it stopped. The folder used longest ago goes when there is no room for a new one.
+"""
+
+import os
+import shutil
+import zlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.core.lock import take_lock
+from embedtool.errors import IndexLocked
+
+KEY = 32  # bytes; see augmentation.copy_key
+RECORD = KEY + 4
+
+
+class ActivationStore:
+    """Rows by key. One process at a time: raises IndexLocked."""
+
+    def __init__(self, folder: Path, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> None:
+        self.folder, self.shape, self.dtype = folder, shape, dtype
+        self.row_bytes = int(np.prod(shape)) * dtype.itemsize
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = take_lock(folder)
+        os.utime(folder)  # used now
+        self._rows = open(folder / "rows", "a+b")  # noqa: SIM115 - closed by close()
+        self._keys = open(folder / "keys", "a+b")  # noqa: SIM115
+        self._keys.seek(0)
+        records = self._keys.read()
+        whole = min(len(records) // RECORD, os.fstat(self._rows.fileno()).st_size // self.row_bytes)
+        self._keys.truncate(whole * RECORD)
+        self._rows.truncate(whole * self.row_bytes)
+        self._count = whole
+        self._place: dict[bytes, int] = {}
+        self._crc: list[int] = []
+        for number in range(whole):
+            record = records[number * RECORD : (number + 1) * RECORD]
+            self._place[record[:KEY]] = number
+            self._crc.append(int.from_bytes(record[KEY:], "little"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._rows.close()
+        self._keys.close()
+        os.close(self._lock)
+
+    def missing(self, keys: Iterable[bytes]) -> list[bytes]:
+        """Those of the keys that have no whole row here; damaged rows are forgotten."""
+        rows = self._mapped()
+        absent = []
+        for key in keys:
+            number = self._place.get(key)
+            if number is not None and zlib.crc32(rows[number]) != self._crc[number]:
+                del self._place[key]
+                number = None
+            if number is None:
+                absent.append(key)
+        return absent
+
+    def size_with(self, keys: Iterable[bytes]) -> int:
+        """The bytes of all rows once there is one of each of these keys."""
+        return len(self._place.keys() | set(keys)) * self.row_bytes
+
+    def append(self, key: bytes, row: npt.NDArray[Any]) -> None:
+        """Add a row; a kill between the two writes leaves one that nothing names."""
+        content = np.ascontiguousarray(row, self.dtype).tobytes()
+        crc = zlib.crc32(content)
+        self._rows.write(content)
+        self._rows.flush()
+        self._keys.write(key + crc.to_bytes(4, "little"))
+        self._keys.flush()
+        self._place[key] = self._count
+        self._crc.append(crc)
+        self._count += 1
+
+    def rows(self, keys: Sequence[bytes]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
+        """All rows (m, *shape) mapped from disk, and the number of each key's among them."""
+        places = np.array([self._place[key] for key in keys], np.int64)
+        return self._mapped().view(self.dtype).reshape(-1, *self.shape), places
+
+    def _mapped(self) -> npt.NDArray[np.uint8]:
+        if not self._count:
+            return np.empty((0, self.row_bytes), np.uint8)
+        shape = (self._count, self.row_bytes)
+        return np.memmap(self.folder / "rows", np.uint8, "r", shape=shape)
+
+
+def make_room(root: Path, own: Sequence[Path], needed: int, bound: int) -> bool:
+    """Delete the folders of root that were used longest ago, except our own, until those that are
+    left and our own, grown to `needed` bytes, fit in `bound`; whether they do."""
+    sizes = {path: _size(path) for path in root.glob("*") if path.is_dir() and path not in own}
+    for path in sorted(sizes, key=lambda p: p.stat().st_mtime):
+        if needed + sum(sizes.values()) <= bound:
+            break
+        try:
+            os.close(take_lock(path))
+        except IndexLocked:  # another run is filling it
+            continue
+        shutil.rmtree(path)
+        del sizes[path]
+    return needed + sum(sizes.values()) <= bound
+
+
+def _size(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*"))

@@ -1,0 +1,39 @@
+"""A picture of what the network sees: photos, and their augmented copies beside them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from embedtool.core.atomic_files import write_whole
+from embedtool.core.types import PathLike
+from embedtool.finetune.features import Photo, read_photo
+from embedtool.finetune.settings import FinetuneSettings
+from embedtool.images.augmentation import augment, copy_key
+from embedtool.images.decode import decode_image
+
+ROWS, COPIES = 10, 7  # photos; copies of each at most
+GAP = 4  # pixels of white
+
+
+def write_sheet(
+    photos: Sequence[Photo], path: PathLike, settings: FinetuneSettings, *, size: int
+) -> None:
+    """Write a PNG with a row for each of some photos spread over all of them: the photo and its
+    first copies, pixel for pixel what a training with these settings learns from."""
+    copies = 0 if settings.augmentation.changes_nothing else min(settings.copies, COPIES)
+    columns = 1 + copies
+    spread = np.linspace(0, len(photos) - 1, ROWS).round().astype(int)
+    chosen = [photos[n] for n in sorted(set(spread.tolist()))]
+    step = size + GAP
+    sheet = np.full((step * len(chosen) - GAP, step * columns - GAP, 3), 255, np.uint8)
+    for row, photo in enumerate(chosen):
+        pixels = decode_image(read_photo(photo), size)
+        for column in range(columns):
+            key = copy_key(photo.digest, column, seed=settings.seed)
+            shown = augment(pixels, settings.augmentation, key=key) if column else pixels
+            top, left = row * step, column * step
+            sheet[top : top + size, left : left + size] = shown
+    with write_whole(Path(path)) as file:
+        Image.fromarray(sheet).save(file, "PNG")

@@ -1,0 +1,235 @@
+"""What computing the frozen part once is worth: an epoch of ours beside one of plain model.fit."""
+
+import math
+import os
+import tempfile
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from embedtool.classification.splits import deal
+from embedtool.core.paths import full_path
+from embedtool.core.threads import cpu_count
+from embedtool.core.types import PathLike, Progress, unit_rows
+from embedtool.errors import UsageError
+from embedtool.finetune.activation_cache import ActivationStore
+from embedtool.finetune.checkpoint import Epoch
+from embedtool.finetune.dataset import PhotoSet, Survey, survey
+from embedtool.finetune.examples import gather_rows
+from embedtool.finetune.features import Photo, fill
+from embedtool.finetune.frozen_part import ALL, NONE, Bottom
+from embedtool.finetune.initial_head import fit_probe
+from embedtool.finetune.keras_runtime import keras, mobilenet
+from embedtool.finetune.settings import FinetuneSettings
+from embedtool.finetune.trained_part import Top
+from embedtool.finetune.training import predict, train
+from embedtool.images.decode import decode_image
+from embedtool.images.drawn import draw_photos
+from embedtool.images.read_file import read_source
+from embedtool.models import Backbone, load_backbone
+from embedtool.models.model_folder import FINAL_LAYER, ModelFolder
+
+IMAGES = 256
+ROUNDS = 3
+COPIES = 1  # augmented ones: both ways see each image twice a round
+HELD = 0.25  # of the photos, to judge by
+KERAS_READS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
+COMPARED = 32  # images that the two halves and the whole are compared on
+
+
+@dataclass(frozen=True)
+class FinetuneBenchReport:
+    """Seconds for 1,000 images, each seen once, medians over the rounds; and what came of it.
+
+    parity: the largest 1 - cosine between vectors of the two halves, rows rounded to float16
+    between them, and of the whole network in Keras. The accuracies are on the held-out images,
+    after both ways have seen the others equally often.
+    """
+
+    images: int
+    held_out: int
+    cores: int
+    model: str
+    unfreeze: str
+    rounds: int
+    computed_once: float  # seconds for 1,000 rows of the frozen part, decoding included
+    epoch: float
+    keras_epoch: float
+    ratio: float  # of the epochs, round by round
+    parity: float
+    accuracy: float
+    keras_accuracy: float
+
+
+def run_finetune_bench(
+    photos: PathLike | None = None,
+    *,
+    model: str = "auto",
+    unfreeze: str = "block_13",
+    images: int = IMAGES,
+    rounds: int = ROUNDS,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> FinetuneBenchReport:
+    """Train the same layers of the same network on the same images both ways, in turn.
+
+    photos: one folder a class, else the demo pictures; of more than `images`, a seeded choice. The
+    other way is what a Keras user writes: image_dataset_from_directory, augmentation layers, the
+    network with its lower layers frozen, model.fit. XLA, which Keras would use there, is turned
+    off: on a CPU it makes that way several times slower.
+    """
+    if unfreeze in (ALL, NONE):
+        raise UsageError(f"expected a part of the network to train, received {unfreeze}")
+    settings = FinetuneSettings(
+        unfreeze=unfreeze,
+        epochs=rounds + 1,  # the first warms up and is not counted
+        head_epochs=0,
+        copies=COPIES,
+        seed=seed,
+    )
+    with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
+        folder = Path(photos) if photos is not None else Path(scratch) / "photos"
+        if photos is None:
+            draw_photos(folder, plain=True)
+        base = load_backbone(model)
+        bottom = Bottom(base, unfreeze)
+        album = survey(
+            folder, backbone=base, labels=None, validation=None, test=None,
+            share=HELD, seed=seed, progress=progress,
+        )  # fmt: skip
+        album = _chosen(album, images, seed)
+        rows = gather_rows(album, bottom, settings, progress=progress)
+        learned = album.training.photos
+        with ActivationStore(Path(scratch) / "rows", bottom.shape, bottom.dtype) as store:
+            begun = time.perf_counter()  # into a new store: the user's may hold them already
+            fill(store, learned, bottom, augmentation=settings.augmentation, copies=[1],
+                 progress=progress, stage="computing rows once")  # fmt: skip
+            once = (time.perf_counter() - begun) / len(learned) * 1000
+        top = Top(base.folder, bottom.shape, len(album.classes), settings)
+        parity = _parity(top, bottom, base, album)
+        top.start_head(fit_probe(album, settings).head)
+        idiom = KerasFit(base.folder, album, settings, Path(scratch))
+        theirs: list[float] = []
+
+        def in_turn(_: Epoch) -> None:
+            theirs.append(idiom.epoch(COPIES + 1))
+
+        history = train(
+            top, settings, rows.training, None, classes=len(album.classes), after_epoch=in_turn,
+            progress=progress,
+        )  # fmt: skip
+        views = len(rows.training.labels) / 1000
+        ours = [epoch.seconds / views for epoch in history[1:]]
+        theirs = [seconds / views for seconds in theirs[1:]]
+        held = rows.validation
+        right = predict(top, held).argmax(1) == held.labels if held else np.zeros(1)
+        return FinetuneBenchReport(
+            images=len(learned),
+            held_out=len(album.validation.photos),
+            cores=cpu_count(),
+            model=base.spec,
+            unfreeze=unfreeze,
+            rounds=rounds,
+            computed_once=once,
+            epoch=median(ours),
+            keras_epoch=median(theirs),
+            ratio=median(own / other for own, other in zip(ours, theirs, strict=True)),
+            parity=parity,
+            accuracy=float(right.mean()),
+            keras_accuracy=idiom.accuracy(),
+        )
+
+
+def _chosen(album: Survey, images: int, seed: int) -> Survey:
+    """At most so many to learn from, each class with its share, and of a kind that Keras reads."""
+    training, groups = album.training, album.groups
+    usable = np.array([_suffix(photo) in KERAS_READS for photo in training.photos])
+    training, groups = training.part(usable), groups[usable]
+    if len(training.photos) > images:
+        parts = max(2, len(training.photos) // images)
+        chosen = deal(training.labels, groups, parts, seed=seed) == 0
+        training, groups = training.part(chosen), groups[chosen]
+    usable = np.array([_suffix(photo) in KERAS_READS for photo in album.validation.photos], bool)
+    held = album.validation.part(usable)
+    return replace(album, training=training, groups=groups, validation=held)
+
+
+def _suffix(photo: Photo) -> str:
+    return os.path.splitext(os.fsdecode(photo.source.path))[1].lower()
+
+
+def _parity(top: Top, bottom: Bottom, base: Backbone, album: Survey) -> float:
+    """The largest 1 - cosine between vectors of both halves and of the whole in Keras."""
+    photos = album.training.photos[:COMPARED]
+    pixels = np.stack([decode_image(read_source(p.source)[1], bottom.size) for p in photos])
+    halves = np.asarray(top.vectors(bottom.forward(pixels).astype(np.float32)))
+    whole = mobilenet.embedding_model(base.folder, FINAL_LAYER)(pixels)
+    return float(1 - (halves * unit_rows(np.asarray(whole))).sum(1).min())
+
+
+class KerasFit:
+    """What a Keras user writes."""
+
+    def __init__(
+        self, model: ModelFolder, album: Survey, settings: FinetuneSettings, scratch: Path
+    ) -> None:
+        size, classes = model.size, len(album.classes)
+        self._training = _dataset(album.training, scratch / "training", size, classes)
+        self._held = _dataset(album.validation, scratch / "held", size, classes)
+        layers, by = keras.layers, settings.augmentation
+        whole = mobilenet.load(model)
+        names = [layer.name for layer in whole.layers]
+        cut = names.index(model.cuts()[settings.unfreeze])
+        for number, layer in enumerate(whole.layers):
+            norm = isinstance(layer, layers.BatchNormalization)
+            layer.trainable = number > cut and not norm  # frozen, it stays in inference mode
+        self._model = keras.Sequential(
+            [
+                keras.Input((size, size, 3)),
+                layers.RandomFlip("horizontal"),
+                layers.RandomRotation(by.rotation / 360, fill_mode="nearest"),
+                layers.RandomTranslation(by.height_shift, by.width_shift, fill_mode="nearest"),
+                layers.RandomZoom(by.zoom, fill_mode="nearest"),
+                layers.RandomBrightness(by.colour),
+                layers.RandomContrast(by.colour),
+                layers.Rescaling(1 / 127.5, -1),
+                whole,
+                layers.GlobalAveragePooling2D(),
+                layers.Dropout(settings.dropout),
+                layers.Dense(classes),
+            ]
+        )
+        steps = math.ceil(len(album.training.photos) / settings.batch_size)
+        rate = keras.optimizers.schedules.CosineDecay(
+            settings.rate, steps * settings.epochs * (COPIES + 1)
+        )
+        self._model.compile(
+            keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay),
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+            jit_compile=False,
+        )
+
+    def epoch(self, times: int) -> float:
+        """Seconds of so many passes over the images."""
+        start = time.perf_counter()
+        self._model.fit(self._training, epochs=times, shuffle=False, verbose=0)
+        return time.perf_counter() - start
+
+    def accuracy(self) -> float:
+        return float(self._model.evaluate(self._held, verbose=0)[1])
+
+
+def _dataset(photos: PhotoSet, folder: Path, size: int, classes: int) -> Any:
+    for number in range(classes):
+        (folder / f"{number:05}").mkdir(parents=True)
+    for number, photo in enumerate(photos.photos):
+        name = folder / f"{photo.label:05}" / f"{number}{_suffix(photo)}"
+        name.symlink_to(full_path(photo.source.root, photo.source.path))
+    return keras.utils.image_dataset_from_directory(
+        folder, label_mode="categorical", image_size=(size, size), batch_size=32, verbose=False
+    )

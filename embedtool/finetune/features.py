@@ -1,0 +1,123 @@
+"""From labelled photos to rows of activations, plain and augmented, on all cores."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.core.paths import full_path
+from embedtool.core.threads import cpu_count, in_order
+from embedtool.core.types import Progress, Source
+from embedtool.errors import EmbedtoolError, ImageRejected
+from embedtool.finetune.activation_cache import ActivationStore
+from embedtool.finetune.frozen_part import Bottom
+from embedtool.images.augmentation import Augmentation, augment, copy_key
+from embedtool.images.quarantine import Quarantine
+from embedtool.images.read_file import read_source
+from embedtool.models.cache import cache_folder
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A file whose bytes were read once; its label is a number of `classes`."""
+
+    source: Source
+    digest: bytes  # SHA-256 of the bytes
+    label: int
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Rows of activations to learn from; one that stands for a copy has the photo's label."""
+
+    stores: tuple[npt.NDArray[Any], ...]  # each (m, *shape), mapped from disk
+    store: npt.NDArray[np.int64]  # (n,) which of them
+    place: npt.NDArray[np.int64]  # (n,) the row's number in it
+    labels: npt.NDArray[np.int64]  # (n,)
+
+    def rows(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+        """(b, *shape), float32 or uint8."""
+        pairs = zip(self.store[chosen], self.place[chosen], strict=True)
+        rows = np.stack([self.stores[store][place] for store, place in pairs])
+        return rows if rows.dtype == np.uint8 else rows.astype(np.float32)
+
+
+def row_keys(photos: Sequence[Photo], copies: Sequence[int], *, seed: int = 0) -> list[bytes]:
+    """The key of each copy of each photo, copy by copy."""
+    return [copy_key(photo.digest, copy, seed=seed) for copy in copies for photo in photos]
+
+
+def open_store(bottom: Bottom, augmentation: Augmentation, *, seed: int = 0) -> ActivationStore:
+    """The rows of one frozen part, one augmentation and one seed, in the user cache."""
+    text = f"{bottom.fingerprint} {json.dumps(asdict(augmentation), sort_keys=True)} {seed}"
+    name = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return ActivationStore(cache_folder() / "activations" / name, bottom.shape, bottom.dtype)
+
+
+def fill(
+    store: ActivationStore,
+    photos: Sequence[Photo],
+    bottom: Bottom,
+    *,
+    augmentation: Augmentation,
+    copies: Sequence[int],
+    seed: int = 0,
+    progress: Progress | None = None,
+    stage: str,
+) -> dict[bytes, ImageRejected]:
+    """Add the rows that a store misses; the refusals, by digest, of photos that cannot be decoded.
+
+    copies: their numbers; each copy of each photo is augmented in its own way.
+    """
+    absent = set(store.missing(row_keys(photos, copies, seed=seed)))
+    todo: dict[bytes, tuple[Photo, list[int]]] = {}
+    for photo in photos:
+        wanted = [c for c in copies if copy_key(photo.digest, c, seed=seed) in absent]
+        if wanted:
+            todo[photo.digest] = photo, wanted
+    refusals: dict[bytes, ImageRejected] = {}
+    with Quarantine(None, workers=cpu_count()) as quarantine:
+
+        def work(item: tuple[Photo, list[int]]) -> list[npt.NDArray[Any]] | ImageRejected:
+            photo, wanted = item
+            data = read_photo(photo)
+            try:
+                pixels = quarantine.decode(photo.digest, data, bottom.size)
+            except ImageRejected as reject:
+                return reject
+            return [
+                bottom.forward(
+                    augment(pixels, augmentation, key=copy_key(photo.digest, copy, seed=seed))[None]
+                )[0]
+                for copy in wanted
+            ]
+
+        results = in_order(work, list(todo.values()))
+        for done, ((photo, wanted), made) in enumerate(zip(todo.values(), results, strict=True), 1):
+            if isinstance(made, ImageRejected):
+                refusals[photo.digest] = made
+            else:
+                for copy, row in zip(wanted, made, strict=True):
+                    store.append(copy_key(photo.digest, copy, seed=seed), row)
+            if progress:
+                progress(done, len(todo), len(refusals), stage)
+    return refusals
+
+
+def read_photo(photo: Photo) -> bytes:
+    """The bytes of a file. Raises EmbedtoolError where they are not those that were read first."""
+    try:
+        _, data = read_source(photo.source)
+    except ImageRejected:
+        data = b""
+    if hashlib.sha256(data).digest() != photo.digest:
+        name = full_path(photo.source.root, photo.source.path)
+        raise EmbedtoolError(
+            f"expected the photos to stay as they are, {name} was changed or "
+            "removed meanwhile: run the same command again"
+        )
+    return data

@@ -1,0 +1,88 @@
+"""Which class each photo of a folder has: from its folder's name, or from a table."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from embedtool.classification.labels import labels_of
+from embedtool.core.paths import folder_label
+from embedtool.core.types import PathLike, Source, several
+from embedtool.errors import UsageError
+from embedtool.images.listing import list_photos, require_images
+
+ROLES = ("training", "validation", "test")  # of the sets, in order
+Set = list[tuple[Source, str]]
+
+
+def labelled_photos(
+    sets: Sequence[PathLike | Sequence[PathLike] | None],
+    table: PathLike | None,
+    notes: list[str],
+) -> list[Set]:
+    """Of each set every photo that has a class, in the order of the listing.
+
+    table: CSV or Parquet with the columns path and label; paths are absolute, or relative to its
+    folder or to a photo folder of any set. A set to validate or test on of which it names nothing
+    has the names of its folders. Raises PhotosMissing, and UsageError where the table names none of
+    the training photos, or several by one path.
+    """
+    listed = [_listed(names) for names in sets]
+    if table is None:
+        return [[(file, _folder(file)) for file in files] for files in listed]
+    given = _by_path([file for files in listed for file in files], table, notes)
+    found: list[Set] = []
+    for role, files in zip(ROLES, listed, strict=True):
+        named = [(file, given[_path(file)]) for file in files if _path(file) in given]
+        if files and not named:
+            if role == ROLES[0]:
+                raise UsageError(
+                    f"expected paths of the photos to learn from in {os.fspath(table)}, found "
+                    f"none{''.join(f'; {note}' for note in notes)}. Paths are absolute, or "
+                    "relative to the table or to a photo folder"
+                )
+            notes.append(
+                f"{os.fspath(table)} names no {role} photo: their folders' names are their classes"
+            )
+            named = [(file, {_folder(file)}) for file in files]
+        found.append([(file, next(iter(own))) for file, own in named if len(own) == 1])
+        if len(named) < len(files):
+            notes.append(f"{len(files) - len(named)} of {len(files)} {role} photos have no label")
+        if len(found[-1]) < len(named):
+            notes.append(
+                f"{len(named) - len(found[-1])} {role} photos have several labels: left out"
+            )
+    return found
+
+
+def _listed(names: PathLike | Sequence[PathLike] | None) -> list[Source]:
+    if names is None:
+        return []
+    listing = list_photos(several(names))
+    require_images(listing)
+    return listing.files
+
+
+def _by_path(files: list[Source], table: PathLike, notes: list[str]) -> dict[bytes, set[str]]:
+    """The labels of each photo that the table names."""
+    above = [
+        os.path.dirname(os.path.abspath(os.fsencode(table))),
+        *dict.fromkeys(file.root for file in files),
+    ]
+    found, unmatched = labels_of({_path(file) for file in files}, Path(table), above)
+    if unmatched:
+        notes.append(
+            f"{len(unmatched)} paths of {os.fspath(table)} are none of the photos, the first "
+            f"{unmatched[0]!r}"
+        )
+    given: dict[bytes, set[str]] = {}
+    for path, label in found:
+        given.setdefault(path, set()).add(label)
+    return given
+
+
+def _path(file: Source) -> bytes:
+    return os.path.join(file.root, file.path)
+
+
+def _folder(file: Source) -> str:
+    return os.fsdecode(folder_label(file.root, file.path))

@@ -1,0 +1,51 @@
+"""What a fine-tuning run tells of itself."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from embedtool.core.types import Reject
+from embedtool.finetune.checkpoint import Epoch
+from embedtool.finetune.evaluation import Judgement
+from embedtool.finetune.settings import FinetuneSettings
+
+
+@dataclass(frozen=True)
+class FinetuneReport:
+    """What a run made, and how good it is: on the test photos, else on those held out to validate
+    on, and without either there is no judgement."""
+
+    model: Path
+    fingerprint: str
+    base: str
+    classes: tuple[str, ...]
+    trained_on: int
+    copies: int
+    validated_on: int
+    judgement: Judgement | None
+    history: tuple[Epoch, ...]
+    settings: FinetuneSettings
+    rejects: tuple[Reject, ...]
+    seconds: float
+    temperature: float  # that the logits were divided by; 1: as trained
+    chosen_by_judged: tuple[str, ...]  # by the photos judged on: "temperature", "epoch"; or nothing
+    notes: tuple[str, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON has it: the evaluation's own record, and beside it how it came about."""
+        judged = self.judgement.record() if self.judgement else {"classes": list(self.classes)}
+        return {
+            "model": str(self.model),
+            **judged,
+            "base": self.base,
+            "fingerprint": self.fingerprint,
+            "trained_on": self.trained_on,
+            "copies": self.copies,
+            "validated_on": self.validated_on,
+            "rejected": len(self.rejects),
+            "history": [asdict(epoch) for epoch in self.history],
+            "settings": self.settings.record(),
+            "seconds": self.seconds,
+            "temperature": self.temperature,
+            "chosen_by_judged": list(self.chosen_by_judged),
+        }

@@ -1,0 +1,30 @@
+"""What kind of picture some bytes are, by their first bytes; names are Pillow's."""
+
+HEAD = 16  # bytes that `sniff` looks at
+_MAGIC = (
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"\x89PNG\r\n\x1a\n", "PNG"),
+    (b"GIF8", "GIF"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"BM", "BMP"),
+    *((b"P%d" % kind, "PPM") for kind in range(1, 7)),
+)
+WEAK = frozenset({"BMP", "PPM"})  # two letters that a text may begin with as well
+NOISY = frozenset({"TIFF"})  # libtiff writes on file descriptor 2; the other decoders are silent
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1"})
+
+
+def sniff(head: bytes) -> str | None:
+    """The format of a file that begins with `head`; None where it is no picture we know."""
+    for magic, name in _MAGIC:
+        if head.startswith(magic):
+            return name
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        if head[8:12] in (b"avif", b"avis"):
+            return "AVIF"
+        if head[8:12] in _HEIC_BRANDS:
+            return "HEIC"
+    return None

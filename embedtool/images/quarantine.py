@@ -1,0 +1,106 @@
+"""Which files may be decoded in this process.
+
+A decoder that crashes takes the process with it, and one that hangs is killed from outside. So
+each thread writes the SHA-256 of what it decodes into its slot of a small mapped file,
+<index>/decoding, and clears it after. A run that ends well removes the file. One that finds it
+takes what its slots name for suspects, and decodes those apart: a run killed in an ordinary moment
+leaves names as well, so most suspects are innocent. The file grows by the slots of each run until
+one ends well, so that however many files crash, no run forgets what an earlier one died of.
+"""
+
+import mmap
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from embedtool.core.types import Pixels
+from embedtool.errors import EmbedtoolError
+from embedtool.images.decode import decode_image
+from embedtool.images.formats import HEAD, NOISY, sniff
+from embedtool.store.layout import RECORD
+
+if TYPE_CHECKING:
+    from embedtool.images.decode_worker import Workers
+SLOT = 32  # bytes of a SHA-256, and of the record's head
+EMPTY = bytes(SLOT)
+RECORD_HEAD = b"embedtool: decoding these\n".ljust(32)
+
+
+class Quarantine:
+    """Decodes for several threads: here, or apart what could crash, hang or write to stderr."""
+
+    def __init__(self, folder: Path | None, *, workers: int) -> None:
+        """folder: the index whose lock is held; None keeps no record. workers: threads that will
+        decode. Raises EmbedtoolError where a file of another kind has the record's name."""
+        self._workers: Workers | None = None
+        self._file = folder / RECORD if folder else None
+        self._suspects: set[bytes] = set()
+        if self._file:
+            self._map, self._free = self._open(self._file, workers)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._workers:
+            self._workers.close()
+        if self._file:
+            settled = kind is None or not any(self._map[SLOT:])
+            self._map.close()
+            if settled:
+                self._file.unlink()
+
+    def decode(self, digest: bytes, data: bytes, size: int) -> Pixels:
+        """As `decode_image`; digest: the SHA-256 of data."""
+        if digest in self._suspects:
+            return self._apart().decode(data, size, fresh=True)
+        if sniff(data[:HEAD]) in NOISY:
+            return self._apart().decode(data, size)
+        if not self._file:
+            return decode_image(data, size)
+        start = self._free.pop()
+        slot = slice(start, start + SLOT)
+        self._map[slot] = digest
+        try:
+            return decode_image(data, size)
+        finally:
+            self._map[slot] = EMPTY
+            self._free.append(start)
+
+    def _apart(self) -> "Workers":
+        if self._workers is None:
+            from embedtool.images.decode_worker import Workers
+
+            self._workers = Workers()
+        return self._workers
+
+    def _open(self, file: Path, workers: int) -> tuple[mmap.mmap, list[int]]:
+        """The record, mapped, and where in it this run's slots begin."""
+        old = file.read_bytes() if file.exists() else b""
+        if not is_record(old):
+            raise EmbedtoolError(
+                f"expected the record of an earlier run in {file}, found a file of another kind. "
+                "Move it elsewhere, then run this again"
+            )
+        ends = range(2 * SLOT, len(old) + 1, SLOT)
+        self._suspects = {old[end - SLOT : end] for end in ends} - {EMPTY}
+        first = SLOT * (1 + len(ends))
+        with open(file, "a+b") as opened:
+            if len(old) < SLOT:  # new, or killed at this very place
+                opened.truncate(0)
+                opened.write(RECORD_HEAD)
+            else:
+                opened.truncate(first)
+            opened.write(EMPTY * workers)  # written, so that the mapping never lacks a block
+            opened.flush()
+            return mmap.mmap(opened.fileno(), 0), [first + SLOT * n for n in range(workers)]
+
+
+def is_record(content: bytes) -> bool:
+    """Whether a file is a record of what is decoded, or the beginning of one."""
+    return RECORD_HEAD.startswith(content[: len(RECORD_HEAD)])

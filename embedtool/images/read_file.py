@@ -1,0 +1,29 @@
+"""The bytes of a file, within a limit."""
+
+import os
+import stat
+from dataclasses import replace
+
+from embedtool.core.types import Source
+from embedtool.errors import ImageRejected
+
+MAX_BYTES = 1 << 30  # a file is held in memory while it is decoded
+
+
+def read_source(source: Source) -> tuple[Source, bytes]:
+    """A file's bytes, and its source with the size and time they were read at.
+
+    Raises ImageRejected of stage "read".
+    """
+    path = os.path.join(source.root, source.path)
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for ever
+            raise ImageRejected("read", "not a regular file")
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_size > MAX_BYTES:
+                raise ImageRejected("read", f"{status.st_size:,} bytes is over {MAX_BYTES:,}")
+            data = file.read()
+    except OSError as error:
+        raise ImageRejected("read", error.strerror or str(error)) from error
+    return replace(source, size=status.st_size, mtime_ns=status.st_mtime_ns), data

@@ -1,0 +1,72 @@
+"""Images as Arrow record batches: the columns that every Parquet file of ours has."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embedtool.interchange.card import CARD, Card, exact, legible
+from embedtool.interchange.index_rows import Block, full, labels
+from embedtool.store.layout import Row
+
+VECTOR = pa.field("vector", pa.list_(pa.float32()), nullable=False)
+REPEATING = ["root", "label"]  # a dictionary serves these; vectors only lose time over one
+
+
+def schema(card: Card, *, path: str = "path", vector: bool = True) -> pa.Schema:
+    """The columns, and the card. path: the name of the path's column."""
+    fields = [
+        pa.field(path, pa.string(), nullable=False),
+        pa.field("path_bytes", pa.binary()),
+        pa.field("root", pa.string(), nullable=False),
+        pa.field("root_bytes", pa.binary()),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("mtime", pa.timestamp("ns", "UTC"), nullable=False),
+        pa.field("sha256", pa.string(), nullable=False),
+        pa.field("label", pa.string(), nullable=False),
+    ]
+    return pa.schema([*fields, VECTOR] if vector else fields, {CARD: card.text()})
+
+
+def batch(block: Block, columns: pa.Schema) -> pa.RecordBatch:
+    """One block as a record batch of this schema."""
+    arrays = _described(block.rows)
+    if VECTOR.name in columns.names:
+        dim = block.vectors.shape[1]
+        starts = np.arange(0, block.vectors.size + 1, dim, dtype=np.int32)
+        arrays.append(pa.ListArray.from_arrays(starts, pa.array(block.vectors.reshape(-1))))
+    return pa.record_batch(
+        [array.cast(field.type) for array, field in zip(arrays, columns, strict=True)],
+        schema=columns,
+    )
+
+
+def writer(file: BinaryIO | Path, columns: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(file, columns, use_dictionary=REPEATING)
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a Parquet file is an export of ours."""
+    if not path.is_file():
+        return False
+    try:
+        return CARD.encode() in (pq.read_schema(path).metadata or {})
+    except pa.ArrowInvalid:  # no Parquet at all
+        return False
+
+
+def _described(rows: Sequence[Row]) -> list[pa.Array]:
+    paths, roots = [full(row) for row in rows], [row.root for row in rows]
+    return [
+        pa.array([legible(path) for path in paths]),
+        pa.array(exact(paths), pa.binary()),
+        pa.array([legible(root) for root in roots]),
+        pa.array(exact(roots), pa.binary()),
+        pa.array([row.size for row in rows]),
+        pa.array([row.mtime_ns for row in rows], pa.int64()),
+        pa.array([row.digest.hex() for row in rows]),
+        pa.array([legible(label) for label in labels(rows)]),
+    ]

@@ -1,0 +1,137 @@
+"""`export_index`: which format, whether its name may be taken, and the one that writes it."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from embedtool.core.atomic_files import publish_folder, write_whole
+from embedtool.core.extras import require
+from embedtool.core.types import PathLike
+from embedtool.errors import EmbedtoolError, UsageError
+from embedtool.interchange.card import CARD_FILE, Card, read_card
+from embedtool.store.reader import Index
+
+
+class _Format(NamedTuple):
+    writer: str  # the module of this package that writes it
+    is_folder: bool
+    libraries: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()  # that stand for it where no format is named
+    ending: str = ""  # without which its reader does not know the file
+    opened_by: str = ""  # the command that shows it
+
+
+FORMATS = {
+    "clip-retrieval": _Format("write_clip_retrieval", True, ("pyarrow",)),
+    "parquet": _Format("write_parquet", False, ("pyarrow",), (".parquet",)),
+    "npy": _Format("write_npy", True),
+    "projector": _Format("write_projector", True, opened_by="tensorboard --logdir {}"),
+    "embedding-atlas": _Format(
+        "write_embedding_atlas",
+        False,
+        ("pyarrow",),
+        ending=".parquet",
+        opened_by="embedding-atlas {} --vector vector --image image",
+    ),
+    "ann-benchmarks": _Format("write_ann_benchmarks", False, ("h5py",), (".hdf5", ".h5")),
+}
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What `export_index` wrote. rows: images in it; bytes: of all its files."""
+
+    path: Path
+    format: str
+    model: str
+    rows: int
+    dim: int
+    bytes: int
+    notes: tuple[str, ...]
+
+
+def export_index(
+    index: PathLike, to: PathLike, *, format: str | None = None, seed: int = 0
+) -> ExportReport:
+    """Write every image of an index, with its vector, for other programs.
+
+    format: "clip-retrieval" (img_emb/*.npy float16 and metadata/*.parquet), "parquet" (one file,
+    vector list<float32>), "npy" (vectors.npy float32, paths.txt, images.jsonl), "projector"
+    (TensorBoard), "embedding-atlas" (Parquet with thumbnails) or "ann-benchmarks" (HDF5); else as
+    the ending of `to` says. seed: of the samples that projector and ann-benchmarks draw.
+
+    Rows are in the order of the image ids and carry path, root, size, modification time, SHA-256
+    of the file, label (the name of its folder) and unit vector; projector carries path and label,
+    ann-benchmarks vectors alone. The text of a path has U+FFFD for bytes that are not UTF-8, and
+    path_bytes has the bytes of such a path (images.jsonl: surrogate escapes, as os.fsdecode
+    makes them).
+
+    All rows are of one version of the index, and a block of them is held at a time. A writer that
+    commits meanwhile waits for the reading, 5 to 10 seconds for 100,000 images; after 60 it stops
+    with IndexLocked, and goes on where it stopped when it is run again. What is written appears
+    under `to` whole or not at all; an earlier export of ours is replaced, anything else there is
+    left alone. Killed, it leaves a hidden file or folder beside `to`, named after it.
+    Raises UsageError (no such format), EmbedtoolError (`to` is taken, a library is missing, the
+    index has no image), NotAnIndex, IndexDamaged.
+    """
+    to = Path(to)
+    name, chosen = _format(to, format)
+    require(*chosen.libraries)
+    module: Any = import_module(f"embedtool.interchange.{chosen.writer}")
+    ours: Callable[[Path], bool] = _is_our_folder if chosen.is_folder else module.is_ours
+    note = _make_way(to, ours)
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with Index(index) as opened:
+        card = Card(name, opened.model, opened.recipe, opened.dim, opened.golden)
+        if chosen.is_folder:
+            with publish_folder(to, existing="replace") as draft:
+                rows, notes = module.write(opened, draft, card, seed=seed)
+                files = sorted(p.relative_to(draft).as_posix() for p in _files(draft))
+                done = replace(card, files=tuple(files))
+                (draft / CARD_FILE).write_text(done.text() + "\n", "utf-8")
+            size = sum(path.stat().st_size for path in _files(to))
+        else:
+            with write_whole(to) as file:
+                rows, notes = module.write(opened, file, card, seed=seed)
+            size = to.stat().st_size
+    if chosen.opened_by:
+        notes.append("open it with: " + chosen.opened_by.format(shlex.quote(str(to))))
+    return ExportReport(to, name, card.model, rows, card.dim, size, (*note, *notes))
+
+
+def _format(to: Path, format: str | None) -> tuple[str, _Format]:
+    for name, known in FORMATS.items():
+        if name == format or (format is None and to.suffix.lower() in known.suffixes):
+            if not to.name.endswith(known.ending):
+                raise UsageError(f"expected a name that ends in {known.ending}, received {to}")
+            return name, known
+    asked = f"received format {format!r}" if format else f"{to} does not tell which"
+    raise UsageError(f"expected one of {', '.join(FORMATS)}; {asked}. Add --format NAME")
+
+
+def _make_way(to: Path, ours: Callable[[Path], bool]) -> tuple[str, ...]:
+    """A note where `to` is an earlier export, which will be replaced; raises where it is not."""
+    if not to.exists():
+        return ()
+    if not ours(to):
+        raise EmbedtoolError(
+            f"{to} is there already and is no export that can be replaced. Name another place with "
+            "--to, or delete it first"
+        )
+    return (f"replaced the earlier export at {to}",)
+
+
+def _is_our_folder(path: Path) -> bool:
+    """Whether a folder is an export and nothing was added to it since."""
+    card = path / CARD_FILE
+    if not card.is_file():
+        return False
+    known = {CARD_FILE, *read_card(card.read_bytes(), card).files}
+    return {file.relative_to(path).as_posix() for file in _files(path)} <= known
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if not path.is_dir()]

@@ -1,0 +1,68 @@
+"""The rows of an export: every image of an index with its vector, a block at a time."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from embedtool.core.paths import folder_label
+from embedtool.core.types import Vectors
+from embedtool.errors import EmbedtoolError
+from embedtool.store.layout import Row
+from embedtool.store.reader import BLOCK_ROWS, Index
+
+
+class Block(NamedTuple):
+    """Images and their unit rows (n, d), in one order."""
+
+    rows: list[Row]
+    vectors: Vectors
+
+
+@dataclass(frozen=True)
+class Images:
+    """All images of one version of an index. blocks: BLOCK_ROWS images each, but for the last, in
+    the order of their ids; copies of one picture each have their row."""
+
+    count: int
+    dim: int
+    blocks: Iterator[Block]
+
+
+@contextmanager
+def read_images(index: Index) -> Iterator[Images]:
+    """Everything read inside is of one version of the index.
+
+    A writer that commits meanwhile waits until this ends, 60 seconds at most, and then stops with
+    IndexLocked: what can be done afterwards is done afterwards. Raises EmbedtoolError where there
+    is no image.
+    """
+    with index.snapshot():
+        count = index.counts()["images"]
+        if not count:
+            raise EmbedtoolError(
+                f"{index.path} holds no image yet: embedtool index PHOTOS --index {index.path}"
+            )
+        yield Images(count, index.dim, _blocks(index))
+
+
+def _blocks(index: Index) -> Iterator[Block]:
+    vectors = np.fromiter(index.vectors(), np.int64)  # 8 bytes an image
+    rows = index.rows()
+    for start in range(0, len(vectors), BLOCK_ROWS):
+        distinct, back = np.unique(vectors[start : start + BLOCK_ROWS], return_inverse=True)
+        stored = index.rows_at(index.places(distinct.tolist()))
+        yield Block(list(islice(rows, BLOCK_ROWS)), stored[back])
+
+
+def full(row: Row) -> bytes:
+    """The absolute path of an image, as the file system has it."""
+    return os.path.join(row.root, row.path)
+
+
+def labels(rows: Sequence[Row]) -> list[bytes]:
+    return [folder_label(row.root, row.path) for row in rows]

@@ -1,0 +1,116 @@
+"""Vectors in .npy files, paths in text files, and images in our own images.jsonl."""
+
+import json
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from embedtool.errors import EmbedtoolError
+from embedtool.interchange.card import Card
+from embedtool.interchange.incoming import BLOCK_ROWS, Arrival, Raw, Shipment
+
+FLOATS = (np.float16, np.float32, np.float64)
+PIECE = 1 << 20  # bytes of a path list read at a time
+
+
+def read_arrays(files: list[Path], paths: Path) -> Shipment:
+    """.npy files, and one list of paths for all of their rows."""
+    arrays = open_arrays(files)
+    rows, named = sum(map(len, arrays)), sum(1 for _ in list_paths(paths))
+    if rows != named:
+        where = files[0] if len(files) == 1 else files[0].parent
+        raise EmbedtoolError(
+            f"{where} holds {rows} vectors, {paths} names {named} paths: expected one path a "
+            "vector, in the same order"
+        )
+    arrivals = map(Arrival, list_paths(paths))
+    blocks = ((list(islice(arrivals, len(raw))), raw) for array in arrays for raw in _cut(array))
+    return Shipment(rows, arrays[0].shape[1], None, tuple(files), blocks)
+
+
+def read_our_folder(folder: Path, card: Card) -> Shipment:
+    """An export of format "npy"."""
+    file, table = folder / "vectors.npy", folder / "images.jsonl"
+    [vectors] = open_arrays([file])
+    with open(table, "rb") as lines:
+        named = sum(1 for _ in lines)
+    if len(vectors) != named:
+        raise EmbedtoolError(
+            f"{file} holds {len(vectors)} vectors, {table} names {named} images: expected as many"
+        )
+    arrivals = _described(table)
+    blocks = ((list(islice(arrivals, len(raw))), raw) for raw in _cut(vectors))
+    return Shipment(len(vectors), vectors.shape[1], card, (file,), blocks)
+
+
+def open_arrays(files: list[Path]) -> list[Raw]:
+    """The rows (n, d) of .npy files, memory-mapped, all of one d. Raises EmbedtoolError where a
+    file is not one whole array of float16, float32 or float64 with two dimensions."""
+    arrays = [_open(file) for file in files]
+    for file, array in zip(files, arrays, strict=True):
+        if array.shape[1] != arrays[0].shape[1]:
+            raise EmbedtoolError(
+                f"{files[0].name} holds vectors of {arrays[0].shape[1]} dimensions, {file.name} of "
+                f"{array.shape[1]}: expected those of one model"
+            )
+    return arrays
+
+
+def list_paths(file: Path) -> Iterator[bytes]:
+    """The paths of a list: each ends with NUL where there is a NUL, else with a line break."""
+    with open(file, "rb") as opened:
+        rest = opened.read(PIECE)
+        end = b"\0" if b"\0" in rest else b"\n"
+        while rest:
+            *whole, rest = rest.split(end)
+            for path in whole:  # a list written on Windows has a return at the end of each line
+                yield path.removesuffix(b"\r") if end == b"\n" else path
+            piece = opened.read(PIECE)
+            if rest and not piece:
+                yield rest
+            rest = rest + piece if piece else b""
+
+
+def _open(path: Path) -> Raw:
+    try:
+        with np.errstate(over="raise"):
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError:
+        raise
+    except Exception as error:  # numpy's reader of headers raises almost anything on hostile ones
+        text = " ".join(str(error).split())
+        raise EmbedtoolError(f"{path} is no .npy file that can be read: {text}") from error
+    if not isinstance(array, np.memmap):
+        raise EmbedtoolError(f"{path} is an archive of arrays: expected one .npy file")
+    if array.dtype.type not in FLOATS or array.ndim != 2 or 0 in array.shape:
+        raise EmbedtoolError(
+            f"expected float16, float32 or float64 of shape (images, dimensions) in {path}, found "
+            f"{array.dtype} {array.shape}"
+        )
+    if array.offset + array.nbytes != path.stat().st_size:
+        raise EmbedtoolError(f"{path} holds more bytes than its {len(array)} rows: is it whole?")
+    return array
+
+
+def _cut(array: Raw) -> Iterator[Raw]:
+    for start in range(0, len(array), BLOCK_ROWS):
+        yield array[start : start + BLOCK_ROWS]
+
+
+def _described(table: Path) -> Iterator[Arrival]:
+    with open(table, "rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                said = json.loads(line)
+                yield Arrival(
+                    os.fsencode(said["path"]),
+                    os.fsencode(said["root"]),
+                    int(np.int64(said["size"])),
+                    int(np.int64(said["mtime_ns"])),
+                    bytes.fromhex(said["sha256"]),
+                )
+            except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+                raise EmbedtoolError(f"{table}: line {number} is broken ({error!r})") from error

@@ -1,0 +1,148 @@
+"""Parquet: exports of ours, and the metadata of a clip-retrieval folder."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from embedtool.errors import EmbedtoolError
+from embedtool.interchange.card import CARD, Card, read_card
+from embedtool.interchange.incoming import BLOCK_ROWS, Arrival, Raw, Shipment
+from embedtool.interchange.read_arrays import open_arrays
+
+DETAILS = ("path_bytes", "root", "root_bytes", "size", "mtime")  # as only our exports mean them
+
+
+def read_table(file: Path) -> Shipment:
+    """One Parquet file with the columns path and vector."""
+    table = _Table(file, "path", ["vector"])
+    with _broken(file):
+        first = next(table.table.iter_batches(1, columns=["vector"]), None)
+    if first is None:
+        raise EmbedtoolError(f"{file} holds no rows")
+    dim = _vectors(first["vector"], file, 0, None).shape[1]
+
+    def blocks() -> Iterator[tuple[list[Arrival], Raw]]:
+        start = 0
+        for arrivals, batch in table.read():
+            yield arrivals, _vectors(batch["vector"], file, start, dim)
+            start += len(arrivals)
+
+    return Shipment(table.rows, dim, table.card, (file,), blocks())
+
+
+def read_parts(arrays: list[Path], files: list[Path]) -> Shipment:
+    """A clip-retrieval folder: .npy parts, and as many Parquet parts with a column image_path."""
+    if len(arrays) != len(files):
+        raise EmbedtoolError(
+            f"{arrays[0].parent} has {len(arrays)} parts, {files[0].parent} has {len(files)}: "
+            "expected as many"
+        )
+    vectors, tables = open_arrays(arrays), [_Table(file, "image_path", []) for file in files]
+    for raw, array, table in zip(vectors, arrays, tables, strict=True):
+        if len(raw) != table.rows:
+            raise EmbedtoolError(
+                f"{array.name} holds {len(raw)} vectors, {table.file.name} names {table.rows} "
+                "images: expected as many"
+            )
+        if (table.card and table.card.text()) != (tables[0].card and tables[0].card.text()):
+            raise EmbedtoolError(f"{files[0].name} and {table.file.name} are of two exports")
+
+    def blocks() -> Iterator[tuple[list[Arrival], Raw]]:
+        for raw, table in zip(vectors, tables, strict=True):
+            start = 0
+            for arrivals, _ in table.read():
+                yield arrivals, raw[start : start + len(arrivals)]
+                start += len(arrivals)
+
+    rows = sum(map(len, vectors))
+    return Shipment(rows, vectors[0].shape[1], tables[0].card, tuple(arrays), blocks())
+
+
+class _Table:
+    """One Parquet file. path: its column of paths; others: columns that it must have besides."""
+
+    def __init__(self, file: Path, path: str, others: list[str]) -> None:
+        self.file, self.path = file, path
+        with _broken(file):
+            self.table = pq.ParquetFile(file, pre_buffer=False)  # it would hold the whole file
+            columns = self.table.schema_arrow
+        for name in (path, *others):
+            if columns.names.count(name) != 1:
+                raise EmbedtoolError(
+                    f"{file}: expected one column {name}, found {', '.join(columns.names)}"
+                )
+        said = (columns.metadata or {}).get(CARD.encode())
+        self.card: Card | None = None if said is None else read_card(said, file)
+        self.rows: int = self.table.metadata.num_rows
+        known = ("sha256", *(DETAILS if self.card else ()))
+        there = [name for name in known if columns.names.count(name) == 1]
+        self.columns = [path, *others, *there]
+
+    def read(self) -> Iterator[tuple[list[Arrival], pa.RecordBatch]]:
+        with _broken(self.file):
+            for batch in self.table.iter_batches(BLOCK_ROWS, columns=self.columns):
+                yield self._arrivals(batch), batch
+
+    def _arrivals(self, batch: pa.RecordBatch) -> list[Arrival]:
+        return [
+            Arrival(name or b"", root, size, mtime, digest and bytes.fromhex(digest))
+            for name, root, size, mtime, digest in zip(
+                _names(batch, self.path, "path_bytes"),
+                _names(batch, "root", "root_bytes"),
+                _column(batch, "size", pa.int64()),
+                _column(batch, "mtime", pa.int64()),
+                _column(batch, "sha256", pa.string()),
+                strict=True,
+            )
+        ]
+
+
+def _names(batch: pa.RecordBatch, text: str, kept: str) -> list[bytes | None]:
+    """Names as bytes: those kept beside the text where it is not exact."""
+    texts = _column(batch, text, pa.string())
+    return [
+        name.encode() if exact is None and name is not None else exact
+        for name, exact in zip(texts, _column(batch, kept, pa.binary()), strict=True)
+    ]
+
+
+def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> Sequence[Any]:
+    if name not in batch.schema.names:
+        return [None] * len(batch)
+    values: list[Any] = batch[name].cast(kind).to_pylist()
+    return values
+
+
+def _vectors(column: pa.Array, file: Path, start: int, dim: int | None) -> Raw:
+    """A column of lists as rows (n, d). start: the number of the first; dim: d, where known."""
+    kind = column.type
+    is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    if not any(is_(kind) for is_ in is_list) or not pa.types.is_floating(kind.value_type):
+        raise EmbedtoolError(f"{file}: expected lists of floats in column vector, found {kind}")
+    lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+    dim = int(lengths[0]) if dim is None else dim
+    wrong = np.flatnonzero((lengths != dim) | (lengths == 0))
+    if wrong.size:
+        raise EmbedtoolError(
+            f"{file}: row {start + wrong[0]} has {lengths[wrong[0]]} dimensions, the first {dim}"
+        )
+    values: Raw = column.flatten().to_numpy(zero_copy_only=False)  # a gap becomes not a number
+    return values.reshape(-1, dim)
+
+
+@contextmanager
+def _broken(file: Path) -> Iterator[None]:
+    """What Arrow says of a file that is damaged, in our words."""
+    try:
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        text = " ".join(str(error).split())
+        raise EmbedtoolError(f"{file} cannot be read as Parquet: {text}") from error

@@ -1,0 +1,61 @@
+"""A Parquet file for embedding-atlas: the columns of `parquet`, and the pictures.
+
+embedding-atlas asks which column is what: `--vector vector` (it projects them itself) and
+`--image image`, a struct of bytes and path, as its viewer and Hugging Face datasets have it.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from embedtool.errors import ImageRejected
+from embedtool.images.decode import thumbnail
+from embedtool.interchange import write_parquet
+from embedtool.interchange.arrow import is_ours, schema, writer
+from embedtool.interchange.card import Card
+from embedtool.store.reader import BLOCK_ROWS, Index
+
+__all__ = ["is_ours", "write"]
+SIDE = 128  # pixels of a thumbnail
+IMAGE = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+
+
+def write(index: Index, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
+    missing = 0
+    columns = schema(card).append(IMAGE)
+    with (
+        TemporaryFile(dir=Path(file.name).parent) as scratch,
+        ThreadPoolExecutor(os.cpu_count()) as threads,
+    ):
+        rows, notes = write_parquet.write(index, scratch, card, seed=seed)
+        with writer(file, columns) as table:  # the index is free again: pictures take a while
+            for batch in pq.ParquetFile(scratch, pre_buffer=False).iter_batches(BLOCK_ROWS):
+                pictures = list(threads.map(_thumbnail, _files(batch)))
+                missing += pictures.count(None)
+                names = batch["path"].to_pylist()
+                images = [
+                    {"bytes": picture, "path": name}
+                    for picture, name in zip(pictures, names, strict=True)
+                ]
+                arrays = [*batch.columns, pa.array(images, IMAGE.type)]
+                table.write_batch(pa.record_batch(arrays, schema=columns))
+    if missing:
+        notes.append(f"{missing:,} pictures cannot be read now and have no thumbnail")
+    return rows, notes
+
+
+def _files(batch: pa.RecordBatch) -> list[bytes]:
+    texts, odd = batch["path"].to_pylist(), batch["path_bytes"].to_pylist()
+    return [kept or text.encode() for text, kept in zip(texts, odd, strict=True)]
+
+
+def _thumbnail(path: bytes) -> bytes | None:
+    try:
+        return thumbnail(Path(os.fsdecode(path)).read_bytes(), SIDE)
+    except (OSError, ImageRejected):
+        return None

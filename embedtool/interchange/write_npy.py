@@ -1,0 +1,59 @@
+"""Plain files for numpy, with no library needed.
+
+vectors.npy       float32 (n, d), unit rows
+paths.txt         their paths, as bytes, a line each; where a name holds a line break itself,
+                  every path ends with NUL instead, as after `find -print0`
+images.jsonl      a JSON object a line: path, root, size, mtime_ns, sha256, label
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from embedtool.interchange.card import Card
+from embedtool.interchange.index_rows import full, labels, read_images
+from embedtool.store.layout import Row
+from embedtool.store.reader import Index
+
+
+def write(index: Index, folder: Path, card: Card, *, seed: int) -> tuple[int, list[str]]:
+    with (
+        read_images(index) as images,
+        open(folder / "vectors.npy", "wb") as vectors,
+        open(folder / "paths.txt", "wb") as paths,
+        open(folder / "images.jsonl", "w", encoding="ascii") as table,
+    ):
+        broken = any(
+            b"\n" in name or b"\r" in name for r in index.rows() for name in (r.root, r.path)
+        )
+        end = b"\0" if broken else b"\n"
+        write_header(vectors, "<f4", images.count, images.dim)
+        for block in images.blocks:
+            vectors.write(block.vectors.astype("<f4").data)
+            paths.writelines(full(row) + end for row in block.rows)
+            table.writelines(
+                _line(row, label) for row, label in zip(block.rows, labels(block.rows), strict=True)
+            )
+        notes = ["a name holds a line break: the paths in paths.txt end with NUL"] if broken else []
+        return images.count, notes
+
+
+def write_header(file: BinaryIO, descr: str, rows: int, dim: int) -> None:
+    """Begin a .npy file of this type and shape; its rows follow."""
+    header = {"descr": np.dtype(descr).str, "fortran_order": False, "shape": (rows, dim)}
+    np.lib.format.write_array_header_1_0(file, header)
+
+
+def _line(row: Row, label: bytes) -> str:
+    said = {
+        "path": os.fsdecode(full(row)),
+        "root": os.fsdecode(row.root),
+        "size": row.size,
+        "mtime_ns": row.mtime_ns,
+        "sha256": row.digest.hex(),
+        "label": os.fsdecode(label),
+    }
+    return json.dumps(said) + "\n"

@@ -1,0 +1,88 @@
+"""The Embedder seam: pixels to unit rows, whatever runs behind it."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.core.types import IMPORTED, Pixels, Recipe, Vectors, unit_rows
+from embedtool.errors import ModelUnavailable, UsageError
+from embedtool.images.decode import POLICY
+from embedtool.models import Backbone, golden, reopen
+
+
+class Embedder(Protocol):
+    """Pixels to unit rows. `embed` may be called from several threads at once."""
+
+    fingerprint: str
+    dim: int
+    size: int
+    batch_size: int  # the one that measured best
+
+    def embed(self, pixels: Pixels) -> Vectors:
+        """uint8 (n, s, s, 3) -> float32 (n, d), C-contiguous, each row of length 1."""
+
+
+class Network(Protocol):
+    """What a runtime offers: uint8 (n, s, s, 3) -> float32 (n, d), from several threads at once."""
+
+    batch_size: int
+
+    def forward(self, pixels: Pixels) -> npt.NDArray[np.float32]: ...
+
+
+class NetworkEmbedder:
+    """A backbone run by LiteRT (CPU) or by TensorFlow (GPU, and the reference)."""
+
+    def __init__(self, backbone: Backbone, *, runtime: str = "litert") -> None:
+        self.fingerprint = backbone.fingerprint
+        self.dim = backbone.dim
+        self.size = backbone.recipe.size
+        if runtime == "litert":
+            from embedtool.models.litert import LiteRTNetwork
+
+            self._network: Network = LiteRTNetwork(backbone.compiled())
+        elif runtime == "tensorflow":
+            if backbone.recipe.precision != "float32":
+                raise UsageError("the tensorflow runtime is float32: pass --precision float32")
+            from embedtool.models.tensorflow_runtime import TensorFlowNetwork
+
+            self._network = TensorFlowNetwork(backbone.folder, backbone.recipe.layer)
+        else:
+            raise UsageError(f"expected runtime litert or tensorflow, received {runtime!r}")
+        self.batch_size = self._network.batch_size
+
+    def embed(self, pixels: Pixels) -> Vectors:
+        return unit_rows(self._network.forward(pixels))
+
+
+class MeanColourEmbedder:
+    """A fake with no network behind it: the mean colour of each cell of a grid, and a constant."""
+
+    grid = 4
+    dim = grid * grid * 3 + 1
+    size = 32
+    batch_size = 4
+    recipe = Recipe("none", "mean colour", "grid", "mean", size, 0, 255, POLICY, "float32")
+    fingerprint = recipe.fingerprint
+
+    def embed(self, pixels: Pixels) -> Vectors:
+        n, cell = len(pixels), self.size // self.grid
+        cells = pixels.reshape(n, self.grid, cell, self.grid, cell, 3).mean((2, 4))
+        return unit_rows(np.hstack([cells.reshape(n, -1), np.ones((n, 1))]))
+
+
+def embedder_of(model: str, recipe: Recipe, *, runtime: str = "litert") -> Embedder:
+    """The embedder an index was made with, or ModelMismatch; ModelUnavailable for vectors that
+    another program made."""
+    if recipe.architecture == IMPORTED:
+        raise ModelUnavailable(
+            f"the vectors of this index were made elsewhere ({model}): no image can be embedded "
+            "here as they were. It is searched by the path of an image in it, or with --row N"
+        )
+    return NetworkEmbedder(reopen(model, recipe), runtime=runtime)
+
+
+def embed_golden(embedder: Embedder) -> Vectors:
+    """The rows (3, d) of the golden pictures."""
+    return embedder.embed(golden.pixels(embedder.size))

@@ -1,0 +1,89 @@
+"""The networks at hand: list them, show a card, take one in."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from embedtool.core.atomic_files import publish_folder
+from embedtool.core.types import PathLike
+from embedtool.errors import UsageError
+from embedtool.models.backbone import (
+    BUILTIN,
+    FULL,
+    Backbone,
+    imported_folder,
+    imported_models,
+    load_backbone,
+    saved_model_folder,
+)
+from embedtool.models.model_folder import MOBILENET, ModelFolder, read_folder, write_folder
+
+RESERVED = ("auto", "builtin")
+
+
+def model_info(model: str = "auto") -> dict[str, Any]:
+    """A network's card: origin, fingerprint, layers with their channels, measured quality."""
+    backbone = load_backbone(model)
+    folder = backbone.folder
+    return {
+        "model": backbone.spec,
+        **({"note": backbone.note} if backbone.note else {}),
+        "architecture": folder.architecture,
+        "alpha": folder.alpha,
+        "size": folder.size,
+        "range": [folder.low, folder.high],
+        "dim": backbone.dim,
+        "precision": backbone.precision,
+        "fingerprint": backbone.fingerprint,
+        "weights_sha256": folder.weights,
+        **({"card": folder.card} if folder.card else {}),
+        "layers": folder.layers,
+    }
+
+
+def import_model(path: PathLike, name: str | None = None) -> Backbone:
+    """Take a MobileNetV2, from a SavedModel or a model folder, into the user cache under a name.
+
+    A SavedModel of a full MobileNetV2 is named mobilenet_v2 unless told otherwise, and serves
+    under that name; others take their folder's. Any other SavedModel stays where it is.
+    Raises UsageError for a name that cannot serve, or that other weights have already.
+    """
+    source = Path(path)
+    if name is not None and (name in RESERVED or not re.fullmatch(r"\w[\w.-]*", name)):
+        raise UsageError(
+            f"expected a name of letters, digits, . _ or -, and none of {', '.join(RESERVED)}; "
+            f"received {name!r}"
+        )
+    if (source / "model.json").exists():
+        found = source
+    elif (source / "saved_model.pb").exists():
+        found = saved_model_folder(source)
+    else:
+        raise UsageError(
+            f"expected a SavedModel folder (with saved_model.pb) or a model folder (with "
+            f"model.json), received {source}. A downloaded archive must be unpacked first"
+        )
+    model = read_folder(found)
+    if model.architecture != MOBILENET:
+        return load_backbone(str(source))
+    is_full = found != source and (model.alpha, model.size) == (1.0, 224)
+    own = name or (FULL if is_full else source.resolve().name)
+    target = imported_folder(own)
+    if target.exists():
+        if read_folder(target).weights != model.weights:
+            raise UsageError(
+                f"{own} is the name of other weights already: choose another with --name, or "
+                f"delete {target}"
+            )
+    else:
+        with publish_folder(target) as draft:
+            write_folder(replace(model, path=draft, name=own, compiled={}), model.tensors())
+    return load_backbone(own)
+
+
+def known_models() -> Iterator[ModelFolder]:
+    """Every network at hand without a connection; its name is its spec."""
+    yield read_folder(BUILTIN)
+    yield from imported_models()

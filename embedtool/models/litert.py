@@ -1,0 +1,42 @@
+"""The CPU runtime: LiteRT with XNNPACK, one interpreter per calling thread."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from ai_edge_litert.interpreter import Interpreter
+
+from embedtool.core.types import Pixels
+from embedtool.models.quiet import hushed
+
+
+class LiteRTNetwork:
+    """uint8 (n, s, s, 3) -> float32 (n, d), not normalised. Safe to call from many threads: each
+    gets its own single-threaded interpreter, and none waits for another."""
+
+    batch_size = 1  # measured: larger batches are 0 to 20 % slower in float32, no faster in int8
+
+    def __init__(self, model: Path | bytes) -> None:
+        self._content = model if isinstance(model, bytes) else model.read_bytes()
+        self._own = threading.local()
+
+    def forward(self, pixels: Pixels) -> npt.NDArray[np.float32]:
+        interpreter = self._interpreter(pixels.shape)
+        interpreter.set_tensor(self._own.input, pixels)
+        interpreter.invoke()
+        result: npt.NDArray[np.float32] = interpreter.get_tensor(self._own.output)
+        return result
+
+    def _interpreter(self, shape: tuple[int, ...]) -> Interpreter:
+        if not hasattr(self._own, "interpreter"):
+            self._own.interpreter = Interpreter(model_content=self._content, num_threads=1)
+            self._own.input = self._own.interpreter.get_input_details()[0]["index"]
+            self._own.output = self._own.interpreter.get_output_details()[0]["index"]
+            self._own.shape = None
+        if self._own.shape != shape:
+            with hushed():
+                self._own.interpreter.resize_tensor_input(self._own.input, shape)
+                self._own.interpreter.allocate_tensors()
+            self._own.shape = shape
+        return self._own.interpreter

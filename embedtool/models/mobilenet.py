@@ -1,0 +1,154 @@
+"""The one Keras MobileNetV2, and the ways weights get into it. Runs on any Keras backend."""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.errors import ModelUnavailable
+from embedtool.models.model_folder import (
+    FINAL_LAYER,
+    MOBILENET,
+    POOLED,
+    ModelFolder,
+    weights_digest,
+)
+
+
+def build(alpha: float, size: int) -> keras.Model:
+    """MobileNetV2 as keras.applications builds it, without its top: (n, s, s, 3) in [-1, 1]."""
+    return keras.applications.MobileNetV2(
+        input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None
+    )
+
+
+def load(model: ModelFolder) -> keras.Model:
+    """The network of a MobileNetV2 model folder with its weights."""
+    network = build(model.alpha, model.size)
+    set_tensors(network, model.tensors())
+    return network
+
+
+def get_tensors(network: keras.Model) -> dict[str, npt.NDArray[np.float32]]:
+    """The weights by "<layer>/<weight>", in Keras's own layouts."""
+    return {w.path: np.asarray(w.value, dtype=np.float32) for w in network.weights}
+
+
+def model_folder(
+    path: Path,
+    tensors: Mapping[str, npt.NDArray[np.float32]],
+    *,
+    name: str,
+    alpha: float,
+    size: int,
+    **more: Any,
+) -> ModelFolder:
+    """What model.json says of a MobileNetV2 with these weights."""
+    return ModelFolder(
+        path=path,
+        name=name,
+        architecture=MOBILENET,
+        weights=weights_digest(tensors),
+        size=size,
+        low=-1.0,
+        high=1.0,
+        layers=layer_channels(build(alpha, size)),
+        layer=FINAL_LAYER,
+        alpha=alpha,
+        **more,
+    )
+
+
+def set_tensors(network: keras.Model, tensors: Mapping[str, npt.NDArray[np.float32]]) -> None:
+    """Raises ModelUnavailable where a name or a shape is not the network's own."""
+    expected = {w.path: w for w in network.weights}
+    if expected.keys() != tensors.keys():
+        odd = sorted(expected.keys() ^ tensors.keys())
+        raise ModelUnavailable(f"expected the weights of a MobileNetV2; {odd[:3]} do not match")
+    for name, weight in expected.items():
+        if tuple(weight.shape) != tensors[name].shape:
+            raise ModelUnavailable(
+                f"expected {name} of shape {tuple(weight.shape)}, received {tensors[name].shape}"
+            )
+        weight.assign(tensors[name])
+
+
+def layer_channels(network: keras.Model) -> dict[str, int]:
+    """The layers one can pool: name -> channels, in the order of the network."""
+    return {
+        layer.name: int(layer.output.shape[-1])
+        for layer in network.layers[1:]
+        if len(layer.output.shape) == 4 and "pad" not in layer.name
+    }
+
+
+def embedding_model(
+    model: ModelFolder, layer: str, *, dtype: str = "uint8", pooling: str = POOLED
+) -> keras.Model:
+    """Pixels (n, s, s, 3) in [0, 255] -> the layer's global average (n, d), not normalised.
+
+    With pooling UNPOOLED: all of the layer's output (n, h, w, d). The layers have names of their
+    own, for Keras would number them, and the same network compile to other bytes each time.
+    """
+    pixels = keras.Input((model.size, model.size, 3), dtype=dtype)
+    floats = keras.ops.cast(pixels, "float32") if dtype != "float32" else pixels
+    scale = keras.layers.Rescaling((model.high - model.low) / 255, model.low, name="scale")
+    scaled = scale(floats)
+    if model.architecture == MOBILENET:
+        network = load(model)
+        part = keras.Model(network.input, network.get_layer(layer).output, name="part")
+        features = part(scaled)
+        if pooling == POOLED:
+            features = keras.layers.GlobalAveragePooling2D(name="pool")(features)
+        return keras.Model(pixels, features, name="embed")
+    from embedtool.models.saved_model import SavedModelLayer
+
+    return keras.Model(pixels, SavedModelLayer(model.saved_model)(scaled))
+
+
+def from_hub_names(variables: Iterable[Any]) -> dict[str, npt.NDArray[np.float32]] | None:
+    """The weights of a TF Hub MobileNetV2 by their Keras names; None where it is another network.
+
+    MobilenetV2/expanded_conv_3/depthwise/depthwise_weights -> block_3_depthwise/kernel, and so on;
+    the classifier's own variables are left out.
+    """
+    tensors = {}
+    for variable in variables:
+        name = variable.name.split(":")[0]
+        if re.search(r"/(Logits|predictions)/", name):
+            continue
+        keras_name = _keras_name(name)
+        if keras_name is None:
+            return None
+        tensors[keras_name] = variable.numpy().astype(np.float32)
+    return tensors
+
+
+def _keras_name(name: str) -> str | None:
+    match = re.fullmatch(
+        r"MobilenetV2/(?:(Conv|Conv_1)|expanded_conv(?:_(\d+))?/(expand|depthwise|project))"
+        r"/(?:(?:depthwise_)?weights|BatchNorm/(gamma|beta|moving_mean|moving_variance))",
+        name,
+    )
+    if match is None:
+        return None
+    stem, block, part, norm = match.groups()
+    if stem == "Conv":
+        return f"bn_Conv1/{norm}" if norm else "Conv1/kernel"
+    if stem == "Conv_1":
+        return f"Conv_1_bn/{norm}" if norm else "Conv_1/kernel"
+    layer = f"block_{block}_{part}" if block else f"expanded_conv_{part}"
+    return f"{layer}_BN/{norm}" if norm else f"{layer}/kernel"
+
+
+def alpha_of(tensors: Mapping[str, npt.NDArray[np.float32]]) -> float | None:
+    """The width multiplier whose network has these shapes; None where none has."""
+    shapes = {name: values.shape for name, values in tensors.items()}
+    for alpha in (1.0, 0.75, 0.5, 0.35, 1.3, 1.4):
+        if {w.path: tuple(w.shape) for w in build(alpha, 96).weights} == shapes:
+            return alpha
+    return None

@@ -1,0 +1,230 @@
+"""What needs TensorFlow: imports foreign models and compiles to LiteRT.
+
+It runs as a child, `python -m embedtool.models.tensorflow_jobs JOB`, so that TensorFlow's memory,
+threads and log lines never enter the process that indexes. The last line of stdout is the answer,
+as JSON.
+A process that has TensorFlow already compiles by itself.
+"""
+
+import hashlib
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from safetensors.numpy import save
+
+from embedtool.core.atomic_files import publish_folder
+from embedtool.core.types import unit_rows
+from embedtool.errors import EmbedtoolError, ModelOffline, ModelUnavailable
+from embedtool.models import golden, int8_calibration, mobilenet
+from embedtool.models.cache import hub_folder
+from embedtool.models.model_folder import (
+    POOLED,
+    SAVED_MODEL,
+    ModelFolder,
+    files_digest,
+    read_folder,
+    weights_digest,
+    write_folder,
+)
+from embedtool.models.quiet import hushed
+from embedtool.models.saved_model import saved_callable
+
+NETWORK_TIMEOUT = 20.0  # seconds without an answer before a download is given up
+PARITY = {"float32": 1e-4, "int8": 0.1}  # largest 1 - cosine allowed after compiling
+
+
+def import_handle(handle: str, name: str, target: str, keras_too: bool) -> None:
+    """Fetch a TF Hub handle, else (for the full MobileNetV2) keras.applications, as a folder."""
+    try:
+        path = _fetched(handle)
+    except ModelOffline as hub_error:
+        if not keras_too:
+            raise
+        try:
+            full = keras.applications.MobileNetV2(
+                input_shape=(224, 224, 3), include_top=False, weights="imagenet"
+            )
+        except Exception as error:  # keras raises bare Exception for a failed download
+            raise ModelOffline(f"{hub_error}; keras.applications: {error}") from error
+        _publish_mobilenet(mobilenet.get_tensors(full), 1.0, 224, name, Path(target))
+        return
+    import_saved_model(path, name, target, _size_in(handle))
+
+
+def import_saved_model(path: str, name: str, target: str, size: int = 0) -> None:
+    """Read a SavedModel: as our MobileNetV2 where its outputs agree, else as an opaque embedder."""
+    call, saved = saved_callable(path)
+    size = size or _declared_size(saved) or 224
+    tensors = mobilenet.from_hub_names(saved.variables) if hasattr(saved, "variables") else None
+    alpha = mobilenet.alpha_of(tensors) if tensors else None
+    pixels = golden.pixels(size)
+    raw = np.asarray(call(tf.constant(pixels / np.float32(255))))
+    if raw.ndim != 2:
+        raise ModelUnavailable(
+            f"expected one vector per image from {path}, received shape {raw.shape}: "
+            "name a feature_vector module"
+        )
+    if tensors and alpha:
+        own = mobilenet.build(alpha, size)
+        mobilenet.set_tensors(own, tensors)
+        pooled = np.asarray(own(pixels / np.float32(127.5) - 1)).mean((1, 2))
+        same = raw.shape == pooled.shape and _worst(raw, pooled) < PARITY["float32"]
+        if same or raw.shape[1] == 1001:  # a classification module: its features are below its top
+            _publish_mobilenet(tensors, alpha, size, name, Path(target))
+            return
+    with publish_folder(Path(target)) as draft:
+        write_folder(
+            ModelFolder(
+                path=draft,
+                name=name,
+                architecture=SAVED_MODEL,
+                weights=files_digest(Path(path)),
+                size=size,
+                low=0.0,
+                high=1.0,
+                layers={"output": int(raw.shape[1])},
+                layer="output",
+                saved_model=os.path.abspath(path),
+            )
+        )
+
+
+def _fetched(handle: str) -> str:
+    """The folder of a TF Hub module, downloaded where it is in no cache. Raises ModelOffline."""
+    os.environ["TFHUB_CACHE_DIR"] = str(hub_folder())
+    socket.setdefaulttimeout(NETWORK_TIMEOUT)
+    import tensorflow_hub as hub
+
+    try:
+        return str(hub.resolve(handle))
+    except Exception as error:  # whatever the network, the archive or the cache raise
+        raise ModelOffline(f"{handle} cannot be fetched: {error}") from error
+
+
+def _publish_mobilenet(
+    tensors: dict[str, np.ndarray], alpha: float, size: int, name: str, target: Path
+) -> None:
+    with publish_folder(target) as draft:
+        model = mobilenet.model_folder(draft, tensors, name=name, alpha=alpha, size=size)
+        write_folder(model, tensors)
+
+
+def import_head(handle: str, target: str) -> None:
+    """Take the ImageNet classifier of a TF Hub module, and say of which network it is the top."""
+    _, saved = saved_callable(_fetched(handle))
+    below = mobilenet.from_hub_names(saved.variables)
+    top = {v.name.split("/")[-1]: v.numpy() for v in saved.variables if "/Logits/" in v.name}
+    if below is None or top.keys() != {"weights:0", "biases:0"}:
+        raise ModelUnavailable(f"expected a MobileNetV2 with its classes at {handle}")
+    # The first of its 1,001 outputs is "background", which no image was labelled.
+    tensors = {
+        "weights": np.ascontiguousarray(top["weights:0"][0, 0].T[1:], np.float32),
+        "bias": np.ascontiguousarray(top["biases:0"][1:], np.float32),
+    }
+    card = {
+        "handle": handle,
+        "features": weights_digest(below),
+        "sha256": weights_digest(tensors),
+    }
+    with publish_folder(Path(target)) as draft:
+        (draft / "head.safetensors").write_bytes(save(tensors))
+        (draft / "head.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+
+
+def compile_folder(
+    folder: str, layer: str, precision: str, pooling: str, target: str, about: dict[str, Any]
+) -> None:
+    """Compile one layer's output to `target`/model.tflite, after a check against Keras."""
+    with publish_folder(Path(target)) as draft:
+        content = to_litert(read_folder(Path(folder)), layer, precision, pooling=pooling)
+        (draft / "model.tflite").write_bytes(content)
+        about = {**about, "sha256": hashlib.sha256(content).hexdigest()}
+        (draft / "compiled.json").write_text(json.dumps(about, indent=1), "utf-8")
+
+
+def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = POOLED) -> bytes:
+    """LiteRT bytes: uint8 (n, s, s, 3) -> float32 (n, d), or (n, h, w, d) where it is not pooled.
+
+    Raises ModelUnavailable where the compiled model does not agree with Keras on the golden images.
+    """
+    from embedtool.models.litert import LiteRTNetwork
+
+    dtype = "uint8" if precision == "float32" else "float32"
+    embed = mobilenet.embedding_model(model, layer, dtype=dtype, pooling=pooling)
+    signature = [tf.TensorSpec((None, model.size, model.size, 3), dtype)]
+    graph = tf.function(embed, input_signature=signature, autograph=False)
+    function = graph.get_concrete_function()
+    with hushed():
+        # From a Keras model it would write a SavedModel first and read it back: six times as long.
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
+        if precision == "int8":
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            converter.representative_dataset = lambda: _calibration(model.size)
+            converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = tf.uint8
+        content: bytes = converter.convert()
+    pixels = golden.pixels(model.size)
+    reference = np.asarray(embed(pixels.astype(dtype)))
+    off = _worst(LiteRTNetwork(content).forward(pixels), reference)
+    if off > PARITY[precision]:
+        raise ModelUnavailable(
+            f"{model.name} compiled to {precision} differs from Keras by {off:.2g} in cosine"
+        )
+    return content
+
+
+def _calibration(size: int) -> Iterator[list[np.ndarray]]:
+    for pixels in int8_calibration.pixels(size):
+        yield [pixels[None].astype(np.float32)]
+
+
+def _worst(a: np.ndarray, b: np.ndarray) -> float:
+    """The largest 1 - cosine between rows of (n, ...)."""
+    one, other = (unit_rows(rows.reshape(len(rows), -1)) for rows in (a, b))
+    return float(1 - (one * other).sum(1).min())
+
+
+def _size_in(handle: str) -> int:
+    """The input size a handle tells: mobilenet_v2_100_224/feature_vector/5 -> 224, else 0."""
+    sizes = [
+        int(p) for p in handle.replace("/", "_").split("_") if p.isdigit() and 64 <= int(p) < 1024
+    ]
+    return sizes[-1] if sizes else 0
+
+
+def _declared_size(saved: Any) -> int:
+    for signature in getattr(saved, "signatures", {}).values():
+        for spec in signature.structured_input_signature[1].values():
+            if len(spec.shape) == 4 and spec.shape[1]:
+                return int(spec.shape[1])
+    return 0
+
+
+JOBS: dict[str, Callable[..., None]] = {
+    "import_handle": import_handle,
+    "import_saved_model": import_saved_model,
+    "import_head": import_head,
+    "compile_folder": compile_folder,
+}
+
+
+def main(job: str) -> None:
+    request = json.loads(job)
+    answer = {}
+    try:
+        JOBS[request.pop("job")](**request)
+    except EmbedtoolError as error:
+        answer = {"kind": type(error).__name__, "error": str(error)}
+    print("\n" + json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

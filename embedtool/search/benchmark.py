@@ -1,0 +1,247 @@
+"""`bench search`: exact and approximate search side by side, on vectors of a real collection."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.core.types import PathLike, Progress, Source, Vectors, normalise
+from embedtool.errors import UsageError
+from embedtool.search import (
+    Exact,
+    Searcher,
+    Similarities,
+    build_search,
+    milliseconds,
+    open_searcher,
+    share_found,
+)
+from embedtool.search.results import MIN_RECALL, RECALL_AT, Certificate
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer, create
+
+QUERIES = 1000  # held back from the index: what recall and speed are measured with
+TIMED = 200
+TIMED_EXACT = 10
+COMMIT_ROWS = 65_536
+NEIGHBOURS = 8  # a grown vector lies between one of the collection and one of its 8 nearest
+NOISE = 0.15  # of a grown vector's length, besides
+
+
+@dataclass(frozen=True)
+class SearchBenchRow:
+    """One way to search: milliseconds a query, alone and in a batch over all cores; recall by k;
+    megabytes resident besides the files that are mapped."""
+
+    search: str
+    p50_ms: float
+    p99_ms: float
+    batch_ms: float
+    times_exact_p50: float
+    times_exact_batch: float
+    recall: dict[str, float]
+    resident_mb: float | None  # None where the system does not tell
+
+
+@dataclass(frozen=True)
+class SearchBenchReport:
+    vectors: int
+    grown: int  # of them, made between real ones
+    dim: int
+    build_seconds: float
+    certificate: Certificate
+    rows: tuple[SearchBenchRow, ...]
+
+
+def run_search_bench(
+    index: PathLike,
+    *,
+    vectors: int | None = None,
+    min_recall: float = MIN_RECALL,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> SearchBenchReport:
+    """Measure exact and approximate search over the vectors of an index, on this machine.
+
+    1,000 of its vectors are held back as queries. vectors: how many to search among; where the
+    index has fewer, more are grown between neighbours among them. Each way to search runs in a
+    process of its own. Raises UsageError where the index is too small.
+    """
+    with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
+        place = Path(scratch)
+        with Index(index) as source, source.snapshot():
+            held, real = _split(source, seed)
+            wanted = vectors or len(real)
+            np.save(place / "queries.npy", held)
+            _write(source, place / "index", real, wanted, seed, progress)
+        with Writer(place / "index") as writer:
+            start = time.perf_counter()
+            certificate = build_search(writer, min_recall=min_recall, seed=seed, progress=progress)
+            build_seconds = time.perf_counter() - start
+            dim = writer.dim
+        exact, truth = _measure(place, "exact")
+        approximate, found = _measure(place, "approximate")
+        return SearchBenchReport(
+            vectors=wanted,
+            grown=max(wanted - len(real), 0),
+            dim=dim,
+            build_seconds=build_seconds,
+            certificate=certificate,
+            rows=(
+                _row("exact", exact, exact, truth, truth),
+                _row(certificate.method, approximate, exact, found, truth),
+            ),
+        )
+
+
+def _split(source: Index, seed: int) -> tuple[Vectors, npt.NDArray[np.void]]:
+    """Query vectors, and the places of the others."""
+    places = source.places_after(0)
+    if len(places) < 2 * QUERIES:
+        raise UsageError(
+            f"expected an index of at least {2 * QUERIES:,} vectors to measure, {source.path} has "
+            f"{len(places):,}. Index more photos"
+        )
+    held = np.random.default_rng(seed).choice(len(places), QUERIES, replace=False)
+    return source.rows_at(places[held]), np.delete(places, held)
+
+
+def _write(
+    source: Index,
+    target: Path,
+    real: npt.NDArray[np.void],
+    wanted: int,
+    seed: int,
+    progress: Progress | None,
+) -> None:
+    """An index of `wanted` vectors: the real ones, then grown ones."""
+    with create(
+        target,
+        model=source.model,
+        recipe=source.recipe,
+        dim=source.dim,
+        golden=np.zeros((0, source.dim), np.float32),
+        created_by="bench",
+    ) as writer:
+        for start in range(0, min(len(real), wanted), COMMIT_ROWS):
+            places = real[start : min(start + COMMIT_ROWS, wanted)]
+            _commit(writer, start, source.rows_at(places))
+        if wanted <= len(real):
+            return
+        near = _neighbours(source, real)
+        random = np.random.default_rng(seed)
+        for start in range(len(real), wanted, COMMIT_ROWS):
+            count = min(COMMIT_ROWS, wanted - start)
+            _commit(writer, start, _grow(source, real, near, count, random))
+            if progress:
+                progress(start + count - len(real), wanted - len(real), 0, "growing vectors")
+
+
+def _commit(writer: Writer, first: int, rows: Vectors) -> None:
+    digests = [b"%032d" % (first + n) for n in range(len(rows))]
+    files = [Source(b"/", b"%d" % (first + n), 0, 0) for n in range(len(rows))]
+    writer.commit(
+        vectors=list(zip(digests, rows, strict=True)),
+        images=list(zip(files, digests, strict=True)),
+        renames=[],
+        rejects=[],
+    )
+
+
+def _neighbours(source: Index, real: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+    """The places (n, 8) of the nearest to each, itself first left out."""
+    searcher = open_searcher(source)
+    near = [searcher.nearest(rows, NEIGHBOURS + 1)[1][:, 1:] for _, rows in source.blocks_at(real)]
+    by_id = source.places_after(0)
+    return by_id[np.searchsorted(by_id["id"], np.concatenate(near))]
+
+
+def _grow(
+    source: Index,
+    real: npt.NDArray[np.void],
+    near: npt.NDArray[np.void],
+    count: int,
+    random: np.random.Generator,
+) -> Vectors:
+    """Rows on the way from a vector to one of its neighbours, and a little off it."""
+    of = random.integers(len(real), size=count)
+    share = random.uniform(0.2, 0.8, (count, 1)).astype(np.float32)
+    rows = source.rows_at(real[of]) * (1 - share)
+    rows += source.rows_at(near[of, random.integers(NEIGHBOURS, size=count)]) * share
+    scale = NOISE / np.sqrt(source.dim)
+    rows += random.normal(0, scale, rows.shape).astype(np.float32)
+    return normalise(rows)
+
+
+def _measure(place: Path, kind: str) -> tuple[dict[str, float], dict[int, Similarities]]:
+    """The figures of one way to search, and by k the similarities (m, k) it found."""
+    child = subprocess.run(
+        [sys.executable, "-P", "-m", "embedtool.search.benchmark", str(place), kind],
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    figures: dict[str, float] = json.loads(child.stdout)
+    return figures, {k: np.load(place / f"{kind}-{k}.npy") for k in RECALL_AT}
+
+
+def _child(place: Path, kind: str) -> None:
+    queries = np.load(place / "queries.npy")
+    with Index(place / "index") as index, index.snapshot():
+        before = _resident()
+        searcher: Searcher = Exact(index) if kind == "exact" else open_searcher(index)
+        for k in RECALL_AT:  # which reads and checks all there is
+            np.save(place / f"{kind}-{k}.npy", searcher.nearest(queries, k)[0])
+        start = time.perf_counter()
+        searcher.nearest(queries, 10)
+        batch = (time.perf_counter() - start) * 1000 / len(queries)
+        times = milliseconds(searcher, queries[: TIMED_EXACT if kind == "exact" else TIMED])
+        after = _resident()
+    print(
+        json.dumps(
+            {
+                "p50": float(np.median(times)),
+                "p99": float(np.percentile(times, 99)),
+                "batch": batch,
+                "resident": after and before and after - before,
+            }
+        )
+    )
+
+
+def _resident() -> float | None:
+    """Bytes of this process in memory, files mapped from disk left out."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return None
+    [line] = [line for line in status.splitlines() if line.startswith("RssAnon:")]
+    return float(line.split()[1]) * 1024
+
+
+def _row(
+    name: str,
+    own: dict[str, float],
+    exact: dict[str, float],
+    found: dict[int, Similarities],
+    truth: dict[int, Similarities],
+) -> SearchBenchRow:
+    return SearchBenchRow(
+        search=name,
+        p50_ms=own["p50"],
+        p99_ms=own["p99"],
+        batch_ms=own["batch"],
+        times_exact_p50=exact["p50"] / own["p50"],
+        times_exact_batch=exact["batch"] / own["batch"],
+        recall={str(k): share_found(found[k], truth[k], k) for k in RECALL_AT},
+        resident_mb=own["resident"] and own["resident"] / 1e6,
+    )
+
+
+if __name__ == "__main__":
+    _child(Path(sys.argv[1]), sys.argv[2])

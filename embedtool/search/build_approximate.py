@@ -1,0 +1,228 @@
+"""Makes the approximate index of a collection, measures it, and publishes it where it holds.
+
+Recall is measured as a user meets it: with vectors of this collection that are not in the index
+yet, against exact search, through the code that answers queries.
+"""
+
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.core.types import Progress, Vectors
+from embedtool.errors import DerivedDamaged, UsageError
+from embedtool.search.exact import Block, Similarities, merge, nearest
+from embedtool.search.faiss_index import BEARINGS, Approximate, principal_axes, walk
+from embedtool.search.results import EXACT_ROWS, MIN_RECALL, RECALL_AT, Certificate
+from embedtool.search.searcher import Certified, Exact, Searcher
+from embedtool.store.derived import SEARCH, publish, read_about
+from embedtool.store.reader import Index
+from embedtool.store.writer import Writer
+
+HELD_OUT = 1000  # queries that recall is measured with
+UNSURE = 0.002  # of the recall of others, so that the cheapest setting is none of mere luck
+SAMPLE = 20_480  # vectors that axes and codes are fitted to
+SAMPLE_OF_A_LIST = 40  # the fewest that faiss fits a list to without complaint
+TIMED = 200  # queries that latency is measured with
+TIMED_EXACT = 5
+SAME = 1e-6  # of two similarities: equal rows may stand for one another
+ADD_ROWS = 16_384  # at a time: 84 MB at d = 1,280; faiss prepares anew for every call
+
+
+@dataclass(frozen=True)
+class Plan:
+    method: str
+    dimensions: int
+    bytes: int  # of a vector, roughly: tells what need not be tried
+    settings: tuple[tuple[int, int], ...]  # (breadth, candidates for a match), cheapest first
+
+
+PLANS = (
+    Plan(
+        "HNSW24_SQ8",
+        223,
+        460,
+        ((64, 3), (80, 3), (96, 3), (112, 3), (128, 3), (192, 4), (256, 6), (512, 10), (1024, 20)),
+    ),
+    Plan(
+        "IVF{lists},PQ{pairs}x4fs", 127, 45, ((16, 20), (32, 40), (64, 40), (128, 80), (256, 160))
+    ),
+)
+
+
+def have_certified(
+    index: Index,
+    min_recall: float | None,
+    max_memory: int | None,
+    *,
+    progress: Progress | None = None,
+) -> bool:
+    """Whether the approximate index holds what is asked for; one that does is built if need be.
+
+    Warns where none can. Raises IndexLocked where one must be built while another process writes.
+    """
+    recall = MIN_RECALL if min_recall is None else min_recall
+    if not 0 < recall <= 1:
+        raise UsageError(f"expected a recall above 0 and up to 1, received {min_recall}")
+    if index.counts()["vectors"] <= EXACT_ROWS:
+        return False
+    try:
+        about = read_about(index.path, SEARCH, index.fingerprint)
+    except DerivedDamaged:
+        about = None
+    if about and Certificate(**about).holds(recall, max_memory):
+        return True
+    with Writer(index.path) as writer:
+        made = build_search(writer, min_recall=recall, max_memory=max_memory, progress=progress)
+    return made.holds(recall, max_memory)
+
+
+def build_search(
+    index: Writer,
+    *,
+    min_recall: float = MIN_RECALL,
+    max_memory: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Certificate:
+    """Build, measure and publish the first plan whose recall and memory hold.
+
+    Where none does, a warning says so, nothing is published, and the certificate of the last is
+    returned.
+    """
+    index.drop((), ())  # a vector without an image might get one again, and must not be forgotten
+    trial = _Trial(index, seed, progress)
+    count = len(trial.rest) + len(trial.held)
+    fitting = [p for p in PLANS if max_memory is None or p.bytes * count <= max_memory]
+    for plan in fitting or PLANS[-1:]:
+        certificate, approximate = trial.run(plan, min_recall, max_memory)
+        if certificate.holds(min_recall, max_memory):
+            publish(
+                index.path,
+                SEARCH,
+                "faiss",
+                asdict(certificate),
+                approximate.write,
+                fingerprint=index.fingerprint,
+            )
+            return certificate
+    limit = "" if max_memory is None else f" within {max_memory / 1e6:,.0f} MB"
+    warnings.warn(
+        f"no approximate index of these {certificate.vectors:,} vectors finds {min_recall:.1%} of "
+        f"what exact search finds{limit} (the last one tried: "
+        f"{certificate.recall['10']:.1%} in {certificate.memory_bytes / 1e6:,.0f} MB), so "
+        "search is exact",
+        stacklevel=2,
+    )
+    return certificate
+
+
+class _Trial:
+    """One collection, its held-out queries and what exact search finds for them."""
+
+    def __init__(self, index: Writer, seed: int, progress: Progress | None) -> None:
+        self.index = index
+        self.seed = seed
+        self.progress = progress
+        random = np.random.default_rng(seed)
+        places = index.places_after(0)
+        self.last_id = int(places["id"][-1])
+        self.held = np.sort(random.choice(places, HELD_OUT, replace=False), order="id")
+        rest = places[~np.isin(places["id"], self.held["id"])]
+        self.sample = index.rows_at(random.choice(rest, min(SAMPLE, len(rest)), replace=False))
+        self.axes = principal_axes(self.sample)
+        self.queries = index.rows_at(self.held)
+        self.rest, self.truth = self._survey(np.sort(rest, order=["segment", "row"]))
+        times = milliseconds(Exact(index), self.queries[: TIMED_EXACT + 1])
+        self.exact_p50_ms = float(np.median(times[1:]))  # the first checks every segment
+
+    def run(
+        self, plan: Plan, min_recall: float, max_memory: int | None
+    ) -> tuple[Certificate, Approximate]:
+        """Build a plan's index, and measure its settings until one holds."""
+        start = time.perf_counter()
+        dimensions = min(plan.dimensions, self.index.dim - 1)
+        dimensions -= 1 - dimensions % 2  # one more is added, and codes come in pairs
+        method = plan.method.format(
+            pairs=(dimensions + 1) // 2, lists=len(self.sample) // SAMPLE_OF_A_LIST
+        )
+        approximate = Approximate.empty(method, self.sample, self.axes[:dimensions])
+        self._fill(approximate)
+        for breadth, candidates in plan.settings:
+            certificate = Certificate(
+                method=method,
+                dimensions=dimensions,
+                breadth=breadth,
+                candidates=candidates,
+                vectors=len(self.rest) + len(self.held),
+                last_id=self.last_id,
+                recall={},
+                queries=len(self.held),
+                latency_p50_ms=0,
+                latency_p99_ms=0,
+                exact_p50_ms=self.exact_p50_ms,
+                memory_bytes=0,
+                build_seconds=0,
+                min_recall=min_recall,
+                max_memory=max_memory,
+                seed=self.seed,
+            )
+            searcher = Certified(self.index, approximate, certificate)
+            recall = {
+                str(k): share_found(searcher.nearest(self.queries, k)[0], self.truth, k)
+                for k in RECALL_AT
+            }
+            if recall["10"] >= min(min_recall + UNSURE, 1):
+                break
+        times = milliseconds(searcher, self.queries[:TIMED])
+        approximate.add(self.held["id"], self.queries)
+        measured = replace(
+            certificate,
+            recall=recall,
+            latency_p50_ms=float(np.median(times)),
+            latency_p99_ms=float(np.percentile(times, 99)),
+            memory_bytes=approximate.size(),
+            build_seconds=time.perf_counter() - start,
+        )
+        return measured, approximate
+
+    def _survey(self, rest: npt.NDArray[np.void]) -> tuple[npt.NDArray[np.void], Similarities]:
+        """PLACE records (n,) in the order they are best laid in, and what exact search finds
+        among them for the held-out queries."""
+        best = np.full((len(self.held), max(RECALL_AT)), -np.inf, np.float32)
+        found = np.full(best.shape, -1, np.int64)
+        by, along = self.axes[BEARINGS], []
+        for ids, rows in self._read(rest, "measuring exact search"):
+            along.append(rows @ by.T)
+            best, found = merge(best, found, *nearest(self.queries, [(ids, rows)], best.shape[1]))
+        return rest[walk(np.concatenate(along))], best
+
+    def _fill(self, approximate: Approximate) -> None:
+        """Add all but the held-out vectors."""
+        for ids, rows in self._read(self.rest, "preparing search"):
+            approximate.add(ids, rows)
+
+    def _read(self, places: npt.NDArray[np.void], stage: str) -> Iterator[Block]:
+        for start in range(0, len(places), ADD_ROWS):
+            part = places[start : start + ADD_ROWS]
+            yield part["id"], self.index.rows_at(part)
+            if self.progress:
+                self.progress(start + len(part), len(places), 0, stage)
+
+
+def share_found(found: Similarities, truth: Similarities, k: int) -> float:
+    """recall@k: of what exact search finds (m, k or more), the share among found (m, k)."""
+    return float((found >= truth[:, k - 1 : k] - SAME).mean())
+
+
+def milliseconds(searcher: Searcher, queries: Vectors) -> list[float]:
+    """What each query (m, d) takes by itself, for its 10 nearest."""
+    times = []
+    for query in queries:
+        start = time.perf_counter()
+        searcher.nearest(query[None], 10)
+        times.append((time.perf_counter() - start) * 1000)
+    return times

@@ -1,0 +1,180 @@
+"""A FAISS index over a few principal axes of the vectors: it proposes, exact comparison decides.
+
+The axes are of the vectors themselves, not of the vectors less their mean, so that the inner
+product along them ranks as cosine does. A stored vector gets one coordinate more, the length of
+what lies off the axes: all are of length 1 again, which a graph of neighbours needs to be walked
+well (Bachrach et al., 2014). A query gets SHARED of that length: what is near it along the axes is
+near it off them too, by an unknown part of the product of both lengths, and to guess at it ranks
+better than to leave it out.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.core.types import Vectors
+from embedtool.search.exact import Ids, threads_for
+
+EFFORT = 200  # efConstruction: a graph that is laid with care is walked in fewer steps
+SHARED = 0.5  # 25 candidates then hold what 50 did with 0; 0.4 and 0.6 do about the same
+WALKED = 192  # axes that a graph is walked by from a centre
+# Of the axes those that `walk` goes by: cells of 15 vectors at a million. The first, which is
+# nearly the mean, tells rows apart the least.
+BEARINGS = slice(1, 17)
+
+
+def principal_axes(sample: Vectors) -> npt.NDArray[np.float32]:
+    """The axes (d, d), one a row, that sample rows (n, d) spread most along, descending."""
+    _, axes = np.linalg.eigh(sample.T @ sample)
+    return np.ascontiguousarray(axes.T[::-1])
+
+
+def walk(along: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    """An order (n,) in which near rows follow one another, from where they lie along the axes at
+    BEARINGS (n, b): by the side of the median that they are on, axis after axis.
+
+    Laid and asked in this order, what one search reads is mostly still in the cache for the next.
+    """
+    sides = along > np.median(along, axis=0)
+    return np.argsort(sides @ (1 << np.arange(along.shape[1])[::-1]), kind="stable")
+
+
+class Approximate:
+    """faiss ids are vector ids. Not for several threads at once; uses all cores by itself."""
+
+    def __init__(self, index: Any, method: str) -> None:  # faiss tells no types of inner indexes
+        self._index = index
+        self._breadth = "efSearch" if method.startswith("HNSW") else "nprobe"
+        self.count = int(index.ntotal)
+        axes = self._axes()[:-1]
+        walked = axes[:WALKED]  # filled up to a multiple of 8: faiss is slow with other numbers
+        self.walked_axes = np.pad(walked, ((0, -len(walked) % 8), (0, 0)))
+        self._graph: Any = None
+
+    @classmethod
+    def empty(cls, method: str, sample: Vectors, axes: npt.NDArray[np.float32]) -> "Approximate":
+        """An index of a faiss factory name over axes (a, d), trained on sample rows (n, d), with
+        nothing in it."""
+        matrix = np.pad(axes, ((0, 1), (0, 0)))  # the last is for `_lift`
+        rotation = faiss.LinearTransform(matrix.shape[1], matrix.shape[0], False)
+        faiss.copy_array_to_vector(matrix.ravel(), rotation.A)
+        rotation.is_trained = True
+        inner = faiss.index_factory(len(matrix), method, faiss.METRIC_INNER_PRODUCT)
+        inner.train(_lift(rotation, sample))
+        if method.startswith("HNSW"):
+            inner.hnsw.efConstruction = EFFORT  # type: ignore[attr-defined]
+        return cls(faiss.IndexPreTransform(rotation, faiss.IndexIDMap(inner)), method)
+
+    @classmethod
+    def open(cls, file: Path, method: str, *, grow: bool = False) -> "Approximate":
+        """Memory-mapped, or with `grow` in memory, so that vectors can be added.
+
+        The file must have been checked: faiss reads most damage as if whole.
+        """
+        return cls(faiss.read_index(str(file), 0 if grow else faiss.IO_FLAG_MMAP_IFC), method)
+
+    def write(self, write: Callable[[bytes], object]) -> None:
+        """Hand the file's content to `write`, piece by piece."""
+        faiss.write_index(self._index, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]
+
+    def size(self) -> int:
+        """The bytes that `write` writes."""
+        sizes: list[int] = []
+        self.write(lambda part: sizes.append(len(part)))
+        return sum(sizes)
+
+    def add(self, ids: Ids, rows: Vectors) -> None:
+        lifted = _lift(self._rotation(), rows)
+        self._mapped().add_with_ids(lifted, ids)
+        self.count += len(ids)
+        self._index.ntotal = self.count  # faiss counts where it is called
+
+    def propose(self, queries: Vectors, count: int, breadth: int) -> Ids:
+        """For each query (m, d) the ids (m, count) that look nearest; -1 where it has no more.
+
+        breadth: how much of the index is looked at, efSearch of a graph or nprobe of lists.
+        """
+        if self._breadth == "efSearch":  # with fewer known a walk ends, however many are wanted
+            breadth = max(breadth, count)
+        faiss.ParameterSpace().set_index_parameter(self._index, self._breadth, breadth)
+        with threads_for(queries):
+            lifted = _lift(self._rotation(), queries)
+            lifted[:, -1] *= SHARED
+            order = walk(lifted[:, BEARINGS])
+            found = np.empty((len(queries), min(count, self.count)), np.int64)
+            found[order] = self._mapped().search(lifted[order], found.shape[1])[1]
+        return found
+
+    def ids(self) -> Ids:
+        """The vector ids (n,) in the order they were added."""
+        return faiss.vector_to_array(self._mapped().id_map)
+
+    def see_from_centre(self, along: Vectors) -> None:
+        """Tell where all vectors lie along `walked_axes` (n, a) from a centre, in the order of
+        `ids`: a graph is walked by that in `around`."""
+        if self._breadth == "efSearch":
+            half = faiss.ScalarQuantizer.QT_fp16
+            self._seen = faiss.IndexScalarQuantizer(
+                along.shape[1], half, faiss.METRIC_INNER_PRODUCT
+            )
+            self._seen.add(along)
+            graph: Any = faiss.IndexHNSW
+            self._graph = graph(self._seen, 1)  # named above: faiss holds a bare address
+            inner: Any = faiss.downcast_index(self._mapped().index)
+            self._graph.hnsw = inner.hnsw
+            self._graph.ntotal = len(along)
+
+    def around(
+        self, starts: npt.NDArray[np.int64], directions: Vectors, count: int, breadth: int
+    ) -> npt.NDArray[np.int64]:
+        """For each of these vectors, given by its place (m,) in the order of `ids` and its
+        direction (m, d) from a centre, the places (m, count) of what looks nearest in that
+        direction; -1 where there is no more. After `see_from_centre`.
+
+        A graph is walked from the vector itself.
+        """
+        if self._graph is None:
+            inner = self._mapped().index
+            faiss.ParameterSpace().set_index_parameter(inner, self._breadth, breadth)
+            found: Ids = inner.search(self._rotation().apply(directions), count)[1]
+            return found
+        self._graph.hnsw.efSearch = breadth
+        asked = self._seen.reconstruct_batch(starts)  # these are named: faiss gets bare addresses
+        first = starts.astype(np.int32)
+        similar = np.ones(len(starts), np.float32)
+        products = np.empty((len(starts), count), np.float32)
+        found = np.empty((len(starts), count), np.int64)
+        self._graph.search_level_0(
+            len(starts),
+            faiss.swig_ptr(asked),
+            count,
+            faiss.swig_ptr(first),
+            faiss.swig_ptr(similar),
+            faiss.swig_ptr(products),
+            faiss.swig_ptr(found),
+            1,  # each has one start
+            1,
+        )
+        return found
+
+    def _axes(self) -> npt.NDArray[np.float32]:
+        """Of principal axes (a, d), and of 0 for what `_lift` adds."""
+        rotation = self._rotation()
+        return faiss.vector_to_array(rotation.A).reshape(rotation.d_out, rotation.d_in)
+
+    def _rotation(self) -> Any:
+        return faiss.downcast_VectorTransform(self._index.chain.at(0))
+
+    def _mapped(self) -> Any:
+        return faiss.downcast_index(self._index.index)
+
+
+def _lift(rotation: faiss.VectorTransform, rows: Vectors) -> Vectors:
+    """Unit rows along the axes, and in the last coordinate what makes them of length 1 again."""
+    along: Vectors = rotation.apply(rows)
+    along[:, -1] = np.sqrt((1 - np.einsum("nd,nd->n", along, along)).clip(min=0))
+    return along

@@ -1,0 +1,101 @@
+"""What lies where in an index folder: file names, format, schema, records."""
+
+import os
+import re
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedtool.errors import IndexDamaged
+
+FORMAT = 2  # read back to 1; a writer turns 1 into 2, see embedtool.store.writer
+APPLICATION_ID = 0x656D6264  # "embd": tells our catalogue from any other SQLite file
+LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
+RECORD = "decoding"  # see embedtool.images.quarantine
+# What may stand in the folder of an index that was killed in its making, or lost its catalogue.
+UNMADE = re.compile(rf"\..*|catalog\..*|vectors|derived|writer\.lock|{RECORD}")
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL);
+CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
+CREATE TABLE segments (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL);
+CREATE TABLE vectors (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,
+    segment INTEGER NOT NULL REFERENCES segments, row INTEGER NOT NULL, crc INTEGER);
+CREATE INDEX vectors_by_place ON vectors (segment, row);
+CREATE TABLE images (id INTEGER PRIMARY KEY, root INTEGER NOT NULL REFERENCES roots,
+    path BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
+    vector INTEGER NOT NULL REFERENCES vectors, UNIQUE (root, path));
+CREATE INDEX images_by_vector ON images (vector);
+CREATE TABLE rejects (root INTEGER NOT NULL REFERENCES roots, path BLOB NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (root, path));
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One image as the catalogue knows it."""
+
+    id: int
+    root: bytes
+    path: bytes
+    size: int
+    mtime_ns: int
+    digest: bytes  # SHA-256 of the file's bytes
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """One reject as the catalogue knows it."""
+
+    root: bytes
+    path: bytes
+    size: int
+    mtime_ns: int
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    id: int
+    rows: int
+    bytes: int
+    sha256: str
+
+
+def foreign_files(path: Path) -> list[Path]:
+    """What stands in a folder that an index without a catalogue has no use for."""
+    inside = [*path.glob("*"), *(path / "vectors").glob("*")] if path.exists() else []
+    return [file for file in inside if not UNMADE.fullmatch(str(file.relative_to(path)))]
+
+
+def exists(path: str | os.PathLike[str]) -> bool:
+    return (Path(path) / "catalog.sqlite").is_file()
+
+
+def segment_file(index: Path, number: int) -> Path:
+    return index / "vectors" / f"{number:06d}.npy"
+
+
+def damaged(index: Path, what: str) -> IndexDamaged:
+    return IndexDamaged(
+        f"index {index} is damaged: {what}. Restore it from a copy, or index the photos again into "
+        "a new folder; `embedtool verify` lists all that is wrong"
+    )
+
+
+def connect(file: Path) -> sqlite3.Connection:
+    uri = file.absolute().as_uri() + ("?mode=rwc" if file.suffix == ".new" else "?mode=rw")
+    db = sqlite3.connect(
+        uri, uri=True, isolation_level=None, timeout=LOCK_WAIT, check_same_thread=False
+    )
+    try:
+        # EXTRA: a commit also syncs the folder its journal is gone from. Compaction deletes files
+        # after a commit that a journal brought back by a power cut would undo.
+        db.execute("PRAGMA synchronous = EXTRA")
+        db.execute("PRAGMA foreign_keys = ON")
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db

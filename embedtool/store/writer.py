@@ -1,0 +1,302 @@
+"""The writing half of the store: one writer, whole commits.
+
+The commit protocol is told in `store.reader`. Ids of vectors and segments are never given twice
+(counters in meta), so that a derived file made long ago cannot take a new vector for an old one.
+"""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, astuple
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.core.lock import take_lock
+from embedtool.core.types import PathLike, Recipe, Source, Vectors
+from embedtool.errors import IndexLocked, NotAnIndex
+from embedtool.store.catalogue import write_catalogue
+from embedtool.store.layout import (
+    FORMAT,
+    Refusal,
+    Segment,
+    damaged,
+    exists,
+    foreign_files,
+    segment_file,
+)
+from embedtool.store.reader import Index
+from embedtool.store.seal import write_seal
+from embedtool.store.segments import Stored, row_checks, write_segment
+
+SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what a sweep may remove
+
+
+class Writer(Index):
+    """The one writer of an index. Raises IndexLocked at once where there is another."""
+
+    def __init__(self, path: PathLike, *, lock: int | None = None) -> None:
+        self._lock = take_lock(Path(path)) if lock is None else lock
+        try:
+            super().__init__(path)
+            self._upgrade()
+            self._sweep()
+        except BaseException:
+            os.close(self._lock)
+            raise
+
+    def close(self) -> None:
+        try:
+            if not self._sealed:
+                with self._faults():
+                    write_seal(self.path)
+        finally:
+            super().close()
+            os.close(self._lock)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._sealed = False
+        with self._faults():
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite ends it by itself on a full disk
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def absorb(self, root: bytes) -> None:
+        """Make `root` the root of all that stands below it, so that one file has one name."""
+        prefix = root.rstrip(b"/") + b"/"
+        inner = [path for path in self.roots() if path.startswith(prefix) and path != root]
+        if not inner:
+            return
+        with self.transaction():
+            new = self._root_id(root)
+            for path in inner:
+                old = self._root_id(path)
+                below = path[len(prefix) :] + b"/"
+                for table in ("images", "rejects"):
+                    self._db.execute(
+                        f"UPDATE {table} SET root = ?, path = CAST(? || path AS BLOB) "
+                        "WHERE root = ?",
+                        (new, below, old),
+                    )
+                self._db.execute("DELETE FROM roots WHERE id = ?", (old,))
+
+    def commit(
+        self,
+        *,
+        vectors: Sequence[tuple[bytes, npt.NDArray[np.float32]]],
+        images: Sequence[tuple[Source, bytes]],
+        renames: Sequence[tuple[int, Source]],
+        rejects: Sequence[tuple[Source, str, str]],
+    ) -> None:
+        """Make one batch visible, all or nothing.
+
+        vectors: (digest, unit row (d,)) of contents not stored yet; images: (file, digest);
+        renames: (id of an image whose file is gone, where it stands now); rejects: (file, stage,
+        reason).
+        """
+        stored = np.array([row for _, row in vectors], "<f2")
+        segment = self.write_segment([stored], len(stored)) if vectors else None
+        with self.transaction():
+            if segment:
+                self.add_segment(segment)
+                first = self._next("next_vector", len(vectors))
+                self._db.executemany(
+                    "INSERT INTO vectors VALUES (?, ?, ?, ?, ?)",
+                    [
+                        (first + row, digest, segment.id, row, crc)
+                        for row, ((digest, _), crc) in enumerate(
+                            zip(vectors, row_checks(stored).tolist(), strict=True)
+                        )
+                    ],
+                )
+            roots = {
+                file.root: self._root_id(file.root)
+                for file in (
+                    *(f for f, _ in images),
+                    *(f for _, f in renames),
+                    *(r[0] for r in rejects),
+                )
+            }
+            self._db.executemany(
+                "UPDATE images SET root = ?, path = ?, size = ?, mtime_ns = ? WHERE id = ?",
+                [(roots[f.root], f.path, f.size, f.mtime_ns, id) for id, f in renames],
+            )
+            self._db.executemany(
+                "INSERT INTO images (root, path, size, mtime_ns, vector) "
+                "VALUES (?, ?, ?, ?, (SELECT id FROM vectors WHERE digest = ?)) "
+                "ON CONFLICT (root, path) DO UPDATE SET size = excluded.size, "
+                "mtime_ns = excluded.mtime_ns, vector = excluded.vector",
+                [(roots[f.root], f.path, f.size, f.mtime_ns, digest) for f, digest in images],
+            )
+            self._db.executemany(
+                "DELETE FROM images WHERE root = ? AND path = ?",
+                [(roots[f.root], f.path) for f, _, _ in rejects],
+            )
+            self._db.executemany(
+                "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?, ?, ?)",
+                [(roots[f.root], f.path, f.size, f.mtime_ns, *why) for f, *why in rejects],
+            )
+            self._db.execute(
+                "DELETE FROM rejects WHERE EXISTS (SELECT 1 FROM images i "
+                "WHERE i.root = rejects.root AND i.path = rejects.path)"
+            )
+
+    def has_orphans(self) -> bool:
+        """Whether a vector is held by no image: an interrupted run may leave some."""
+        with self._faults():
+            found = self._db.execute(
+                "SELECT EXISTS (SELECT 1 FROM vectors v WHERE NOT EXISTS "
+                "(SELECT 1 FROM images WHERE vector = v.id))"
+            ).fetchone()
+        return bool(found[0])
+
+    def drop(self, images: Iterable[int], refusals: Iterable[Refusal]) -> None:
+        """Remove images by id, rejects, and every vector that no image holds any more."""
+        with self.transaction():
+            self._db.executemany("DELETE FROM images WHERE id = ?", [(id,) for id in images])
+            self._db.executemany(
+                "DELETE FROM rejects WHERE path = ? AND "
+                "root = (SELECT id FROM roots WHERE path = ?)",
+                [(x.path, x.root) for x in refusals],
+            )
+            self._db.execute(
+                "DELETE FROM vectors WHERE NOT EXISTS "
+                "(SELECT 1 FROM images WHERE vector = vectors.id)"
+            )
+
+    def replace_segments(
+        self, old: Sequence[Segment], new: Segment | None, vectors: Sequence[int]
+    ) -> None:
+        """Let the rows of `new` stand for `vectors`, in order; drop the segments they were in."""
+        with self.transaction():
+            if new:
+                self.add_segment(new)
+                self._db.executemany(
+                    "UPDATE vectors SET segment = ?, row = ? WHERE id = ?",
+                    [(new.id, row, id) for row, id in enumerate(vectors)],
+                )
+            self._db.executemany("DELETE FROM segments WHERE id = ?", [(s.id,) for s in old])
+        for segment in old:
+            # No reader is in an older version any more: the commit waited for them all.
+            self._mapped.pop(segment.id, None)
+            segment_file(self.path, segment.id).unlink(missing_ok=True)
+
+    def vacuum(self) -> None:
+        """Give the room of removed rows of the catalogue back to the disk."""
+        self._sealed = False
+        with self._faults():
+            self._db.execute("VACUUM")
+
+    def _root_id(self, root: bytes) -> int:
+        self._db.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (root,))
+        found = self._db.execute("SELECT id FROM roots WHERE path = ?", (root,)).fetchone()
+        return int(found[0])
+
+    def _next(self, counter: str, count: int) -> int:
+        """The first of `count` ids that no row has had before; inside a transaction."""
+        found = self._db.execute("SELECT value FROM meta WHERE key = ?", (counter,)).fetchone()
+        self._db.execute("UPDATE meta SET value = value + ? WHERE key = ?", (count, counter))
+        return int(found[0])
+
+    def write_segment(self, blocks: Iterable[Stored], rows: int) -> Segment:
+        """Write the file of the next segment; it counts from `add_segment` on."""
+        with self._faults():
+            number = self._db.execute(
+                "SELECT value FROM meta WHERE key = 'next_segment'"
+            ).fetchone()[0]
+        return write_segment(self.path, number, blocks, rows=rows, dim=self.dim)
+
+    def add_segment(self, segment: Segment) -> None:
+        self._next("next_segment", 1)
+        self._db.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", astuple(segment))
+
+    def _upgrade(self) -> None:
+        """Turn format 1 into format 2, which embedtool 0.1 refuses to open."""
+        if self.format == FORMAT:
+            return
+        with self.transaction():
+            self._db.execute("ALTER TABLE vectors ADD COLUMN crc INTEGER")
+            self._db.execute("CREATE INDEX vectors_by_place ON vectors (segment, row)")
+            for segment in self.segments():
+                stored = self.stored_blocks(segment, np.arange(segment.rows))
+                checks = np.concatenate([row_checks(block) for block in stored])
+                self._db.executemany(
+                    "UPDATE vectors SET crc = ? WHERE segment = ? AND row = ?",
+                    [(crc, segment.id, row) for row, crc in enumerate(checks.tolist())],
+                )
+            for counter, table in (("next_vector", "vectors"), ("next_segment", "segments")):
+                self._db.execute(
+                    f"INSERT INTO meta SELECT ?, coalesce(max(id), 0) + 1 FROM {table}", (counter,)
+                )
+            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+        self.format = FORMAT
+
+    def _sweep(self) -> None:
+        """Remove what a crash left: files under vectors/ that no catalogue row names."""
+        named = {segment_file(self.path, s.id).name for s in self.segments()}
+        folder = self.path / "vectors"
+        if not folder.is_dir():
+            if named:
+                raise damaged(self.path, f"{folder} is missing")
+            folder.mkdir()
+        for file in folder.iterdir():
+            if SEGMENT_NAME.fullmatch(file.name) and file.name not in named:
+                file.unlink()
+
+
+def create(
+    path: PathLike,
+    *,
+    model: str,
+    recipe: Recipe,
+    dim: int,
+    golden: Vectors,
+    created_by: str,
+) -> Writer:
+    """Make an empty index and return its writer.
+
+    golden: the embedder's rows (3, d) of the golden images, for `doctor`. The catalogue appears
+    under its name only once it is whole.
+    """
+    path = Path(path)
+    vectors = path / "vectors"
+    if path.exists() and not path.is_dir():
+        raise NotAnIndex(f"expected a folder for the index, {path} is a file")
+    if foreign := foreign_files(path):
+        raise NotAnIndex(
+            f"expected a new or empty folder for the index, {path} holds other files "
+            f"({min(foreign).name}): name another with --index"
+        )
+    vectors.mkdir(parents=True, exist_ok=True)
+    lock = take_lock(path)
+    try:
+        if exists(path):
+            raise IndexLocked(f"another embedtool made {path} just now: run this again")
+        shutil.rmtree(path / "derived", ignore_errors=True)  # ids begin anew: of another's vectors
+        write_catalogue(
+            path / "catalog.sqlite",
+            {
+                "model": model,
+                "fingerprint": recipe.fingerprint,
+                "recipe": json.dumps(asdict(recipe)),
+                "dim": dim,
+                "golden": np.ascontiguousarray(golden, "<f4").tobytes(),
+                "created_by": created_by,
+                "next_vector": 1,
+                "next_segment": 1,
+            },
+        )
+    except BaseException:
+        os.close(lock)
+        raise
+    return Writer(path, lock=lock)
