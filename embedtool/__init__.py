@@ -36,12 +36,13 @@ if TYPE_CHECKING:
     from embedtool.collection.inspect import index_rejects as index_rejects
     from embedtool.collection.inspect import verify_index as verify_index
     from embedtool.collection.query import search_photos as search_photos
-    from embedtool.core.group_folders import gather_clusters as gather_clusters
-    from embedtool.core.group_folders import gather_duplicates as gather_duplicates
     from embedtool.core.types import Recipe as Recipe
     from embedtool.core.types import Reject as Reject
     from embedtool.demo import DemoResult as DemoResult
     from embedtool.demo import run_demo as run_demo
+    from embedtool.duplicates.duplicate_folders import (
+        write_duplicate_folders as write_duplicate_folders,
+    )
     from embedtool.duplicates.find_duplicates import find_duplicates as find_duplicates
     from embedtool.duplicates.move_files import move_duplicates as move_duplicates
     from embedtool.duplicates.move_files import plan_moves as plan_moves
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from embedtool.errors import PhotosMissing as PhotosMissing
     from embedtool.errors import TooManyRejects as TooManyRejects
     from embedtool.errors import UsageError as UsageError
+    from embedtool.explore.cluster_folders import write_cluster_folders as write_cluster_folders
     from embedtool.explore.clusters import cluster_index as cluster_index
     from embedtool.explore.clusters import write_members as write_members
     from embedtool.explore.map import map_index as map_index
@@ -126,7 +128,8 @@ _ROOMS = {
     "collection.inspect": "DeepCheck deep_verify_index doctor_index index_info index_rejects "
     "verify_index",
     "collection.query": "search_photos",
-    "core.group_folders": "gather_clusters gather_duplicates",
+    "duplicates.duplicate_folders": "write_duplicate_folders",
+    "explore.cluster_folders": "write_cluster_folders",
     "core.types": "Recipe Reject",
     "demo": "DemoResult run_demo",
     "duplicates.find_duplicates": "find_duplicates",

@@ -16,9 +16,9 @@ from test_search import DIM, cloud, commit
 import embedtool as package
 from embedtool.collection.inspect import verify_index
 from embedtool.collection.query import search_photos
-from embedtool.core.group_folders import gather_clusters
 from embedtool.core.types import unit_rows
 from embedtool.errors import IndexLocked, UsageError
+from embedtool.explore.cluster_folders import write_cluster_folders
 from embedtool.explore.clusters import cluster_index
 from embedtool.explore.hdbscan_cut import attach, cluster, modularity
 from embedtool.explore.outliers import find_outliers
@@ -211,7 +211,7 @@ def test_a_kept_graph_is_read_while_another_writes(tmp_path: Path) -> None:
 def test_photos_that_are_gone_are_missed_in_folders_of_clusters(six: Path, tmp_path: Path) -> None:
     report = cluster_index(six)
     with pytest.warns(UserWarning, match=f"{len(report.members)} photos are not where"):
-        gather_clusters(report, tmp_path / "folders", copy=True)
+        write_cluster_folders(report, tmp_path / "folders", copy=True)
 
 
 def test_the_contact_sheet_in_a_browser(tmp_path: Path, chromium: Page) -> None:

@@ -19,7 +19,7 @@ from PIL import Image, ImageOps
 from test_sync import make_index, run
 
 from embedtool.collection.index_photos import index_photos
-from embedtool.core.group_folders import gather_duplicates
+from embedtool.duplicates.duplicate_folders import write_duplicate_folders
 from embedtool.duplicates.find_duplicates import NEIGHBOURS, find_duplicates
 from embedtool.duplicates.move_files import LOG, move_duplicates, plan_moves, undo_moves
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
@@ -159,7 +159,7 @@ def test_a_killed_move_is_undone(
 
 def test_groups_are_gathered(found: Duplicates, tmp_path: Path) -> None:
     for copy in (False, True):
-        folders = gather_duplicates(found, tmp_path / f"gathered {copy}", copy=copy)
+        folders = write_duplicate_folders(found, tmp_path / f"gathered {copy}", copy=copy)
         assert len(folders) == 4
         for folder, group in zip(folders, found.groups, strict=True):
             inside = sorted(folder.iterdir())

@@ -134,11 +134,27 @@ def asked(tmp_path: Path) -> tuple[Path, Path]:
     return index, tmp_path / "probe"
 
 
+def predicted(index: Path, probe: Path) -> package.Map:
+    """The map of an index with what a probe predicts for its images."""
+    images = package.predict_images(index, probe).images
+    return map_index(index).with_predictions(
+        [one.path for one in images],
+        [one.likeliest for one in images],
+        [one.probability for one in images],
+    )
+
+
+def test_predictions_for_other_images_are_refused(asked: tuple[Path, Path]) -> None:
+    found = map_index(asked[0])
+    with pytest.raises(UsageError, match="expected predictions for the 180 images"):
+        found.with_predictions(found.paths[::-1], ["a"] * 180, [1.0] * 180)
+
+
 def test_a_probe_colours_the_map_by_what_it_predicts(
     asked: tuple[Path, Path], tmp_path: Path
 ) -> None:
     index, probe = asked
-    found = map_index(index, probe=probe)
+    found = predicted(index, probe)
     said = package.predict_images(index, probe)
     assert found.predictions == tuple(one.likeliest for one in said.images)
     assert found.probabilities == pytest.approx([one.probability for one in said.images])
@@ -157,7 +173,7 @@ def test_a_probe_colours_the_map_by_what_it_predicts(
 
 def test_what_a_probe_doubts_is_pale(asked: tuple[Path, Path], tmp_path: Path) -> None:
     index, probe = asked
-    found = map_index(index, probe=probe)
+    found = predicted(index, probe)
     doubtful = replace(found, probabilities=np.zeros(180, np.float32))
     drawn = []
     for one in (found, doubtful):
@@ -365,7 +381,7 @@ def test_without_the_photos_it_says_so(index: Path, tmp_path: Path, page: Page) 
 
 
 def test_predictions_stand_in_the_card_and_the_legend(asked: tuple[Path, Path], page: Page) -> None:
-    found = map_index(asked[0], probe=asked[1])
+    found = predicted(*asked)
     opened(page, found)
     assert page.run("way.name") == "prediction"
     ordered = sorted(Counter(found.predictions).items(), key=lambda one: (-one[1], one[0]))

@@ -57,7 +57,7 @@ def cluster(
     if png:
         embedtool.write_clusters_png(report, png)
     if link or copy:
-        embedtool.gather_clusters(report, link or copy or "", copy=bool(copy))
+        embedtool.write_cluster_folders(report, link or copy or "", copy=bool(copy))
     if json:
         emit_json(
             {

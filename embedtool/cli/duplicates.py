@@ -77,7 +77,7 @@ def duplicates(
     if html:
         embedtool.write_duplicates_page(found, html)
     if link or copy:
-        embedtool.gather_duplicates(found, link or copy or "", copy=bool(copy))
+        embedtool.write_duplicate_folders(found, link or copy or "", copy=bool(copy))
     if move and dry_run:
         _tell_moves(embedtool.plan_moves(found, move), json)
     elif move:

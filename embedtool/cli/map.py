@@ -47,9 +47,17 @@ def map(
     """
     apart(html, png, to)
     with progress_bar("mapping", quiet=quiet) as progress:
+        predicted = embedtool.predict_images(index, probe, progress=progress) if probe else None
         found = embedtool.map_index(
-            index, neighbours=neighbours, seed=seed, anew=anew, probe=probe, progress=progress
+            index, neighbours=neighbours, seed=seed, anew=anew, progress=progress
         )
+        if predicted:
+            images = predicted.images
+            found = found.with_predictions(
+                [one.path for one in images],
+                [one.likeliest for one in images],
+                [one.probability for one in images],
+            )
         notes = [*found.notes]
         if html:
             notes += embedtool.write_map_page(found, html, colour_by=colour_by, progress=progress)

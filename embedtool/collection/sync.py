@@ -69,7 +69,7 @@ def sync(
             known=index.digests(),
             workers=workers,
             batch_size=batch_size,
-            record=index.path,
+            record=index.path / RECORD,
         )
         embedding = time.monotonic()
         try:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.classification.probe import Probe, read_probe
 from embedtool.core.paths import folder_label, full_path
 from embedtool.core.tables import write_table
 from embedtool.core.types import PathLike, Progress, Vectors
@@ -33,7 +32,6 @@ def map_index(
     neighbours: int | None = None,
     seed: int | None = None,
     anew: bool = False,
-    probe: PathLike | None = None,
     progress: Progress | None = None,
 ) -> Map:
     """All images of an index on a plane: UMAP on its neighbour graph, laid out once and kept.
@@ -41,17 +39,13 @@ def map_index(
     Images that came since are placed on the kept map, each by itself, and nothing else on it moves.
     It is laid out again with `anew`, with other neighbours or another seed than it has, when it is
     damaged, and when more images were placed than laid out, which a note says.
-    neighbours: of UMAP, at least 2, [default: those of the kept map, or 30]; seed: [0]. probe: one
-    that says the class of each image, see `train_probe`.
-    Raises UsageError (neighbours below 2, no image), ModelMismatch where the probe is for vectors
-    of another model, IndexLocked where the map must change and another process writes.
+    neighbours: of UMAP, at least 2, [default: those of the kept map, or 30]; seed: [0].
+    Raises UsageError (neighbours below 2, no image), IndexLocked where the map must change and
+    another process writes.
     """
     if neighbours is not None and neighbours < 2:
         raise UsageError(f"expected at least 2 neighbours, received {neighbours}")
-    asked = None if probe is None else read_probe(probe)
     with Index(index) as opened, opened.snapshot():
-        if asked:
-            asked.check(opened.fingerprint, index)
         live = opened.places_after(0)["id"]
         if not live.size:
             raise UsageError(
@@ -60,16 +54,16 @@ def map_index(
             )
         kept = None if anew else _kept(opened, neighbours, seed)
         if kept and np.array_equal(kept.ids, live):
-            return _told(opened, kept, [], asked, progress)
+            return _with_images(opened, kept, [])
     with Writer(index) as writer:
         saved, notes = _renewed(writer, kept, neighbours, seed, progress)
         keep_map(writer, saved)
-        return _told(writer, saved, notes, asked, progress)
+        return _with_images(writer, saved, notes)
 
 
 def map_points(found: Map) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The columns of a map and a row an image: path, x, y, cluster ("noise", or "" where `cluster`
-    never ran), label, and prediction and probability where a probe was asked."""
+    never ran), label, and prediction and probability for a map with predictions."""
     clusters = [""] * len(found.paths)
     if found.clusters is not None:
         clusters = [found.cluster_names[c] if c >= 0 else "noise" for c in found.clusters.tolist()]
@@ -157,13 +151,7 @@ def _laid_out(writer: Writer, neighbours: int, seed: int, progress: Progress | N
     )
 
 
-def _told(
-    index: Index,
-    saved: SavedMap,
-    notes: list[str],
-    probe: Probe | None,
-    progress: Progress | None,
-) -> Map:
+def _with_images(index: Index, saved: SavedMap, notes: list[str]) -> Map:
     """The map, image by image."""
     rows, vectors = list(index.rows()), np.fromiter(index.vectors(), np.int64)
     where = np.searchsorted(saved.ids, vectors)
@@ -174,11 +162,6 @@ def _told(
         clusters = labels[where]
         if late := int((~there).sum()):
             notes.append(f"{late:,} came after the clusters: embedtool cluster {index.path}")
-    predictions = probabilities = None
-    if probe is not None:
-        likely = probe.ask(index, saved.ids, progress)[where]
-        predictions = tuple(probe.classes[own] for own in likely.argmax(1).tolist())
-        probabilities = likely.max(1)
     full = [os.path.join(row.root, row.path) for row in rows]
     return Map(
         index=index.path,
@@ -191,8 +174,6 @@ def _told(
         dates=np.array([datetime.fromtimestamp(row.mtime_ns // 10**9) for row in rows], "M8[s]"),
         clusters=clusters,
         cluster_names=found.names if found else (),
-        predictions=predictions,
-        probabilities=probabilities,
         neighbours=saved.neighbours,
         seed=saved.seed,
         notes=tuple(notes),

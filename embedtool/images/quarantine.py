@@ -17,7 +17,6 @@ from embedtool.core.types import Pixels
 from embedtool.errors import EmbedtoolError
 from embedtool.images.decode import decode_image
 from embedtool.images.formats import HEAD, NOISY, sniff
-from embedtool.store.layout import RECORD
 
 if TYPE_CHECKING:
     from embedtool.images.decode_worker import Workers
@@ -29,11 +28,12 @@ RECORD_HEAD = b"embedtool: decoding these\n".ljust(32)
 class Quarantine:
     """Decodes for several threads: here, or apart what could crash, hang or write to stderr."""
 
-    def __init__(self, folder: Path | None, *, workers: int) -> None:
-        """folder: the index whose lock is held; None keeps no record. workers: threads that will
-        decode. Raises EmbedtoolError where a file of another kind has the record's name."""
+    def __init__(self, record: Path | None, *, workers: int) -> None:
+        """record: the file that names what is being decoded, in the folder of an index whose lock is
+        held; None keeps no record. workers: the threads that will decode.
+        Raises EmbedtoolError if that file is of another kind."""
         self._workers: Workers | None = None
-        self._file = folder / RECORD if folder else None
+        self._file = record
         self._suspects: set[bytes] = set()
         if self._file:
             self._map, self._free = self._open(self._file, workers)

@@ -67,7 +67,7 @@ def embed_files(
 
     known: digests that need no vector; contents embedded here are added as they are yielded, so
     that identical files are embedded once. Memory is bounded by workers, not by sources.
-    record: the index folder that keeps what is being decoded, for the run after a crash.
+    record: the file of an index that names what is being decoded, for the run after a crash.
     """
     workers = cpu_count() if workers is None else workers
     batch_size = embedder.batch_size if batch_size is None else batch_size

@@ -1,0 +1,31 @@
+"""A folder for each cluster."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from embedtool.core.group_folders import Group, write_group_folders
+from embedtool.core.types import PathLike
+from embedtool.explore.results import ClusterReport
+
+
+def write_cluster_folders(
+    report: ClusterReport, folder: PathLike, *, copy: bool = False
+) -> list[Path]:
+    """Make a folder for each cluster, of links to its images, or with copy of copies.
+
+    folder/001 NAME has the strongest members first, folder/noise the noise points. Returns the
+    clusters' folders. Raises UsageError if folder exists and is not an empty folder.
+    """
+    return write_group_folders(_groups(report), folder, copy=copy)
+
+
+def _groups(report: ClusterReport) -> Iterator[Group]:
+    names = {c.id: f"{c.id + 1:03} {c.name.replace(os.sep, '-')}" for c in report.clusters}
+    for id in [*names, -1]:
+        inside = sorted((m for m in report.members if m.cluster == id), key=lambda m: -m.strength)
+        if inside:
+            yield (
+                names.get(id, "noise"),
+                [(f"{number:05} {m.path.name}", m.path) for number, m in enumerate(inside, 1)],
+            )
