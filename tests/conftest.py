@@ -1,21 +1,17 @@
 """Fixtures. Real photos and weights are used where ../shared stands beside the checkout."""
 
-import io
 import os
-import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import pytest
-from browser import BROWSER, Page, browser
 from faults.driver import Driver
 from hypothesis import HealthCheck, settings
-from PIL import Image, ImageOps
+from support.browser import BROWSER, Page, browser
+from support.pictures import copied, crop, save, scene
+from support.shared import SHARED
 
 LONG = {  # option: what its number counts; without it a test does what fits into every run
     "--kills": "kill -9, at every step and at random times",
@@ -24,9 +20,8 @@ LONG = {  # option: what its number counts; without it a test does what fits int
     "--minutes": "of one writer and four readers",
     "--machine": "examples of the state machine",
 }
-settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("house")  # no test depends on how busy the machine is
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared"
+settings.register_profile("embedtool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("embedtool")  # no test depends on how busy the machine is
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -42,8 +37,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     cache = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMBEDTOOL_CACHE_DIR", str(cache))
-        patch.setenv("TFHUB_CACHE_DIR", str(SHARED / "tfhub_modules"))
-        patch.setenv("KERAS_HOME", str(SHARED / "keras_home"))
+        homes = SHARED if SHARED.exists() else cache  # Keras makes the folder that it does not find
+        patch.setenv("TFHUB_CACHE_DIR", str(homes / "tfhub_modules"))
+        patch.setenv("KERAS_HOME", str(homes / "keras_home"))
         patch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses at once, online or not
         yield cache
 
@@ -122,64 +118,3 @@ def album(tmp_path: Path) -> Path:
     later = copied(photos / "a" / "1.jpg", photos / "b" / "1.jpg")
     os.utime(later, (1_700_000_000, 1_700_000_000))
     return photos
-
-
-def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Image.Image:
-    """A smooth picture that no other seed gives."""
-    random = np.random.default_rng(seed)
-    small = Image.fromarray(random.integers(0, 256, (4, 5, 3), dtype=np.uint8))
-    return small.resize(size, Image.Resampling.BICUBIC)
-
-
-def scene(seed: int, size: tuple[int, int] = (480, 360)) -> Image.Image:
-    """A picture with detail at many scales, as photos have, that no other seed gives."""
-    random = np.random.default_rng(seed)
-    total = np.zeros((size[1], size[0], 3), np.float32)
-    for side, weight in ((4, 1.0), (9, 0.7), (20, 0.5), (45, 0.3)):
-        noise = random.integers(0, 256, (side * 3 // 4 + 1, side, 3), dtype=np.uint8)
-        layer = Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC)
-        total += weight * np.asarray(layer, np.float32)
-    return Image.fromarray((total / 2.5).astype(np.uint8))
-
-
-def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
-
-
-def embedtool(*arguments: object, cwd: Path | None = None, **environment: str) -> "Done":
-    """Run the command as a user does, in a process of its own."""
-    return Done(
-        subprocess.run(
-            [sys.executable, "-m", "embedtool", *map(str, arguments)],
-            capture_output=True,
-            cwd=cwd,
-            env=os.environ | environment,
-            check=False,
-        )
-    )
-
-
-class Done:
-    def __init__(self, process: "subprocess.CompletedProcess[bytes]") -> None:
-        self.code = process.returncode
-        self.out = process.stdout.decode(errors="surrogateescape")
-        self.err = process.stderr.decode(errors="surrogateescape")
-
-
-def save(path: Path, image: Image.Image, *, date: int = 1_600_000_000, **options: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    image.save(path, **options)
-    os.utime(path, (date, date))
-    return path
-
-
-def copied(source: Path, target: Path) -> Path:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(source, target)
-    return target
-
-
-def crop(image: Image.Image, share: float) -> Image.Image:
-    return ImageOps.crop(image, (*2 * (round(image.width * share), round(image.height * share)),))

@@ -11,7 +11,7 @@ import pytest
 
 from embedtool import embed_photos, model_info
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SHORT = ["embed_to_numpy.py", "index_and_search.py", "layers.py", "precision.py"]
 
 

@@ -29,8 +29,8 @@ class Quarantine:
     """Decodes for several threads: here, or apart what could crash, hang or write to stderr."""
 
     def __init__(self, record: Path | None, *, workers: int) -> None:
-        """record: the file that names what is being decoded, in the folder of an index whose lock is
-        held; None keeps no record. workers: the threads that will decode.
+        """record: the file that names what is being decoded, of an index whose lock is held; None
+        keeps no record. workers: the threads that will decode.
         Raises EmbedtoolError if that file is of another kind."""
         self._workers: Workers | None = None
         self._file = record

@@ -35,7 +35,6 @@ build_approximate.HELD_OUT = 6
 build_approximate.TIMED = 2
 build_approximate.PLANS = (build_approximate.Plan("HNSW16_SQ8", 8, 420, ((64, 8),)),)
 layout.LOCK_WAIT = 5.0  # a connection that was left open is told in seconds
-
 OUT = "exports"  # a folder in that of an index
 assert write_npy and write_parquet  # imported before the fork, not in each child
 

@@ -23,7 +23,6 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 HANGS = 120  # seconds after which a child is taken to hang, and dies of SIGALRM
-
 READS, OPENS, WRITES, NEEDS_ROOM, CHANGES = 1, 2, 4, 8, 16  # as in shim.c
 FAIL, FALL_SHORT, DIE_BEFORE, DIE_AFTER, DIE_HALFWAY = 1, 2, 3, 4, 5
 

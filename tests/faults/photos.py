@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from conftest import encoded, picture
+from support.pictures import encoded, picture
 
 from embedtool.core.types import unit_rows
 from embedtool.errors import ImageRejected

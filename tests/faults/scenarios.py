@@ -224,7 +224,7 @@ def _export(name: str) -> Callable[[Driver, Path], Scenario]:
 
 def _upgrade(driver: Driver, place: Path) -> Scenario:
     place.mkdir(exist_ok=True)
-    shutil.copytree(Path(__file__).parent.parent / "format-1", place / "base")
+    shutil.copytree(Path(__file__).parent.parent / "store" / "format-1", place / "base")
     return Scenario("upgrade", driver, place, "upgrade").ready()
 
 

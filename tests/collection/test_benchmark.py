@@ -1,0 +1,41 @@
+"""bench measures what it says; how fast is not for a test to judge."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from support.command import embedtool
+
+from embedtool.images.drawn import draw_photos
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole") / "photos"
+    assert draw_photos(folder, each=2, plain=True) == 24
+    return folder
+
+
+def test_the_figures_hang_together(whole: Path) -> None:
+    done = embedtool("bench", whole, "--model", "builtin:float32", "--model", "builtin",
+                     "--rounds", 1, "--json")  # fmt: skip
+    report = json.loads(done.out)
+    assert done.code == 0 and done.err == ""
+    assert (report["images"], report["rounds"]) == (24, 1)
+    assert report["keras_model"] == "builtin float32" and report["keras"] > 0
+    assert [row["precision"] for row in report["rows"]] == ["float32", "int8"]
+    for row in report["rows"]:
+        assert row["bound"] == pytest.approx(1 / (1 / row["decode"] + 1 / row["inference"]))
+        assert row["of_bound"] == pytest.approx(row["end_to_end"] / row["bound"])
+        assert row["times_keras"] == pytest.approx(row["end_to_end"] / report["keras"])
+
+
+def test_a_broken_file_is_named(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    shutil.copytree(whole, folder)
+    (folder / "fish" / "bad.jpg").write_bytes(b"\xff\xd8\xff")
+    done = embedtool("bench", folder, "--model", "builtin")
+    assert done.code == 2 and "bad.jpg" in done.err and "Traceback" not in done.err
+    done = embedtool("bench", folder / "fish" / "bad.jpg")
+    assert done.code == 2 and "expected one folder" in done.err

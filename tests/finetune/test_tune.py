@@ -1,0 +1,231 @@
+"""The search over settings: what it may choose, what a kill costs, what its page shows."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from support.command import embedtool
+from support.pictures import picture, save
+
+from embedtool import FinetuneSettings, TuneReport, TuneTrial, read_settings, tune_model
+from embedtool.core.lock import take_lock
+from embedtool.errors import IndexLocked, UsageError
+from embedtool.finetune import search_space, tune
+from embedtool.finetune.checkpoint import Epoch
+from embedtool.finetune.examples import Rows
+from embedtool.finetune.search_space import starting_point, suggested
+from embedtool.report.tuning_page import tuning_page
+
+optuna = pytest.importorskip("optuna")
+SETTINGS = FinetuneSettings(
+    unfreeze="block_15", head_epochs=0, epochs=2, copies=1, validation_share=0.25
+)
+KILLED = """
+import json, os, signal, sys
+from embedtool.finetune import search_space, tune
+from embedtool.finetune.settings import FinetuneSettings
+SETTINGS = FinetuneSettings().with_changes(json.loads(sys.argv[3]))
+search_space.PARTS = search_space.STRENGTHS = ()
+whole = tune.train
+
+def train(*args, after_epoch, **kwargs):
+    def tell(epoch):
+        after_epoch(epoch)
+        if tell.trial == 1 and epoch.epoch == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+    tell.trial = train.trials
+    train.trials += 1
+    return whole(*args, after_epoch=tell, **kwargs)
+
+train.trials = 0
+tune.train = train
+tune.tune_model(sys.argv[1], out=sys.argv[2], model="builtin", trials=2, settings=SETTINGS)
+"""
+
+
+def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
+    storage = f"sqlite:///{folder / 'study.sqlite'}"
+    return list(optuna.load_study(study_name="finetune", storage=storage).trials)
+
+
+def told(trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:
+    return trial.state.name, trial.value, trial.params, trial.intermediate_values
+
+
+def test_a_search_killed_within_a_trial_loses_no_finished_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos = tmp_path / "photos"
+    for number, kind in enumerate(("one", "two", "three")):
+        for n in range(8):
+            save(photos / kind / f"{n}.jpg", picture(20 * number + n % 3 + 100 * n))
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, photos, tmp_path / "study", json.dumps(SETTINGS.record())],
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    first, cut = trials(tmp_path / "study")
+    assert (first.state.name, cut.state.name) == ("COMPLETE", "RUNNING")
+    assert first.params["rate"] == pytest.approx(SETTINGS.rate)  # it is the settings as given
+    monkeypatch.setattr(search_space, "PARTS", ())  # those of the base: one part to compile,
+    monkeypatch.setattr(search_space, "STRENGTHS", ())  # and one set of rows
+    report = tune_model(
+        tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=2, settings=SETTINGS
+    )
+    after = trials(tmp_path / "study")
+    assert told(after[0]) == told(first)
+    assert [t.state.is_finished() for t in after] == [True] * 3
+    assert after[1].state.name == "FAIL" and after[2].params == cut.params  # tried again
+    assert [t.number for t in report.trials] == [0, 2]
+    complete = [t.accuracy for t in report.trials if t.finished]
+    assert max(complete) == next(t.accuracy for t in report.trials if t.number == report.best)
+    best = FinetuneSettings().with_changes(read_settings(report.config))
+    assert best == SETTINGS.with_changes(after[report.best].user_attrs["settings"])
+    assert (best.unfreeze, best.epochs) == ("block_15", 2)
+    with pytest.raises(UsageError, match="other photos, another network or other settings"):
+        tune_model(
+            tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=2,
+            settings=replace(SETTINGS, epochs=3),
+        )  # fmt: skip
+
+
+class Study:
+    """A search whose trials take no time: `reached` holds what each epoch of each reaches."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.photos, self.out = folder / "photos", folder / "study"
+        for number, kind in enumerate(("one", "two")):
+            for n in range(8):
+                save(self.photos / kind / f"{n}.jpg", picture(20 * number + n % 3 + 100 * n))
+        (self.photos / "one" / "cut off.jpg").write_bytes(b"\xff\xd8\xff no more")
+        self.reached: list[list[float] | BaseException] = []
+        self.tried: list[FinetuneSettings] = []
+        monkeypatch.setattr(tune, "train", self._train)
+        monkeypatch.setattr(tune, "gather_rows", self._rows)
+        monkeypatch.setattr(tune, "Top", lambda *_: SimpleNamespace(start_head=lambda _: None))
+
+    def _rows(self, *_: object, **__: object) -> Rows:
+        return Rows(None, None, copies=1, notes=("less room than asked for",))  # type: ignore[arg-type]
+
+    def _train(
+        self,
+        top: object,
+        settings: FinetuneSettings,
+        *_: object,
+        after_epoch: Callable[[Epoch], None],
+        **__: object,
+    ) -> list[Epoch]:
+        self.tried.append(settings)
+        reached = self.reached.pop(0)
+        if isinstance(reached, BaseException):
+            raise reached
+        history = []
+        for number, accuracy in enumerate(reached, 1):
+            history.append(Epoch("layers", number, 1.0, 1.0, 1.0, accuracy, 0.0))
+            after_epoch(history[-1])
+        return history
+
+    def go_on(self, trials: int) -> TuneReport:
+        return tune_model(
+            self.photos, out=self.out, model="builtin", trials=trials, settings=SETTINGS
+        )
+
+
+def test_what_stops_a_trial_does_not_lose_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    study = Study(tmp_path, monkeypatch)
+    for error in (KeyboardInterrupt(), UsageError("no room")):
+        study.reached = [error]
+        with pytest.raises(type(error)):
+            study.go_on(1)
+    study.reached = [[0.5, 0.75], [0.5, 0.5]]
+    report = study.go_on(2)
+    assert study.tried[:3] == [SETTINGS] * 3 and study.tried[3] != SETTINGS
+    assert [(t.accuracy, t.finished) for t in report.trials] == [(0.75, True), (0.5, True)]
+    assert report.best == report.trials[0].number
+    assert "Traceback" not in capfd.readouterr().err
+    assert report.notes == ("less room than asked for",)
+    assert read_settings(report.config)["copies"] == 1  # what it had, not what was asked for
+    assert [(r.path.name, r.stage) for r in report.rejects] == [("cut off.jpg", "decode")]
+
+
+def test_a_trial_that_falls_behind_is_cut_short_once_layers_were_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("test_tune.SETTINGS", replace(SETTINGS, head_epochs=1))
+    study = Study(tmp_path, monkeypatch)
+    study.reached = [[0.5, 0.75, 0.75]] * 3 + [[0.25, 0.8, 0.9], [0.5, 0.5, 0.9]]
+    report = study.go_on(5)
+    assert [(t.epochs, t.finished) for t in report.trials] == [(3, True)] * 4 + [(2, False)]
+    assert report.trials[report.best].accuracy == 0.9
+    assert report.importance and sum(report.importance.values()) == pytest.approx(1)
+
+
+def test_one_search_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    study = Study(tmp_path, monkeypatch)
+    study.out.mkdir()
+    lock = take_lock(study.out)
+    with pytest.raises(IndexLocked, match="another embedtool"):
+        study.go_on(1)
+    os.close(lock)
+
+
+@pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
+def test_the_search_begins_where_the_settings_are(optimiser: str) -> None:
+    base = FinetuneSettings(optimiser=optimiser, unfreeze="block_11", batch_size=48, rate=0.003)
+    trial = optuna.trial.FixedTrial(starting_point(base))
+    assert base.with_changes(suggested(trial, base)) == base
+    wide = optuna.trial.FixedTrial(starting_point(base) | {"head_width": 128})
+    assert suggested(wide, base)["head_epochs"] == 1  # it begins at random, not as a probe
+
+
+def test_augmentation_is_scaled_within_its_limits() -> None:
+    base = FinetuneSettings().with_changes({"rotation": 170.0})
+    point = starting_point(base)
+    weak = suggested(optuna.trial.FixedTrial(point | {"augmentation": 0.0}), base)
+    assert base.with_changes(weak).augmentation.changes_nothing
+    strong = base.with_changes(
+        suggested(optuna.trial.FixedTrial(point | {"augmentation": 1.5}), base)
+    ).augmentation
+    assert (strong.rotation, strong.zoom, strong.flip) == (180.0, pytest.approx(0.225), True)
+
+
+def test_what_a_search_refuses(tmp_path: Path) -> None:
+    for settings in (
+        FinetuneSettings(patience=2),
+        FinetuneSettings(from_scratch=True, unfreeze="all"),
+        FinetuneSettings(epochs=0),
+        FinetuneSettings(weight_decay=0.0),
+    ):
+        with pytest.raises(UsageError, match=r"leave them out|above 0"):
+            tune_model(tmp_path, out=tmp_path / "study", model="builtin", settings=settings)
+    done = embedtool("tune", tmp_path, "--out", tmp_path / "study", "--html", tmp_path)
+    assert (done.code, "this is a folder" in done.err) == (1, True)
+    assert not (tmp_path / "study").exists()
+    with pytest.raises(UsageError, match=r"holds mine\.txt: choose another --out"):
+        (tmp_path / "mine.txt").touch()
+        tune_model(tmp_path, out=tmp_path, model="builtin")
+
+
+def test_the_page_shows_history_importance_and_every_trial(tmp_path: Path) -> None:
+    trials = tuple(
+        TuneTrial(n, n != 2, 0.8 + n / 100, 3, 1.5, {"rate": 10.0**-n, "unfreeze": "block_13"})
+        for n in range(4)
+    )
+    report = TuneReport(
+        tmp_path, tmp_path / "best.json", "builtin", 30, 10, trials, 3, {"rate": 0.75}, 0, 9.0
+    )
+    page = tuning_page(report)
+    assert page.count("<circle") == 4 and page.count("<polyline") == 1
+    assert "0.75" in page and "0.8300" in page and "1 of them cut short" in page
+    assert page.count("<tr") == 5 and '<tr class="best"><td>3</td>' in page
+    assert "http" not in page
