@@ -112,8 +112,7 @@ if TYPE_CHECKING:
     from embedtool.search.results import Certificate as Certificate
     from embedtool.search.results import Match as Match
     from embedtool.search.results import QueryMatches as QueryMatches
-    from embedtool.store.reader import Index as Index
-_ROOMS = {
+_MODULES = {
     "classification.compare_indexes": "compare_indexes",
     "classification.compare_vectors": "Comparison",
     "classification.evaluate": "ProbeEvaluation evaluate_probe",
@@ -168,16 +167,15 @@ _ROOMS = {
     "report.tuning_page": "write_tuning_page",
     "search.benchmark": "SearchBenchReport SearchBenchRow run_search_bench",
     "search.results": "Certificate Match QueryMatches",
-    "store.reader": "Index",
 }
-_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names.split()}
-__all__ = sorted(_ROOM_OF)
+_MODULE_OF = {name: room for room, names in _MODULES.items() for name in names.split()}
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOM_OF:
+    if name not in _MODULE_OF:
         raise AttributeError(f"module 'embedtool' has no attribute {name!r}")
-    return getattr(import_module(f"embedtool.{_ROOM_OF[name]}"), name)
+    return getattr(import_module(f"embedtool.{_MODULE_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -14,6 +14,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score
 
 import embedtool
+from embedtool.store.reader import IndexReader
 
 parser = argparse.ArgumentParser()
 parser.add_argument("photos")
@@ -23,7 +24,7 @@ asked = parser.parse_args()
 
 with tempfile.TemporaryDirectory() as index:
     embedtool.index_photos(asked.photos, index=f"{index}/i", model=asked.model)
-    with embedtool.Index(f"{index}/i") as opened:
+    with IndexReader(f"{index}/i") as opened:
         vectors = np.concatenate([rows for _, rows in opened.blocks()])
     for seed in range(asked.seeds):
         report = embedtool.cluster_index(f"{index}/i", seed=seed)

@@ -16,6 +16,7 @@ from pathlib import Path
 from PIL import Image, ImageEnhance, ImageOps
 
 import embedtool
+from embedtool.store.reader import IndexReader
 
 
 def resized(image, ratio):
@@ -64,7 +65,7 @@ if __name__ == "__main__":
     dice = random.Random(0)
     folder = Path(tempfile.mkdtemp())
     report = embedtool.index_photos(options.photos, index=folder / "index", model=options.model)
-    with embedtool.Index(report.index) as index:
+    with IndexReader(report.index) as index:
         photos = [path for ids, _ in index.blocks() for i in ids for path in index.paths_of(i)[:1]]
     origin = {path: path for path in photos}
     made: dict[str, list[Path]] = {}

@@ -24,7 +24,7 @@ import typer
 from PIL import Image
 from safetensors.numpy import load_file, save
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.threads import cpu_count
 from embedtool.errors import ImageRejected
 from embedtool.images.decode import decode_image
@@ -177,7 +177,7 @@ def _pictures(photos: Path, work: Path, limit: int | None) -> np.ndarray:
 
         with ThreadPoolExecutor(cpu_count()) as pool:
             whole = [picture for picture in pool.map(read, files) if picture is not None]
-        with write_whole(file) as opened:
+        with atomic_write(file) as opened:
             np.save(opened, np.stack(whole))
     return np.load(file, mmap_mode="r")
 
@@ -215,7 +215,7 @@ def _targets(pictures: np.ndarray, boxes: np.ndarray, work: Path) -> np.ndarray:
                 rows.append(row)
                 if number % 2000 == 0:
                     print(f"teacher: {number} of {len(pictures)} photos", flush=True)
-        with write_whole(file) as opened:
+        with atomic_write(file) as opened:
             np.save(opened, np.stack(rows))
     return np.load(file)
 
@@ -315,7 +315,7 @@ def _save(model: keras.Model, losses: list[float], work: Path) -> None:
     """Weights, optimiser and losses in one file, after every epoch."""
     state = {name: np.asarray(v.value) for name, v in _variables(model)}
     state["losses"] = np.array(losses)
-    with write_whole(work / "checkpoint.safetensors") as opened:
+    with atomic_write(work / "checkpoint.safetensors") as opened:
         opened.write(save(state))
 
 

@@ -6,12 +6,12 @@ from embedtool.classification.cluster_agreement import Agreement, agreement
 from embedtool.classification.compare_vectors import ClassChange, Comparison, Moved, compare_vectors
 from embedtool.classification.cross_validation import PARTS
 from embedtool.classification.labels import UNLABELLED, Labelled, read_labels
-from embedtool.classification.near_copies import alike_groups
-from embedtool.classification.splits import Numbers, deal, linked_groups
+from embedtool.classification.near_copies import near_duplicate_groups
+from embedtool.classification.splits import Numbers, assign_folds, linked_groups
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import UsageError
 from embedtool.store.cluster_labels import read_clusters
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 # Images that are compared; of more a share that has its share of each class. A difference of half a
 # point is seen by then.
@@ -35,7 +35,7 @@ def compare_indexes(
     classes.
     Raises UsageError where they share too little to compare.
     """
-    with Index(first) as one, Index(second) as other, one.snapshot(), other.snapshot():
+    with IndexReader(first) as one, IndexReader(second) as other, one.snapshot(), other.snapshot():
         labelled, theirs = read_labels(one, labels), read_labels(other)
         places = {digest: number for number, digest in enumerate(theirs.digests)}
         known = [
@@ -57,12 +57,12 @@ def compare_indexes(
         agreed = _agreed((one, labelled.vectors[mine]), (other, theirs.vectors[yours]), notes)
         shares = -(-len(own) // COMPARED)
         if shares > 1:
-            chosen = np.flatnonzero(deal(own, np.arange(len(own)), shares, seed=seed) == 0)
+            chosen = np.flatnonzero(assign_folds(own, np.arange(len(own)), shares, seed=seed) == 0)
             notes.append(f"compared on {len(chosen):,} of {len(own):,} images")
             mine, yours, own = mine[chosen], yours[chosen], own[chosen]
         rows = [_rows(one, labelled, mine), _rows(other, theirs, yours)]
         indexes, models = (one.path, other.path), (one.model, other.model)
-    similar = [alike_groups(side, own, progress=progress) for side in rows]
+    similar = [near_duplicate_groups(side, own, progress=progress) for side in rows]
     for side in similar:
         notes += [note for note in side.notes(labelled.classes) if note not in notes]
     joined = _joined([side.groups for side in similar], own)
@@ -70,7 +70,7 @@ def compare_indexes(
         rows[0],
         rows[1],
         own,
-        deal(own, joined, PARTS, seed=seed),
+        assign_folds(own, joined, PARTS, seed=seed),
         len(labelled.classes),
         seed=seed,
         progress=progress,
@@ -106,7 +106,7 @@ def compare_indexes(
 
 
 def _agreed(
-    one: tuple[Index, Numbers], other: tuple[Index, Numbers], notes: list[str]
+    one: tuple[IndexReader, Numbers], other: tuple[IndexReader, Numbers], notes: list[str]
 ) -> Agreement | None:
     """Of the same images under two models, by their ids in each index, whether the clusters agree.
     Where an index has none, a note says how to make them; images that came later are left out."""
@@ -126,7 +126,7 @@ def _agreed(
     return agreement(first[both], second[both]) if both.any() else None
 
 
-def _rows(index: Index, labelled: Labelled, contents: Numbers) -> Vectors:
+def _rows(index: IndexReader, labelled: Labelled, contents: Numbers) -> Vectors:
     """The unit rows (n, d) of contents, in their order; `places` has them by id."""
     ids = labelled.vectors[contents]
     back = np.argsort(np.argsort(ids))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from embedtool.classification.cluster_agreement import Agreement
 from embedtool.classification.cross_validation import cross_validate
-from embedtool.classification.knn import neighbours_by_part
+from embedtool.classification.knn import cross_validate_knn
 from embedtool.classification.metrics import Estimate, mean_with_interval, paired_difference
 from embedtool.classification.ranking_metrics import TOGETHER, retrieve
 from embedtool.classification.splits import Numbers
@@ -147,7 +147,7 @@ def compare_vectors(
         for rows, name in zip(both, ("A", "B"), strict=True)
     ]
     found = [one.probabilities.argmax(1) for one in probes]
-    voted = [neighbours_by_part(rows, labels, parts, classes).argmax(1) for rows in both]
+    voted = [cross_validate_knn(rows, labels, parts, classes).argmax(1) for rows in both]
     ranked = [retrieve(rows, labels, queries, k=K, progress=progress) for rows in both]
     scored = ~np.isnan(ranked[0].average_precision)
     values = {

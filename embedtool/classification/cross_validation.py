@@ -12,7 +12,7 @@ import numpy as np
 
 from embedtool.classification.logistic_regression import Axes, Labels, Solution, Weights, fit
 from embedtool.classification.splits import Numbers
-from embedtool.classification.temperature import Probabilities, _tempered, true_temperature
+from embedtool.classification.temperature import Probabilities, apply_temperature, fit_temperature
 from embedtool.core.types import Progress, Vectors
 from embedtool.errors import UsageError
 
@@ -107,9 +107,9 @@ def cross_validate(
             break
     if best is None:
         raise UsageError("expected at least one strength to try")
-    temperature, note = true_temperature(best[1], labels)
+    temperature, note = fit_temperature(best[1], labels)
     back = np.empty_like(best[1])
-    back[order] = _tempered(best[1], temperature)
+    back[order] = apply_temperature(best[1], temperature)
     return CrossValidation(tuple(trials), best[0], back, temperature, note, best[2])
 
 

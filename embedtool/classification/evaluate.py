@@ -8,14 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.classification.labels import Labelled, LabelReport, read_labels
-from embedtool.classification.metrics import Evaluation, evaluate, surest_mistakes
+from embedtool.classification.metrics import Evaluation, evaluate, most_confident_mistakes
 from embedtool.classification.mistakes import Mistake
 from embedtool.classification.predict import MISTAKES
 from embedtool.classification.probe import Probe, read_probe
 from embedtool.classification.temperature import Probabilities
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def evaluate_probe(
     has a class that the probe knows.
     """
     read = read_probe(probe)
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         read.check(opened.fingerprint, index)
         labelled = read_labels(opened, labels)
         order = {name: number for number, name in enumerate(read.classes)}
@@ -121,5 +121,5 @@ def _mistakes(
             predicted=probe.classes[predicted[i]],
             probability=float(probabilities[i, predicted[i]]),
         )
-        for i in surest_mistakes(truth, probabilities)[:MISTAKES]
+        for i in most_confident_mistakes(truth, probabilities)[:MISTAKES]
     )

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from embedtool.classification.cross_validation import PARTS, class_counts, cross_validate
-from embedtool.classification.knn import nearest_neighbours
+from embedtool.classification.knn import predict_knn
 from embedtool.classification.logistic_regression import Axes, Labels, fit
 from embedtool.classification.metrics import Estimate, mean_with_interval
-from embedtool.classification.splits import Numbers, deal
+from embedtool.classification.splits import Numbers, assign_folds
 from embedtool.core.types import Progress, Vectors
 from embedtool.errors import UsageError
 
@@ -64,7 +64,7 @@ def few_shot(
         if not others.size:
             raise UsageError(f"{shots} shots leave no image to judge by: lower --shots")
         mine, theirs = rows[taken], labels[taken]
-        parts = deal(theirs, np.arange(len(taken)), min(PARTS, shots), seed=seed)
+        parts = assign_folds(theirs, np.arange(len(taken)), min(PARTS, shots), seed=seed)
         chosen_c = cross_validate(mine, theirs, parts, classes).chosen.strength
         counts = class_counts(theirs, classes, balanced=False)
         solution = fit(
@@ -77,7 +77,7 @@ def few_shot(
             parts=[slice(0, len(mine))],
         )
         given = solution.probabilities(rows[others])
-        by_neighbours = nearest_neighbours(mine, theirs, rows[others], classes, k=shots)
+        by_neighbours = predict_knn(mine, theirs, rows[others], classes, k=shots)
         scores.append(float((given.argmax(1) == labels[others]).mean()))
         baselines.append(float((by_neighbours.argmax(1) == labels[others]).mean()))
         judged = len(others)

@@ -11,7 +11,7 @@ from embedtool.search import nearest
 NEIGHBOURS = 10  # of the k-NN baseline, the k of precision@10
 
 
-def nearest_neighbours(
+def predict_knn(
     rows: Vectors, labels: Labels, queries: Vectors, classes: int, *, k: int = NEIGHBOURS
 ) -> Probabilities:
     """The baseline: the share of each class (m, c) among the k nearest rows of a query, each
@@ -24,12 +24,12 @@ def nearest_neighbours(
     return votes.astype(np.float32)
 
 
-def neighbours_by_part(
+def cross_validate_knn(
     rows: Vectors, labels: Labels, parts: Numbers, classes: int
 ) -> Probabilities:
     """The baseline's prediction (n, c) of each image from the other parts."""
     found = np.empty((len(rows), classes), np.float32)
     for part in range(int(parts.max()) + 1):
         here = parts == part
-        found[here] = nearest_neighbours(rows[~here], labels[~here], rows[here], classes)
+        found[here] = predict_knn(rows[~here], labels[~here], rows[here], classes)
     return found

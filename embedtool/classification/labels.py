@@ -20,7 +20,7 @@ from embedtool.core.paths import folder_label, full_path
 from embedtool.core.tables import legible
 from embedtool.core.types import PathLike
 from embedtool.errors import EmbedtoolError, UsageError
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 COLUMNS = ("path", "label")
 UNLABELLED = -1
@@ -92,7 +92,7 @@ class Labelled:
     report: LabelReport
 
 
-def read_labels(index: Index, table: PathLike | None = None) -> Labelled:
+def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
     """The class of every image, by its folder's name, or by a table where one is given.
 
     Raises EmbedtoolError where a table cannot be read or names no image of the index, and where
@@ -220,7 +220,7 @@ def _have_columns(table: Path, found: Any) -> None:
         )
 
 
-def _refuse(index: Index, table: PathLike, unmatched: list[str]) -> None:
+def _refuse(index: IndexReader, table: PathLike, unmatched: list[str]) -> None:
     if not unmatched:
         raise UsageError(f"{os.fspath(table)} gives no image a label: expected lines of path,label")
     roots = ", ".join(os.fsdecode(root) for root in index.roots())

@@ -174,7 +174,7 @@ def mean_with_interval(
     return _estimate(float(own.mean()), np.array(spread))
 
 
-def surest_mistakes(
+def most_confident_mistakes(
     truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating]
 ) -> list[int]:
     """Numbers of the images given another class than their own (n,), the most confident first, by

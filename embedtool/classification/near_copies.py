@@ -24,7 +24,7 @@ MANY, SHARE = 10, 0.5  # a group of more images than this, and more of its class
 
 
 @dataclass(frozen=True)
-class Alike:
+class NearDuplicates:
     """groups: (n,), images that are alike in one. pairs: (p, 2), those that are alike themselves,
     not by way of others. untold: the classes whose images are so alike
     that copies cannot be told from others: in them no image is kept with another, and their score
@@ -44,7 +44,9 @@ class Alike:
         ]
 
 
-def alike_groups(rows: Vectors, labels: Numbers, *, progress: Progress | None = None) -> Alike:
+def near_duplicate_groups(
+    rows: Vectors, labels: Numbers, *, progress: Progress | None = None
+) -> NearDuplicates:
     """Which of n images are alike, by their unit rows (n, d) and classes (n,).
 
     It asks the vectors, not the photos. A class that would be left with too few groups to be dealt
@@ -73,7 +75,7 @@ def alike_groups(rows: Vectors, labels: Numbers, *, progress: Progress | None = 
     untold = _mostly_one(linked_groups(pairs[kept], len(rows)), labels)
     kept &= ~untold[labels[pairs]].any(1)
     groups = linked_groups(pairs[kept], len(rows))
-    return Alike(groups, pairs[kept], tuple(np.flatnonzero(untold).tolist()))
+    return NearDuplicates(groups, pairs[kept], tuple(np.flatnonzero(untold).tolist()))
 
 
 def _mostly_one(groups: Numbers, labels: Numbers) -> npt.NDArray[np.bool_]:

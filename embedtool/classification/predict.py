@@ -13,7 +13,7 @@ from embedtool.classification.temperature import Probabilities
 from embedtool.core.tables import write_table
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 CANDIDATES = 4_000  # for a label next, a random share where there are more: 64 MB of similarities
 MISTAKES = 60  # kept for the page, the most confident ones
@@ -84,7 +84,7 @@ def predict_images(
     if suggest_count < 0:
         raise UsageError(f"expected a number of images to suggest, received {suggest_count}")
     read = read_probe(probe)
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         read.check(opened.fingerprint, index)
         labelled = read_labels(opened)
         by_content = read.ask(opened, labelled.vectors, progress)

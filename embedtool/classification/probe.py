@@ -24,7 +24,7 @@ from embedtool.classification.logistic_regression import Solution
 from embedtool.core.atomic_files import publish_folder
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import EmbedtoolError, ModelMismatch
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 LINEAR_FORMAT, PROBE_FORMAT = 1, 2  # without a hidden layer it is as it was before there were any
 CARD, TENSORS = "probe.json", "probe.safetensors"
@@ -79,7 +79,7 @@ class Probe:
             )
 
     def ask(
-        self, index: Index, vectors: npt.NDArray[np.int64], progress: Progress | None = None
+        self, index: IndexReader, vectors: npt.NDArray[np.int64], progress: Progress | None = None
     ) -> npt.NDArray[np.float32]:
         """Probabilities (n, c) of vectors by id, ascending, read a block at a time."""
         found = np.empty((len(vectors), len(self.classes)), np.float32)

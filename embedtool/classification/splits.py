@@ -18,7 +18,7 @@ def linked_groups(links: Numbers, count: int) -> Numbers:
     return np.asarray(connected_components(graph, directed=False)[1], np.int64)
 
 
-def deal(labels: Numbers, groups: Numbers, parts: int, *, seed: int = 0) -> Numbers:
+def assign_folds(labels: Numbers, groups: Numbers, parts: int, *, seed: int = 0) -> Numbers:
     """The part (n,), 0 to parts - 1, of each of n items, a group in one part.
 
     Groups are dealt out in random order, the larger first, each to the part that has the fewest

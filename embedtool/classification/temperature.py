@@ -15,7 +15,7 @@ FEWEST, MISTAKES = 50, 3
 Probabilities = npt.NDArray[np.float32]  # (n, c)
 
 
-def true_temperature(probabilities: Probabilities, labels: Labels) -> tuple[float, str]:
+def fit_temperature(probabilities: Probabilities, labels: Labels) -> tuple[float, str]:
     """What logits are to be divided by so that confidence is true: the least log loss (Guo et al.
     2017, On Calibration of Modern Neural Networks, 4.2), of images (n, c) not learned from; 1, and
     a note on why, where they are too few to tell."""
@@ -29,14 +29,16 @@ def true_temperature(probabilities: Probabilities, labels: Labels) -> tuple[floa
     at = np.arange(len(labels))
 
     def loss(logarithm: float) -> float:
-        own = _tempered(probabilities, float(np.exp(logarithm)))[at, labels].astype(np.float64)
+        own = apply_temperature(probabilities, float(np.exp(logarithm)))[at, labels].astype(
+            np.float64
+        )
         return float(-np.log(own.clip(LEAST)).mean())
 
     found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded")
     return float(np.exp(found.x)), ""
 
 
-def _tempered(probabilities: Probabilities, temperature: float) -> Probabilities:
+def apply_temperature(probabilities: Probabilities, temperature: float) -> Probabilities:
     """Probabilities whose logits are divided."""
     logits = np.log(probabilities.clip(LEAST)) / np.float32(temperature)
     powers = np.exp(logits - logits.max(1, keepdims=True))

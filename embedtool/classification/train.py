@@ -9,16 +9,16 @@ import numpy as np
 
 from embedtool.classification.cross_validation import PARTS, Trial, class_counts, cross_validate
 from embedtool.classification.few_shot import FewShot, few_shot
-from embedtool.classification.knn import neighbours_by_part
+from embedtool.classification.knn import cross_validate_knn
 from embedtool.classification.labels import UNLABELLED, Labelled, LabelReport, read_labels
 from embedtool.classification.logistic_regression import Axes, fit
 from embedtool.classification.metrics import Estimate, Evaluation, evaluate, mean_with_interval
-from embedtool.classification.near_copies import alike_groups
+from embedtool.classification.near_copies import near_duplicate_groups
 from embedtool.classification.probe import Probe, write_probe
-from embedtool.classification.splits import Numbers, deal
+from embedtool.classification.splits import Numbers, assign_folds
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import UsageError
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 # Images that choose C and give the score; 100,000 would take ten times as long. The score is then
 # of probes that learned from 8,000 of them, and the one that learned from all is better.
@@ -102,17 +102,17 @@ def train_probe(
     classes = len(lesson.labelled.classes)
     judged = _judged(lesson.own, seed)
     rows, own = lesson.rows[judged], lesson.own[judged]
-    similar = alike_groups(rows, own, progress=progress)
+    similar = near_duplicate_groups(rows, own, progress=progress)
     groups = similar.groups
     _check_classes(lesson, groups)
-    parts = deal(own, groups, _parts(own, groups), seed=seed)
+    parts = assign_folds(own, groups, _parts(own, groups), seed=seed)
     chosen = cross_validate(rows, own, parts, classes, balanced=balanced, progress=progress)
     right = chosen.probabilities.argmax(1) == own
     strength = chosen.chosen.strength
     images = lesson.images(judged)
     alike = int((np.bincount(groups[images])[groups[images]] > 1).sum())
     if alike:  # else both ways of dealing are one
-        dealt = deal(own[images], np.arange(len(images)), int(parts.max()) + 1, seed=seed)
+        dealt = assign_folds(own[images], np.arange(len(images)), int(parts.max()) + 1, seed=seed)
         inflated = cross_validate(
             rows[images],
             own[images],
@@ -124,7 +124,7 @@ def train_probe(
             stage="scoring without care",
         )
         right = inflated.probabilities.argmax(1) == own[images]
-    by_neighbours = neighbours_by_part(rows, own, parts, classes)
+    by_neighbours = cross_validate_knn(rows, own, parts, classes)
     few = None
     if shots is not None:
         few = few_shot(rows, own, groups, classes, shots, seed=seed, progress=progress)
@@ -199,7 +199,7 @@ class _Lesson:
 
 
 def _read_lesson(index: PathLike, labels: PathLike | None) -> _Lesson:
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         labelled = read_labels(opened, labels)
         classes = labelled.report.classes
         if len(classes) < 2:
@@ -239,7 +239,7 @@ def _judged(own: Numbers, seed: int) -> Numbers:
     shares = -(-len(own) // JUDGED)
     if shares == 1:
         return np.arange(len(own))
-    return np.flatnonzero(deal(own, np.arange(len(own)), shares, seed=seed) == 0)
+    return np.flatnonzero(assign_folds(own, np.arange(len(own)), shares, seed=seed) == 0)
 
 
 def _told(name: str, score: Estimate) -> dict[str, Any]:

@@ -86,10 +86,10 @@ def run_bench(
         listing = list_photos([folder])
         require_images(listing)
         series = [_series(spec) for spec in models or _default_models()]
-        from embedtool.collection.keras_baseline import KerasIdiom
+        from embedtool.collection.keras_baseline import KerasBaseline
 
         first = series[0].backbone
-        idiom = KerasIdiom(first.folder, first.recipe.layer)
+        idiom = KerasBaseline(first.folder, first.recipe.layer)
         keras: list[float] = []
         steps, step = rounds * (len(series) + 1), 0
         for turn in range(-1, rounds):  # the first turn warms up and is not counted

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from embedtool.core.types import PathLike, Progress
-from embedtool.search.refresh import renew_search
+from embedtool.search.refresh import refresh_search
 from embedtool.store.merge_segments import join_segments
 from embedtool.store.writer import Writer
 
@@ -30,7 +30,7 @@ def compact_index(index: PathLike, *, progress: Progress | None = None) -> Compa
         join_segments(writer)
         writer.vacuum()
         after = writer.segments()
-        renew_search(writer, progress=progress)
+        refresh_search(writer, progress=progress)
     return CompactReport(
         len(before), len(after), sum(s.bytes for s in before), sum(s.bytes for s in after)
     )

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from embedtool.collection.index_report import IndexReport
 from embedtool.collection.sync import sync
-from embedtool.core.types import PathLike, Progress, several
+from embedtool.core.types import PathLike, Progress, as_list
 from embedtool.errors import ModelMismatch, ModelOffline, UsageError
 from embedtool.images.listing import list_photos, require_images
-from embedtool.search.refresh import renew_search
+from embedtool.search.refresh import refresh_search
 from embedtool.store.layout import exists
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def index_photos(
     an existing one keeps its own. Files that cannot be used are recorded, never raised.
     Raises PhotosMissing (nothing is changed), ModelMismatch, ModelOffline, IndexLocked.
     """
-    photos = several(photos)
+    photos = as_list(photos)
     if not photos:
         raise UsageError("expected at least one folder, image file or pattern")
     path = Path(index) if index is not None else default_index(photos[0])
@@ -86,7 +86,7 @@ def index_photos(
             batch_size=batch_size,
             progress=progress,
         )
-        renew_search(target, progress=progress)
+        refresh_search(target, progress=progress)
     return replace(report, notes=note + report.notes)
 
 
@@ -99,7 +99,7 @@ def default_index(photos: PathLike) -> Path:
 
 
 def _refuse_other_model(
-    index: Index, model: str | None, layer: str | None, precision: str | None
+    index: IndexReader, model: str | None, layer: str | None, precision: str | None
 ) -> None:
     """Let no vectors of another model into an index."""
     same = model in (None, "auto", index.model)

@@ -12,7 +12,7 @@ from embedtool.core.types import PathLike, Reject, Source
 from embedtool.errors import DerivedDamaged, ModelMismatch
 from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import SEARCH, damaged_derived, read_about
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 SAMPLE = 100  # images that a deep look embeds again
 DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; another CPU's rounding moves int8 vectors by less
@@ -21,7 +21,7 @@ DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; another CPU's rounding moves int8 vectors
 def index_info(index: PathLike) -> dict[str, Any]:
     """What an index holds: model, counts, roots, sizes in bytes. dead_rows lie in vector files and
     stand for no image any more; `compact` removes them."""
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         counts, segments = opened.counts(), opened.segments()
         return {
             "index": str(opened.path.absolute()),
@@ -42,7 +42,7 @@ def index_info(index: PathLike) -> dict[str, Any]:
         }
 
 
-def _certificate(index: Index) -> dict[str, Any] | None:
+def _certificate(index: IndexReader) -> dict[str, Any] | None:
     """What approximate search promises; None where search is exact."""
     try:
         return read_about(index.path, SEARCH, index.fingerprint)
@@ -52,14 +52,14 @@ def _certificate(index: Index) -> dict[str, Any] | None:
 
 def index_rejects(index: PathLike) -> list[Reject]:
     """Every file an index refused, by path, with stage and reason."""
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         return opened.rejects()
 
 
 def verify_index(index: PathLike) -> list[str]:
     """Re-hash every vector file and every derived file, and check the catalogue; what is wrong, or
     [] if all is whole."""
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         return [*opened.verify(), *damaged_derived(opened.path)]
 
 
@@ -82,7 +82,7 @@ def deep_verify_index(index: PathLike, *, sample: int = SAMPLE, seed: int = 0) -
     from embedtool.models.embed_files import embed_files
     from embedtool.models.embedder import embedder_of
 
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         with opened.snapshot():
             count = opened.counts()["images"]
             chosen = set(np.random.default_rng(seed).permutation(count)[:sample].tolist())
@@ -119,7 +119,7 @@ def doctor_index(index: PathLike) -> list[float]:
     """
     from embedtool.models.embedder import embed_golden, embedder_of
 
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         now = embed_golden(embedder_of(opened.model, opened.recipe))
         cosines = [float(c) for c in (now * opened.golden).sum(1)]
         if min(cosines) < 1 - DOCTOR_TOLERANCE:

@@ -13,7 +13,7 @@ with hushed():  # TensorFlow greets on stderr while it is imported and at its fi
     from embedtool.models import mobilenet
 
 
-class KerasIdiom:
+class KerasBaseline:
     """What a Keras user writes: image_dataset_from_directory and model.predict."""
 
     def __init__(self, model: ModelFolder, layer: str) -> None:

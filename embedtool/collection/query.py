@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from embedtool.core.paths import full_path
-from embedtool.core.types import PathLike, Progress, Source, Vectors, several
+from embedtool.core.types import PathLike, Progress, Source, Vectors, as_list
 from embedtool.errors import ImageRejected, UsageError
 from embedtool.images.decode import decode_image
 from embedtool.images.read_file import read_source
@@ -23,7 +23,7 @@ from embedtool.search import (
 from embedtool.search.filters import Filter, parse_filter
 from embedtool.search.results import Match, QueryMatches
 from embedtool.store.cluster_labels import NONE, read_clusters
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 DEFAULT_K = 10
 
@@ -54,14 +54,14 @@ def search_photos(
     Raises UsageError (k below 1, no cosine, no query, no such row), ImageRejected, ModelMismatch,
     and IndexLocked where an index must be built while another process writes.
     """
-    images = several(images)
+    images = as_list(images)
     if k is not None and k < 1:
         raise UsageError(f"expected k of at least 1, received {k}")
     check_similarity(min_similarity)
     if not images and not rows:
         raise UsageError("expected at least one query: an image file, or the row of an image")
     chosen = parse_filter(where)
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         names, vectors = _queries(opened, images, rows)
         exact = chosen is not None or (k is None and min_similarity is not None)
         if not exact and (min_recall is not None or max_memory is not None):
@@ -71,7 +71,7 @@ def search_photos(
 
 
 def _search(
-    index: Index,
+    index: IndexReader,
     names: Sequence[str],
     queries: Vectors,
     k: int | None,
@@ -114,7 +114,7 @@ def _search(
 
 
 def _queries(
-    index: Index, images: Sequence[PathLike], rows: Sequence[int]
+    index: IndexReader, images: Sequence[PathLike], rows: Sequence[int]
 ) -> tuple[list[str], list[Vectors]]:
     """The name and the vector (1, d) of each query; the model is loaded only for new files."""
     names, vectors = [], []

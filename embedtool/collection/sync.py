@@ -20,7 +20,7 @@ from embedtool.core.types import Progress, Source
 from embedtool.errors import ModelMismatch, PhotosMissing
 from embedtool.images.listing import Listing, list_photos, require_images
 from embedtool.images.quarantine import is_record
-from embedtool.store.layout import RECORD, Refusal, Row
+from embedtool.store.layout import RECORD, RejectRow, Row
 from embedtool.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class _Plan:
     stored: dict[tuple[bytes, bytes], Row] = field(default_factory=dict)  # rows of changed files
     gone: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # by digest
     moved: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # root gone
-    forgotten: list[Refusal] = field(default_factory=list)  # rejects whose file is gone
+    forgotten: list[RejectRow] = field(default_factory=list)  # rejects whose file is gone
     unread: list[tuple[Source, str]] = field(default_factory=list)  # kept: (file, reason)
     counts: Counter[str] = field(default_factory=Counter)
 

@@ -12,7 +12,7 @@ from typing import BinaryIO, Literal
 
 
 @contextmanager
-def write_whole(path: Path) -> Iterator[BinaryIO]:
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Yield a binary file; on leaving without an error it is on disk under `path`."""
     draft = _draft(path)
     try:
@@ -94,7 +94,7 @@ def sync_folder(path: Path) -> None:
             os.close(handle)
 
 
-class Digesting:
+class HashingWriter:
     """A file that knows the SHA-256 and the size of what was written to it."""
 
     def __init__(self, file: BinaryIO) -> None:

@@ -8,7 +8,7 @@ from embedtool.errors import IndexLocked, NotAnIndex
 LOCK = "writer.lock"
 
 
-def take_lock(path: Path) -> int:
+def acquire_lock(path: Path) -> int:
     """Take the writer's lock; the operating system frees it when the process ends."""
     if not path.is_dir():
         raise NotAnIndex(

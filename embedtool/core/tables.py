@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.extras import require
 from embedtool.core.types import PathLike
 from embedtool.errors import UsageError
@@ -28,10 +28,10 @@ def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[A
 
         columns = [[legible(cell) for cell in column] for column in zip(*rows, strict=True)]
         table = pa.table(columns or [[] for _ in header], names=[legible(name) for name in header])
-        with write_whole(target) as file:
+        with atomic_write(target) as file:
             pq.write_table(table, file)
         return
-    with write_whole(target) as file:
+    with atomic_write(target) as file:
         text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="", write_through=True)
         lines = csv.writer(text, lineterminator="\n")
         lines.writerow(header)

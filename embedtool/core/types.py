@@ -97,7 +97,7 @@ class Reject:
     reason: str
 
 
-def several(names: PathLike | Sequence[PathLike]) -> list[PathLike]:
+def as_list(names: PathLike | Sequence[PathLike]) -> list[PathLike]:
     """One name, or several, as a list."""
     return [names] if isinstance(names, str | os.PathLike) else list(names)
 

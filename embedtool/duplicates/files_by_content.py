@@ -8,7 +8,7 @@ from embedtool.core.paths import full_path
 from embedtool.core.types import PathLike, Source
 from embedtool.errors import UsageError
 from embedtool.store.layout import Row
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,9 @@ class Content:
         return self.files[0]
 
 
-def read_contents(index: Index, reference: PathLike | None) -> tuple[list[Content], list[str]]:
+def read_contents(
+    index: IndexReader, reference: PathLike | None
+) -> tuple[list[Content], list[str]]:
     """Every content in the order of its vector, less files that are not what was indexed; and what
     there is to note about those.
 

@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from embedtool.core.types import PathLike, Progress
 from embedtool.duplicates.files_by_content import Content, File, read_contents
-from embedtool.duplicates.picture_pairs import Likeness, Pairs
+from embedtool.duplicates.picture_pairs import Pairs, PicturePairs
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
 from embedtool.duplicates.star_groups import Items, Near, star_groups
 from embedtool.search import check_similarity, nearest, open_searcher
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 NEIGHBOURS = 8  # pairs proposed for each image: a copy is among the first few
 LEAST = 0.5  # cosine below which no re-encoding, resize or crop was measured, with either network
@@ -47,7 +47,7 @@ def find_duplicates(
     be meant).
     """
     check_similarity(min_similarity)
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         items, notes = read_contents(opened, reference)
         search = _Search(opened, items, reference is not None, progress)
         found = [*map(search.identical, items)]
@@ -73,7 +73,11 @@ class _Search:
     """The state of one search for duplicates."""
 
     def __init__(
-        self, index: Index, items: Sequence[Content], referenced: bool, progress: Progress | None
+        self,
+        index: IndexReader,
+        items: Sequence[Content],
+        referenced: bool,
+        progress: Progress | None,
     ) -> None:
         self.index = index
         self.items = items
@@ -83,7 +87,7 @@ class _Search:
         inside = np.flatnonzero([item.best.inside for item in items])
         self.anchors = inside if referenced else None
         files = [item.best.source if item.best.there else None for item in items]
-        self.likeness = Likeness(files, self.cosines)
+        self.likeness = PicturePairs(files, self.cosines)
 
     def identical(self, item: Content) -> DuplicateGroup | None:
         """The group of one content that several files hold."""

@@ -39,21 +39,21 @@ FLAT = 0.5  # grey levels; a picture that varies less has no detail to compare
 
 
 @dataclass(frozen=True)
-class Portrait:
+class ReducedImage:
     """One image, small: grey (128, 128) and colour (16, 16, 3), both uint8."""
 
     grey: npt.NDArray[np.uint8]
     tint: npt.NDArray[np.uint8]
 
 
-def portrait(pixels: Pixels) -> Portrait:
+def reduce_image(pixels: Pixels) -> ReducedImage:
     """Make a portrait from the pixels (256, 256, 3) that `decode_image` gives."""
     channels = np.moveaxis(pixels, 2, 0).astype(np.float32)
     fine = _reduced(channels, FINE)
-    return Portrait(_bytes(fine.mean(0)), _bytes(np.moveaxis(_reduced(fine, TINT), 0, 2)))
+    return ReducedImage(_bytes(fine.mean(0)), _bytes(np.moveaxis(_reduced(fine, TINT), 0, 2)))
 
 
-def small(one: Portrait) -> npt.NDArray[np.uint8]:
+def small(one: ReducedImage) -> npt.NDArray[np.uint8]:
     """The grey picture (32, 32) that `place` works on."""
     return _bytes(_reduced(one.grey.astype(np.float32), SMALL))
 
@@ -102,7 +102,7 @@ def place(first: npt.NDArray[np.uint8], others: Grey) -> tuple[Grey, Placements]
 
 
 def same_picture(
-    first: Sequence[Portrait], second: Sequence[Portrait], placements: Placements
+    first: Sequence[ReducedImage], second: Sequence[ReducedImage], placements: Placements
 ) -> npt.NDArray[np.bool_]:
     """Whether each second picture is the first, from where `place` put it; (n,) bool."""
     one, two = (np.stack([p.grey for p in side]).astype(np.float32) for side in (first, second))
@@ -123,8 +123,8 @@ def same_picture(
 
 
 def _tint_agrees(
-    first: Sequence[Portrait],
-    second: Sequence[Portrait],
+    first: Sequence[ReducedImage],
+    second: Sequence[ReducedImage],
     placements: Placements,
     left: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.bool_]:

@@ -14,10 +14,10 @@ from embedtool.duplicates.image_registration import (
     PLACED,
     SMALL,
     Placements,
-    Portrait,
+    ReducedImage,
     patches,
     place,
-    portrait,
+    reduce_image,
     same_picture,
     small,
 )
@@ -35,7 +35,7 @@ ALONE = 0.985  # cosine that stands for pixels where a file is gone: no two diff
 # photos reach it, with either network
 
 
-class Likeness:
+class PicturePairs:
     """Compares items 0 to n - 1, each one image file, or None where there is no file to read."""
 
     def __init__(self, files: Sequence[Source | None], cosines: Cosines) -> None:
@@ -113,20 +113,20 @@ class Likeness:
                 placements[part[better]] = np.linalg.inv(where[better]) if side else where[better]
         return scores, placements
 
-    def _kept(self, item: int) -> Portrait:
+    def _kept(self, item: int) -> ReducedImage:
         found = self._portrait(int(item))
         if found is None:
             file = self._files[item]
             raise ImageRejected("read", f"{file} changed while it was compared: run this again")
         return found
 
-    def _read(self, item: int) -> Portrait | None:
+    def _read(self, item: int) -> ReducedImage | None:
         file = self._files[item]
         if file is None:
             return None
         try:
             _, data = read_source(file)
-            found = portrait(decode_image(data, DECODED))
+            found = reduce_image(decode_image(data, DECODED))
             self.sizes[item] = image_size(data)
         except ImageRejected:
             return None

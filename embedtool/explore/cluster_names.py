@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from embedtool.core.types import Progress
 from embedtool.models.imagenet_head import Head, class_names
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 WAYS = ("label", "imagenet")
 MOST_CLASSES = 2  # in a name
@@ -33,7 +33,7 @@ def names_by_label(own: Sequence[Sequence[str]], labels: Labels, count: int) -> 
 
 
 def names_by_class(
-    index: Index, head: Head, labels: Labels, count: int, *, progress: Progress | None = None
+    index: IndexReader, head: Head, labels: Labels, count: int, *, progress: Progress | None = None
 ) -> tuple[str, ...]:
     """The classes that are over-represented in each cluster.
 

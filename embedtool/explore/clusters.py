@@ -22,7 +22,7 @@ from embedtool.explore.neighbour_graph import Graph, neighbour_graph
 from embedtool.explore.results import Cluster, ClusterReport, Member
 from embedtool.explore.umap_layout import principal_coordinates, umap_layout
 from embedtool.models.imagenet_head import imagenet_head
-from embedtool.store.cluster_labels import Clusters, keep_clusters
+from embedtool.store.cluster_labels import Clusters, save_clusters
 from embedtool.store.derived import open_arrays, publish_arrays
 from embedtool.store.writer import Writer
 
@@ -67,7 +67,7 @@ def cluster_index(
             names = names_by_label(own, found.labels, count)
         else:
             names = tuple(f"cluster {number}" for number in range(1, count + 1))
-        keep_clusters(
+        save_clusters(
             writer, Clusters(graph.ids, found.labels, found.nearest, found.strengths, names)
         )
         return _report(writer, graph.ids, found, names, images, seed)

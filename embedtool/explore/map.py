@@ -13,12 +13,12 @@ from embedtool.core.paths import folder_label, full_path
 from embedtool.core.tables import write_table
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import UsageError
-from embedtool.explore.map_file import Map, SavedMap, keep_map, read_map
+from embedtool.explore.map_file import Map, SavedMap, read_map, save_map
 from embedtool.explore.map_placement import place_new
 from embedtool.explore.neighbour_graph import neighbour_graph
 from embedtool.explore.umap_layout import principal_coordinates, umap_layout
 from embedtool.store.cluster_labels import read_clusters
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 NEIGHBOURS = 30  # or all that the graph has. Held-back clothing photos land nearest to their own
@@ -45,7 +45,7 @@ def map_index(
     """
     if neighbours is not None and neighbours < 2:
         raise UsageError(f"expected at least 2 neighbours, received {neighbours}")
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         live = opened.places_after(0)["id"]
         if not live.size:
             raise UsageError(
@@ -57,7 +57,7 @@ def map_index(
             return _with_images(opened, kept, [])
     with Writer(index) as writer:
         saved, notes = _renewed(writer, kept, neighbours, seed, progress)
-        keep_map(writer, saved)
+        save_map(writer, saved)
         return _with_images(writer, saved, notes)
 
 
@@ -90,7 +90,7 @@ def write_coordinates(found: Map, path: PathLike) -> None:
     write_table(path, [atlas.get(name, name) for name in columns], rows)
 
 
-def _kept(index: Index, neighbours: int | None, seed: int | None) -> SavedMap | None:
+def _kept(index: IndexReader, neighbours: int | None, seed: int | None) -> SavedMap | None:
     """The kept map, where it is what is asked for."""
     saved = read_map(index)
     if saved is None:
@@ -151,7 +151,7 @@ def _laid_out(writer: Writer, neighbours: int, seed: int, progress: Progress | N
     )
 
 
-def _with_images(index: Index, saved: SavedMap, notes: list[str]) -> Map:
+def _with_images(index: IndexReader, saved: SavedMap, notes: list[str]) -> Map:
     """The map, image by image."""
     rows, vectors = list(index.rows()), np.fromiter(index.vectors(), np.int64)
     where = np.searchsorted(saved.ids, vectors)

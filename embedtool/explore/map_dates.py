@@ -7,13 +7,13 @@ import numpy as np
 from embedtool.core.types import Progress
 from embedtool.explore.map_file import Map
 from embedtool.explore.thumbnails import Thumbnails, make_thumbnails, open_thumbnails
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 
 def thumbnails_of(found: Map, progress: Progress | None) -> Thumbnails:
     """The thumbnails of a map's images, those that are missing made first."""
-    with Index(found.index) as opened:
+    with IndexReader(found.index) as opened:
         thumbnails = open_thumbnails(opened)
     if not np.isin(found.vectors, thumbnails.ids).all():
         with Writer(found.index) as writer:

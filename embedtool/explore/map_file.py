@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from embedtool.errors import UsageError
 from embedtool.store.derived import open_arrays, publish_arrays
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 NAME = "map"
@@ -71,7 +71,7 @@ class Map:
         return replace(self, predictions=tuple(classes), probabilities=likely)
 
 
-def read_map(index: Index) -> SavedMap | None:
+def read_map(index: IndexReader) -> SavedMap | None:
     """None where there is none, or its file is damaged."""
     opened = open_arrays(index.path, NAME, index.fingerprint)
     if opened is None:
@@ -80,7 +80,7 @@ def read_map(index: Index) -> SavedMap | None:
     return SavedMap(**arrays, neighbours=about["neighbours"], seed=about["seed"])
 
 
-def keep_map(index: Writer, saved: SavedMap) -> None:
+def save_map(index: Writer, saved: SavedMap) -> None:
     publish_arrays(
         index.path,
         NAME,

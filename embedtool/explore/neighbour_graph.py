@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.types import Progress
-from embedtool.search import Everyone, Similarities, beyond, merge, nearest
+from embedtool.search import AllPairs, Similarities, beyond, merge, nearest
 from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import open_arrays, publish_arrays
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 NAME = "neighbours"
@@ -61,7 +61,7 @@ def neighbour_graph(index: Writer, *, progress: Progress | None = None) -> Graph
     else:
         centre = _centre(index, places)
         asked = np.arange(len(places))
-    everyone = Everyone(index, places, centre)
+    everyone = AllPairs(index, places, centre)
     best[asked], found[asked] = everyone.nearest(asked, k, progress=progress)
     if len(places) > EXACT_ROWS:
         _name_back(best, found)
@@ -141,7 +141,7 @@ def _extend(
     return np.flatnonzero(~known)
 
 
-def _recall(everyone: Everyone, found: npt.NDArray[np.int64]) -> float:
+def _recall(everyone: AllPairs, found: npt.NDArray[np.int64]) -> float:
     if len(found) <= EXACT_ROWS:
         return 1.0
     random = np.random.default_rng(0)
@@ -150,7 +150,7 @@ def _recall(everyone: Everyone, found: npt.NDArray[np.int64]) -> float:
     return float((truth[:, :, None] == found[sample][:, None, :]).any(2).mean())
 
 
-def kept_graph(index: Index) -> Graph | None:
+def saved_graph(index: IndexReader) -> Graph | None:
     """The graph that is kept, where it is of the index as it is now: to read it needs no lock."""
     kept = _kept(index)
     if kept is not None and np.array_equal(kept.ids, index.places_after(0)["id"]):
@@ -158,7 +158,7 @@ def kept_graph(index: Index) -> Graph | None:
     return None
 
 
-def _kept(index: Index) -> Graph | None:
+def _kept(index: IndexReader) -> Graph | None:
     opened = open_arrays(index.path, NAME, index.fingerprint)
     return Graph(**opened[1], recall=opened[0]["recall"]) if opened else None
 

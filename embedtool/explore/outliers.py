@@ -5,9 +5,9 @@ import numpy as np
 from embedtool.core.paths import full_path
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
-from embedtool.explore.neighbour_graph import Graph, kept_graph, neighbour_graph
+from embedtool.explore.neighbour_graph import Graph, neighbour_graph, saved_graph
 from embedtool.explore.results import Outlier
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 NEAREST = 10  # others that an image is compared with: fewer, and a pair of odd ones is no outlier
@@ -27,14 +27,14 @@ def find_outliers(
     """
     if k < 1:
         raise UsageError(f"expected k of at least 1, received {k}")
-    with Index(index) as reader, reader.snapshot():
-        if (graph := kept_graph(reader)) is not None:
+    with IndexReader(index) as reader, reader.snapshot():
+        if (graph := saved_graph(reader)) is not None:
             return _ranked(reader, graph, k)
     with Writer(index) as writer:
         return _ranked(writer, neighbour_graph(writer, progress=progress), k)
 
 
-def _ranked(index: Index, graph: Graph, k: int) -> list[Outlier]:
+def _ranked(index: IndexReader, graph: Graph, k: int) -> list[Outlier]:
     near = graph.similarities[:, :NEAREST]
     if not near.size:
         return []

@@ -23,7 +23,7 @@ from embedtool.images.decode import taken, thumbnail
 from embedtool.images.read_file import read_source
 from embedtool.store.derived import open_derived, publish
 from embedtool.store.layout import Row
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 NAME = "thumbnails"
@@ -65,7 +65,7 @@ NO_NUMBERS = np.empty(0, np.int64)
 NONE = Thumbnails(NO_NUMBERS, NO_NUMBERS, NO_NUMBERS.view("M8[s]"), np.empty(0, np.uint8))
 
 
-def open_thumbnails(index: Index) -> Thumbnails:
+def open_thumbnails(index: IndexReader) -> Thumbnails:
     """The pictures that were made so far; none where their file is damaged."""
     try:
         opened = open_derived(index.path, NAME, _fingerprint(index))
@@ -144,5 +144,5 @@ def _publish(
     return open_thumbnails(index)
 
 
-def _fingerprint(index: Index) -> str:
+def _fingerprint(index: IndexReader) -> str:
     return f"{index.fingerprint} webp {SIDE} dated"

@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.core.lock import take_lock
+from embedtool.core.lock import acquire_lock
 from embedtool.errors import IndexLocked
 
 KEY = 32  # bytes; see augmentation.copy_key
@@ -33,7 +33,7 @@ class ActivationStore:
         self.folder, self.shape, self.dtype = folder, shape, dtype
         self.row_bytes = int(np.prod(shape)) * dtype.itemsize
         folder.mkdir(parents=True, exist_ok=True)
-        self._lock = take_lock(folder)
+        self._lock = acquire_lock(folder)
         os.utime(folder)  # used now
         self._rows = open(folder / "rows", "a+b")  # noqa: SIM115 - closed by close()
         self._keys = open(folder / "keys", "a+b")  # noqa: SIM115
@@ -104,7 +104,7 @@ class ActivationStore:
         return np.memmap(self.folder / "rows", np.uint8, "r", shape=shape)
 
 
-def make_room(root: Path, own: Sequence[Path], needed: int, bound: int) -> bool:
+def evict(root: Path, own: Sequence[Path], needed: int, bound: int) -> bool:
     """Delete the folders of root that were used longest ago, except our own, until those that are
     left and our own, grown to `needed` bytes, fit in `bound`; whether they do."""
     sizes = {path: _size(path) for path in root.glob("*") if path.is_dir() and path not in own}
@@ -112,7 +112,7 @@ def make_room(root: Path, own: Sequence[Path], needed: int, bound: int) -> bool:
         if needed + sum(sizes.values()) <= bound:
             break
         try:
-            os.close(take_lock(path))
+            os.close(acquire_lock(path))
         except IndexLocked:  # another run is filling it
             continue
         shutil.rmtree(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
 from embedtool.finetune.features import Photo, read_photo
 from embedtool.finetune.settings import FinetuneSettings
@@ -35,5 +35,5 @@ def write_sheet(
             shown = augment(pixels, settings.augmentation, key=key) if column else pixels
             top, left = row * step, column * step
             sheet[top : top + size, left : left + size] = shown
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         Image.fromarray(sheet).save(file, "PNG")

@@ -11,21 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from embedtool.classification.splits import deal
+from embedtool.classification.splits import assign_folds
 from embedtool.core.paths import full_path
 from embedtool.core.threads import cpu_count
 from embedtool.core.types import PathLike, Progress, unit_rows
 from embedtool.errors import UsageError
 from embedtool.finetune.activation_cache import ActivationStore
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.dataset import PhotoSet, Survey, survey
-from embedtool.finetune.examples import gather_rows
+from embedtool.finetune.dataset import Dataset, PhotoSet, survey
+from embedtool.finetune.examples import load_examples
 from embedtool.finetune.features import Photo, fill
-from embedtool.finetune.frozen_part import ALL, NONE, Bottom
+from embedtool.finetune.frozen_part import ALL, NONE, FrozenPart
 from embedtool.finetune.initial_head import fit_probe
 from embedtool.finetune.keras_runtime import keras, mobilenet
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.finetune.trained_part import Top
+from embedtool.finetune.trained_part import TrainedPart
 from embedtool.finetune.training import predict, train
 from embedtool.images.decode import decode_image
 from embedtool.images.drawn import draw_photos
@@ -96,20 +96,20 @@ def run_finetune_bench(
         if photos is None:
             draw_photos(folder, plain=True)
         base = load_backbone(model)
-        bottom = Bottom(base, unfreeze)
+        bottom = FrozenPart(base, unfreeze)
         album = survey(
             folder, backbone=base, labels=None, validation=None, test=None,
             share=HELD, seed=seed, progress=progress,
         )  # fmt: skip
         album = _chosen(album, images, seed)
-        rows = gather_rows(album, bottom, settings, progress=progress)
+        rows = load_examples(album, bottom, settings, progress=progress)
         learned = album.training.photos
         with ActivationStore(Path(scratch) / "rows", bottom.shape, bottom.dtype) as store:
             begun = time.perf_counter()  # into a new store: the user's may hold them already
             fill(store, learned, bottom, augmentation=settings.augmentation, copies=[1],
                  progress=progress, stage="computing rows once")  # fmt: skip
             once = (time.perf_counter() - begun) / len(learned) * 1000
-        top = Top(base.folder, bottom.shape, len(album.classes), settings)
+        top = TrainedPart(base.folder, bottom.shape, len(album.classes), settings)
         parity = _parity(top, bottom, base, album)
         top.start_head(fit_probe(album, settings).head)
         idiom = KerasFit(base.folder, album, settings, Path(scratch))
@@ -144,14 +144,14 @@ def run_finetune_bench(
         )
 
 
-def _chosen(album: Survey, images: int, seed: int) -> Survey:
+def _chosen(album: Dataset, images: int, seed: int) -> Dataset:
     """At most so many to learn from, each class with its share, and of a kind that Keras reads."""
     training, groups = album.training, album.groups
     usable = np.array([_suffix(photo) in KERAS_READS for photo in training.photos])
     training, groups = training.part(usable), groups[usable]
     if len(training.photos) > images:
         parts = max(2, len(training.photos) // images)
-        chosen = deal(training.labels, groups, parts, seed=seed) == 0
+        chosen = assign_folds(training.labels, groups, parts, seed=seed) == 0
         training, groups = training.part(chosen), groups[chosen]
     usable = np.array([_suffix(photo) in KERAS_READS for photo in album.validation.photos], bool)
     held = album.validation.part(usable)
@@ -162,7 +162,7 @@ def _suffix(photo: Photo) -> str:
     return os.path.splitext(os.fsdecode(photo.source.path))[1].lower()
 
 
-def _parity(top: Top, bottom: Bottom, base: Backbone, album: Survey) -> float:
+def _parity(top: TrainedPart, bottom: FrozenPart, base: Backbone, album: Dataset) -> float:
     """The largest 1 - cosine between vectors of both halves and of the whole in Keras."""
     photos = album.training.photos[:COMPARED]
     pixels = np.stack([decode_image(read_source(p.source)[1], bottom.size) for p in photos])
@@ -175,7 +175,7 @@ class KerasFit:
     """What a Keras user writes."""
 
     def __init__(
-        self, model: ModelFolder, album: Survey, settings: FinetuneSettings, scratch: Path
+        self, model: ModelFolder, album: Dataset, settings: FinetuneSettings, scratch: Path
     ) -> None:
         size, classes = model.size, len(album.classes)
         self._training = _dataset(album.training, scratch / "training", size, classes)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.finetune.keras_runtime import keras
 from embedtool.finetune.weight_averaging import Average
 
@@ -70,7 +70,7 @@ class Checkpoint:
         tensors = {name: np.asarray(variable.value) for name, variable in named.items()}
         told = json.dumps([vars(epoch) for epoch in history])
         about = {"run": run, "history": told, "sha256": _digest(tensors, run, told)}
-        with write_whole(file) as opened:
+        with atomic_write(file) as opened:
             opened.write(save(tensors, metadata=about))
 
     def restore(self, model: keras.Model, *, optimiser: bool) -> None:

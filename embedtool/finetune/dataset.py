@@ -9,15 +9,15 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.classification.near_copies import alike_groups
-from embedtool.classification.splits import Numbers, deal, linked_groups
+from embedtool.classification.near_copies import near_duplicate_groups
+from embedtool.classification.splits import Numbers, assign_folds, linked_groups
 from embedtool.core.paths import full_path
 from embedtool.core.threads import in_order
 from embedtool.core.types import PathLike, Progress, Reject, Source, Vectors, unit_rows
 from embedtool.errors import ImageRejected, UsageError
 from embedtool.finetune.activation_cache import ActivationStore
 from embedtool.finetune.features import Photo, fill, open_store, row_keys
-from embedtool.finetune.frozen_part import NONE, Bottom
+from embedtool.finetune.frozen_part import NONE, FrozenPart
 from embedtool.finetune.photo_labels import ROLES, labelled_photos
 from embedtool.images.augmentation import NONE as AS_IT_IS
 from embedtool.images.read_file import read_source
@@ -48,7 +48,7 @@ class PhotoSet:
 
 
 @dataclass(frozen=True)
-class Survey:
+class Dataset:
     """What there is to learn from, to choose by, and to judge on."""
 
     classes: tuple[str, ...]
@@ -77,7 +77,7 @@ def survey(
     share: float,
     seed: int,
     progress: Progress | None = None,
-) -> Survey:
+) -> Dataset:
     """Read and label every photo, embed it, and hold some out to validate on where none are named.
 
     No photo is learned from that is alike to one to validate or test on, nor chosen by that is
@@ -88,7 +88,7 @@ def survey(
     notes: list[str] = []
     named = labelled_photos((photos, validation, test), labels, notes)
     classes = tuple(sorted({label for _, label in named[0]}))
-    bottom = Bottom(backbone, NONE)
+    bottom = FrozenPart(backbone, NONE)
     with open_store(bottom, AS_IT_IS) as store:
         sets = []
         for role, files in zip(ROLES, named, strict=True):
@@ -103,7 +103,7 @@ def survey(
             sets.append(_embedded(found, store, bottom, rejects, notes, progress))
     rejected = tuple(dict.fromkeys(rejects))  # a file may be in several sets
     _few(sets[0], classes, rejected, notes)
-    similar = alike_groups(
+    similar = near_duplicate_groups(
         np.concatenate([part.vectors for part in sets]),
         np.concatenate([part.labels for part in sets]),
         progress=progress,
@@ -121,7 +121,7 @@ def survey(
     if validation is None and share:
         out = _held_out(pool.labels, groups, share=share, seed=seed)
         held, pool, groups = pool.part(out), pool.part(~out), groups[~out]
-    return Survey(classes, pool, groups, held, judged, rejected, tuple(notes))
+    return Dataset(classes, pool, groups, held, judged, rejected, tuple(notes))
 
 
 def _contents(sets: Sequence[PhotoSet]) -> Numbers:
@@ -156,7 +156,7 @@ def _held_out(
     """Whether each of n photos is held out (n,): some parts of as many as give the share. No class
     goes whole."""
     least = Fraction(share).limit_denominator(max(PARTS, round(1 / share)))
-    out: Flags = deal(labels, groups, least.denominator, seed=seed) < least.numerator
+    out: Flags = assign_folds(labels, groups, least.denominator, seed=seed) < least.numerator
     for label in np.unique(labels):
         if out[labels == label].all():
             out[labels == label] = False
@@ -182,7 +182,7 @@ def _read(files: Sequence[Source], labels: Sequence[int], rejects: list[Reject])
 def _embedded(
     photos: list[Photo],
     store: ActivationStore,
-    bottom: Bottom,
+    bottom: FrozenPart,
     rejects: list[Reject],
     notes: list[str],
     progress: Progress | None,

@@ -12,21 +12,21 @@ from embedtool.classification.metrics import (
     Estimate,
     Evaluation,
     evaluate,
+    most_confident_mistakes,
     paired_difference,
-    surest_mistakes,
 )
 from embedtool.classification.mistakes import Mistake
 from embedtool.classification.probe import Probe
 from embedtool.core.paths import full_path
 from embedtool.core.types import Reject
-from embedtool.finetune.dataset import PhotoSet, Survey
+from embedtool.finetune.dataset import Dataset, PhotoSet
 from embedtool.models import Backbone
 from embedtool.models.embed_files import embed_files
 from embedtool.models.embedder import Embedder, NetworkEmbedder
 
 
 @dataclass(frozen=True)
-class Judgement:
+class TestResult:
     """What two classifiers make of the same photos, none of which either has learned from."""
 
     paths: tuple[Path, ...]
@@ -43,7 +43,7 @@ class Judgement:
         names = self.evaluation.classes
         return [
             Mistake(self.paths[n], names[self.truth[n]], names[predicted[n]], float(sure[n]))
-            for n in surest_mistakes(self.truth, self.probabilities)
+            for n in most_confident_mistakes(self.truth, self.probabilities)
         ]
 
     def record(self) -> dict[str, Any]:
@@ -56,9 +56,9 @@ class Judgement:
         }
 
 
-def judge(
-    album: Survey, tuned: Backbone, head: Probe, frozen: Solution, *, seed: int
-) -> tuple[Judgement | None, tuple[Reject, ...]]:
+def evaluate_on_test(
+    album: Dataset, tuned: Backbone, head: Probe, frozen: Solution, *, seed: int
+) -> tuple[TestResult | None, tuple[Reject, ...]]:
     """Embed photos with the trained network as an index would, and judge what its head says.
 
     They are the test photos, else those held out to validate on; None where there are neither.
@@ -78,7 +78,7 @@ def judge(
     truth = photos.labels
     shares = head.probabilities(np.stack([found[photo.digest] for photo in photos.photos]))
     before = frozen.probabilities(photos.vectors)
-    judgement = Judgement(
+    judgement = TestResult(
         paths=tuple(full_path(p.source.root, p.source.path) for p in photos.photos),
         truth=truth,
         probabilities=shares,

@@ -8,10 +8,10 @@ import numpy as np
 
 from embedtool.core.types import Progress
 from embedtool.errors import EmbedtoolError, ImageRejected, UsageError
-from embedtool.finetune.activation_cache import make_room
-from embedtool.finetune.dataset import Survey
+from embedtool.finetune.activation_cache import evict
+from embedtool.finetune.dataset import Dataset
 from embedtool.finetune.features import Examples, Photo, fill, open_store, row_keys
-from embedtool.finetune.frozen_part import Bottom
+from embedtool.finetune.frozen_part import FrozenPart
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.images.augmentation import NONE as AS_IT_IS
 from embedtool.images.augmentation import Augmentation
@@ -27,9 +27,9 @@ class Rows:
     notes: tuple[str, ...]
 
 
-def gather_rows(
-    album: Survey,
-    bottom: Bottom,
+def load_examples(
+    album: Dataset,
+    bottom: FrozenPart,
     settings: FinetuneSettings,
     *,
     cache_bytes: int = CACHE_BYTES,
@@ -114,7 +114,7 @@ def _labels(photos: tuple[Photo, ...]) -> "np.ndarray[tuple[int], np.dtype[np.in
 
 
 def _make_room(
-    bottom: Bottom, wanted: Sequence[tuple[Augmentation, int, list[bytes]]], bound: int
+    bottom: FrozenPart, wanted: Sequence[tuple[Augmentation, int, list[bytes]]], bound: int
 ) -> None:
     """Drop what earlier runs left, our own stores last: they may hold photos of other runs.
 
@@ -126,6 +126,6 @@ def _make_room(
             with open_store(bottom, augmentation, seed=seed) as store:
                 own.append(store.folder)
                 needed += store.size_with(keys)
-    if not make_room(own[0].parent, own, needed, bound):
+    if not evict(own[0].parent, own, needed, bound):
         for folder in own:
             shutil.rmtree(folder)

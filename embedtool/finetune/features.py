@@ -14,7 +14,7 @@ from embedtool.core.threads import cpu_count, in_order
 from embedtool.core.types import Progress, Source
 from embedtool.errors import EmbedtoolError, ImageRejected
 from embedtool.finetune.activation_cache import ActivationStore
-from embedtool.finetune.frozen_part import Bottom
+from embedtool.finetune.frozen_part import FrozenPart
 from embedtool.images.augmentation import Augmentation, augment, copy_key
 from embedtool.images.quarantine import Quarantine
 from embedtool.images.read_file import read_source
@@ -51,7 +51,7 @@ def row_keys(photos: Sequence[Photo], copies: Sequence[int], *, seed: int = 0) -
     return [copy_key(photo.digest, copy, seed=seed) for copy in copies for photo in photos]
 
 
-def open_store(bottom: Bottom, augmentation: Augmentation, *, seed: int = 0) -> ActivationStore:
+def open_store(bottom: FrozenPart, augmentation: Augmentation, *, seed: int = 0) -> ActivationStore:
     """The rows of one frozen part, one augmentation and one seed, in the user cache."""
     text = f"{bottom.fingerprint} {json.dumps(asdict(augmentation), sort_keys=True)} {seed}"
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
@@ -61,7 +61,7 @@ def open_store(bottom: Bottom, augmentation: Augmentation, *, seed: int = 0) -> 
 def fill(
     store: ActivationStore,
     photos: Sequence[Photo],
-    bottom: Bottom,
+    bottom: FrozenPart,
     *,
     augmentation: Augmentation,
     copies: Sequence[int],

@@ -16,7 +16,7 @@ from embedtool.models.model_folder import FINAL_LAYER, MOBILENET, UNPOOLED
 ALL, NONE = "all", "none"  # of the network is trained, below the head
 
 
-class Bottom:
+class FrozenPart:
     """Pixels to what stands below the lowest trained layer. Safe to call from many threads.
 
     With all of the network trained that is the pixels themselves, with none of it the pooled

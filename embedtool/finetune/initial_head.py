@@ -6,10 +6,10 @@ import numpy as np
 
 from embedtool.classification.cross_validation import PARTS, class_counts, cross_validate
 from embedtool.classification.logistic_regression import Axes, Solution, fit
-from embedtool.classification.splits import deal
+from embedtool.classification.splits import assign_folds
 from embedtool.core.types import Progress
 from embedtool.errors import UsageError
-from embedtool.finetune.dataset import Survey
+from embedtool.finetune.dataset import Dataset
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.trained_part import Head
 
@@ -22,7 +22,7 @@ class Start:
 
 
 def fit_probe(
-    album: Survey, settings: FinetuneSettings, *, progress: Progress | None = None
+    album: Dataset, settings: FinetuneSettings, *, progress: Progress | None = None
 ) -> Start:
     """A probe of all photos to learn from; C and temperature by cross-validation, each group in one
     part.
@@ -37,7 +37,7 @@ def fit_probe(
             f"expected a class with two different pictures to learn from, each of the {classes} "
             f"has one and copies of it, {len(labels)} photos in all: add others, or hold out fewer"
         )
-    parts = deal(labels, groups, min(PARTS, most), seed=settings.seed)
+    parts = assign_folds(labels, groups, min(PARTS, most), seed=settings.seed)
     tried = cross_validate(rows, labels, parts, classes, balanced=balanced, progress=progress)
     strength = tried.chosen.strength
     solution = fit(

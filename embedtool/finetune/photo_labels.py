@@ -6,7 +6,7 @@ from pathlib import Path
 
 from embedtool.classification.labels import labels_of
 from embedtool.core.paths import folder_label
-from embedtool.core.types import PathLike, Source, several
+from embedtool.core.types import PathLike, Source, as_list
 from embedtool.errors import UsageError
 from embedtool.images.listing import list_photos, require_images
 
@@ -57,7 +57,7 @@ def labelled_photos(
 def _listed(names: PathLike | Sequence[PathLike] | None) -> list[Source]:
     if names is None:
         return []
-    listing = list_photos(several(names))
+    listing = list_photos(as_list(names))
     require_images(listing)
     return listing.files
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from embedtool.core.types import Reject
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.evaluation import Judgement
+from embedtool.finetune.evaluation import TestResult
 from embedtool.finetune.settings import FinetuneSettings
 
 
@@ -22,13 +22,13 @@ class FinetuneReport:
     trained_on: int
     copies: int
     validated_on: int
-    judgement: Judgement | None
+    judgement: TestResult | None
     history: tuple[Epoch, ...]
     settings: FinetuneSettings
     rejects: tuple[Reject, ...]
     seconds: float
     temperature: float  # that the logits were divided by; 1: as trained
-    chosen_by_judged: tuple[str, ...]  # by the photos judged on: "temperature", "epoch"; or nothing
+    selected_on_test: tuple[str, ...]  # by the photos judged on: "temperature", "epoch"; or nothing
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
@@ -47,5 +47,5 @@ class FinetuneReport:
             "settings": self.settings.record(),
             "seconds": self.seconds,
             "temperature": self.temperature,
-            "chosen_by_judged": list(self.chosen_by_judged),
+            "chosen_by_judged": list(self.selected_on_test),
         }

@@ -8,21 +8,21 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from embedtool.classification.temperature import true_temperature
+from embedtool.classification.temperature import fit_temperature
 from embedtool.core.atomic_files import publish_folder
-from embedtool.core.lock import take_lock
+from embedtool.core.lock import acquire_lock
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
 from embedtool.finetune.augmentation_sheet import write_sheet
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.dataset import Survey, survey
-from embedtool.finetune.evaluation import judge
-from embedtool.finetune.examples import CACHE_BYTES, Rows, gather_rows
-from embedtool.finetune.frozen_part import Bottom
+from embedtool.finetune.dataset import Dataset, survey
+from embedtool.finetune.evaluation import evaluate_on_test
+from embedtool.finetune.examples import CACHE_BYTES, Rows, load_examples
+from embedtool.finetune.frozen_part import FrozenPart
 from embedtool.finetune.initial_head import fit_probe
 from embedtool.finetune.report import FinetuneReport
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.finetune.trained_part import Top
+from embedtool.finetune.trained_part import TrainedPart
 from embedtool.finetune.training import predict, train
 from embedtool.finetune.write_model import REPORT, write_head, write_json, write_model
 from embedtool.models import Backbone, load_backbone
@@ -61,7 +61,7 @@ def finetune_model(
     if os.path.lexists(target):
         raise UsageError(f"expected a new folder for the model, {out} exists: choose another --out")
     base = load_backbone(model)
-    bottom = Bottom(base, settings.unfreeze)
+    bottom = FrozenPart(base, settings.unfreeze)
     album = survey(
         photos,
         backbone=base,
@@ -74,16 +74,16 @@ def finetune_model(
     )
     if settings.patience and not album.validation.photos:
         raise UsageError("patience needs photos to validate on, none are held out: leave it out")
-    top = Top(base.folder, bottom.shape, len(album.classes), settings)
+    top = TrainedPart(base.folder, bottom.shape, len(album.classes), settings)
     if sheet is not None:
         write_sheet(album.training.photos, sheet, settings, size=bottom.size)
-    rows = gather_rows(album, bottom, settings, cache_bytes=cache_bytes, progress=progress)
+    rows = load_examples(album, bottom, settings, cache_bytes=cache_bytes, progress=progress)
     start = fit_probe(album, settings, progress=progress)
     if not settings.from_scratch:
         top.start_head(start.head)
     work = target.with_name(target.name + ".training")
     work.mkdir(parents=True, exist_ok=True)
-    lock = take_lock(work)
+    lock = acquire_lock(work)
     try:
         history = train(
             top,
@@ -101,7 +101,7 @@ def finetune_model(
         os.close(lock)
     temperature, uncalibrated, chosen = 1.0, UNCALIBRATED, []
     if held := rows.validation:
-        temperature, uncalibrated = true_temperature(predict(top, held), held.labels)
+        temperature, uncalibrated = fit_temperature(predict(top, held), held.labels)
         chosen = [TEMPERATURE] * (not uncalibrated) + [EPOCH] * (settings.patience > 0)
     if album.test.photos:
         chosen = []
@@ -117,7 +117,7 @@ def finetune_model(
             draft, top.head(), album, settings, model=str(target), fingerprint=tuned.fingerprint,
             strength=start.strength, temperature=temperature,
         )  # fmt: skip
-        judgement, changed = judge(album, tuned, head, start.probe, seed=settings.seed)
+        judgement, changed = evaluate_on_test(album, tuned, head, start.probe, seed=settings.seed)
         report = FinetuneReport(
             model=target,
             fingerprint=tuned.fingerprint,
@@ -132,7 +132,7 @@ def finetune_model(
             rejects=(*album.rejects, *changed),
             seconds=time.perf_counter() - begun,
             temperature=temperature,
-            chosen_by_judged=tuple(chosen),
+            selected_on_test=tuple(chosen),
             notes=tuple(filter(None, notes)),
         )
         write_json(draft / REPORT, report.record())
@@ -140,7 +140,7 @@ def finetune_model(
     return report
 
 
-def _run(base: Backbone, album: Survey, rows: Rows, settings: FinetuneSettings) -> str:
+def _run(base: Backbone, album: Dataset, rows: Rows, settings: FinetuneSettings) -> str:
     """What a checkpoint must agree on to be taken up: everything that decides the weights."""
     about = [base.fingerprint, album.classes, rows.copies, settings.record(), album.contents()]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()

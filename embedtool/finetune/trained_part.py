@@ -19,7 +19,7 @@ MOMENTUM = 0.9  # of batch norm from scratch: Keras's 0.999 lags behind a run of
 Head = dict[str, npt.NDArray[np.float32]]
 
 
-class Top:
+class TrainedPart:
     """Activations at the cut -> one logit for each class.
 
     The vector that an index would hold stands in the middle, and the head sees it as an index

@@ -18,7 +18,7 @@ from embedtool.finetune.features import Examples
 from embedtool.finetune.keras_runtime import keras, tf
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.tensorboard import write_epoch
-from embedtool.finetune.trained_part import Top
+from embedtool.finetune.trained_part import TrainedPart
 from embedtool.finetune.weight_averaging import Average
 
 HEAD, LAYERS = "head", "layers"  # the phases
@@ -33,7 +33,7 @@ NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
 def train(
-    top: Top,
+    top: TrainedPart,
     settings: FinetuneSettings,
     examples: Examples,
     validation: Examples | None,
@@ -110,7 +110,7 @@ def train(
     return history
 
 
-def _compile(top: Top, phase: str, settings: FinetuneSettings, *, steps: int) -> None:
+def _compile(top: TrainedPart, phase: str, settings: FinetuneSettings, *, steps: int) -> None:
     top.freeze(phase == HEAD)
     rate: Any = settings.head_rate if phase == HEAD else settings.rate
     if settings.schedule == "cosine":
@@ -128,7 +128,7 @@ def _compile(top: Top, phase: str, settings: FinetuneSettings, *, steps: int) ->
     top.model.optimizer.build(top.model.trainable_variables)
 
 
-def _average(top: Top, settings: FinetuneSettings) -> Average:
+def _average(top: TrainedPart, settings: FinetuneSettings) -> Average:
     part = 1.0 if settings.from_scratch else settings.interpolation
     return Average(top.learned(), settings.averaging, part)
 
@@ -187,7 +187,7 @@ class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
             self._tell(self._before + batch + 1, self._all, 0, self._stage)
 
 
-def _validate(top: Top, held: Examples | None) -> tuple[float | None, float | None]:
+def _validate(top: TrainedPart, held: Examples | None) -> tuple[float | None, float | None]:
     """Cross-entropy and accuracy."""
     if held is None:
         return None, None
@@ -197,7 +197,7 @@ def _validate(top: Top, held: Examples | None) -> tuple[float | None, float | No
     return float(-np.log(own.clip(1e-12)).mean()), float(right.mean())
 
 
-def predict(top: Top, examples: Examples) -> npt.NDArray[np.float32]:
+def predict(top: TrainedPart, examples: Examples) -> npt.NDArray[np.float32]:
     """Probabilities (n, c)."""
     size = PREDICTED
     numbers = np.arange(len(examples.labels))

@@ -16,19 +16,19 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.extras import require
-from embedtool.core.lock import LOCK, take_lock
+from embedtool.core.lock import LOCK, acquire_lock
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.dataset import Survey, survey
-from embedtool.finetune.examples import CACHE_BYTES, gather_rows
-from embedtool.finetune.frozen_part import Bottom
+from embedtool.finetune.dataset import Dataset, survey
+from embedtool.finetune.examples import CACHE_BYTES, load_examples
+from embedtool.finetune.frozen_part import FrozenPart
 from embedtool.finetune.initial_head import fit_probe
 from embedtool.finetune.search_space import starting_point, suggested
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.finetune.trained_part import Head, Top
+from embedtool.finetune.trained_part import Head, TrainedPart
 from embedtool.finetune.training import train
 from embedtool.finetune.tune_report import TuneReport, TuneTrial
 from embedtool.models import Backbone, load_backbone
@@ -46,7 +46,7 @@ class _Bench:
     """What all trials share."""
 
     base: Backbone
-    album: Survey
+    album: Dataset
     settings: FinetuneSettings
     probe: Head
     cache_bytes: int
@@ -88,7 +88,7 @@ def tune_model(
             f"{foreign[0]}: choose another --out"
         )
     base = load_backbone(model)
-    Bottom(base, settings.unfreeze)  # refuses what cannot be cut, before the photos are read
+    FrozenPart(base, settings.unfreeze)  # refuses what cannot be cut, before the photos are read
     album = survey(
         photos,
         backbone=base,
@@ -103,7 +103,7 @@ def tune_model(
         raise UsageError("a search needs photos to validate on: name some with --validation")
     bench = _Bench(base, album, settings, fit_probe(album, settings).head, cache_bytes)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = take_lock(folder)
+    lock = acquire_lock(folder)
     try:
         study = _open(folder, bench)
         while (done := len(study.get_trials(deepcopy=False, states=FINISHED))) < trials:
@@ -163,11 +163,11 @@ def _described(bench: _Bench) -> str:
 def _accuracy(trial: optuna.Trial, bench: _Bench) -> float:
     """The validation accuracy after the last epoch of one trial."""
     settings = bench.settings.with_changes(suggested(trial, bench.settings))
-    bottom = Bottom(bench.base, settings.unfreeze)
-    rows = gather_rows(bench.album, bottom, settings, cache_bytes=bench.cache_bytes)
+    bottom = FrozenPart(bench.base, settings.unfreeze)
+    rows = load_examples(bench.album, bottom, settings, cache_bytes=bench.cache_bytes)
     trial.set_user_attr("settings", replace(settings, copies=rows.copies).record())
     trial.set_user_attr("notes", rows.notes)
-    top = Top(bench.base.folder, bottom.shape, len(bench.album.classes), settings)
+    top = TrainedPart(bench.base.folder, bottom.shape, len(bench.album.classes), settings)
     top.start_head(bench.probe)
 
     def tell(epoch: Epoch) -> None:
@@ -189,7 +189,7 @@ def _accuracy(trial: optuna.Trial, bench: _Bench) -> float:
 
 def _write_best(study: optuna.Study, folder: Path) -> None:
     if study.get_trials(deepcopy=False, states=[TrialState.COMPLETE]):
-        with write_whole(folder / BEST) as file:
+        with atomic_write(folder / BEST) as file:
             file.write(
                 (json.dumps(study.best_trial.user_attrs["settings"], indent=1) + "\n").encode()
             )

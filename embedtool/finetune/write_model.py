@@ -15,9 +15,9 @@ import numpy as np
 
 from embedtool.classification.logistic_regression import Solution
 from embedtool.classification.probe import Hidden, Probe, write_probe
-from embedtool.finetune.dataset import Survey
+from embedtool.finetune.dataset import Dataset
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.finetune.trained_part import Head, Top
+from embedtool.finetune.trained_part import Head, TrainedPart
 from embedtool.models import Backbone, load_backbone
 from embedtool.models.model_folder import FINAL_LAYER, weights_digest, write_folder
 
@@ -27,7 +27,7 @@ PROBE, LABELS, REPORT = "probe", "labels.json", "report.json"
 
 def write_model(
     draft: Path,
-    top: Top,
+    top: TrainedPart,
     base: Backbone,
     settings: FinetuneSettings,
     *,
@@ -58,7 +58,7 @@ def write_model(
 def write_head(
     draft: Path,
     head: Head,
-    album: Survey,
+    album: Dataset,
     settings: FinetuneSettings,
     *,
     model: str,

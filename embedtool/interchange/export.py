@@ -7,12 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from embedtool.core.atomic_files import publish_folder, write_whole
+from embedtool.core.atomic_files import atomic_write, publish_folder
 from embedtool.core.extras import require
 from embedtool.core.types import PathLike
 from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.interchange.card import CARD_FILE, Card, read_card
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 
 class _Format(NamedTuple):
@@ -84,7 +84,7 @@ def export_index(
     ours: Callable[[Path], bool] = _is_our_folder if chosen.is_folder else module.is_ours
     note = _make_way(to, ours)
     to.parent.mkdir(parents=True, exist_ok=True)
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         card = Card(name, opened.model, opened.recipe, opened.dim, opened.golden)
         if chosen.is_folder:
             with publish_folder(to, existing="replace") as draft:
@@ -94,7 +94,7 @@ def export_index(
                 (draft / CARD_FILE).write_text(done.text() + "\n", "utf-8")
             size = sum(path.stat().st_size for path in _files(to))
         else:
-            with write_whole(to) as file:
+            with atomic_write(to) as file:
                 rows, notes = module.write(opened, file, card, seed=seed)
             size = to.stat().st_size
     if chosen.opened_by:

@@ -21,9 +21,9 @@ from embedtool.core.types import (
 )
 from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.interchange.card import CARD_FILE, read_card
-from embedtool.interchange.incoming import Arrival, Shipment
-from embedtool.interchange.read_arrays import read_arrays, read_our_folder
-from embedtool.search.refresh import renew_search
+from embedtool.interchange.incoming import IncomingImage, IncomingVectors
+from embedtool.interchange.read_arrays import read_arrays, read_export_folder
+from embedtool.search.refresh import refresh_search
 from embedtool.store.writer import Writer, create
 
 EXPECTED = (
@@ -91,13 +91,13 @@ def import_vectors(
         )
         with writer:
             _fill(writer, shipment, base)
-            renew_search(writer)
+            refresh_search(writer)
             counts = writer.counts()
     notes = () if shipment.card else ("made elsewhere: query by a path in the index, or by --row",)
     return ImportReport(target, name, counts["images"], counts["vectors"], shipment.dim, notes)
 
 
-def _open(path: Path, paths: Path | None) -> Shipment:
+def _open(path: Path, paths: Path | None) -> IncomingVectors:
     if path.is_dir():
         return _open_folder(path, paths)
     with open(path, "rb") as file:
@@ -116,11 +116,11 @@ def _open(path: Path, paths: Path | None) -> Shipment:
     raise EmbedtoolError(f"{EXPECTED}; {path} is none of these")
 
 
-def _open_folder(path: Path, paths: Path | None) -> Shipment:
+def _open_folder(path: Path, paths: Path | None) -> IncomingVectors:
     card_file = path / CARD_FILE
     card = read_card(card_file.read_bytes(), card_file) if card_file.is_file() else None
     if card and card.format == "npy":
-        return read_our_folder(path, card)
+        return read_export_folder(path, card)
     arrays = sorted((path / "img_emb").glob("*.npy"))
     if not arrays:
         raise EmbedtoolError(f"{EXPECTED}; {path} is none of these")
@@ -141,7 +141,7 @@ def _need_paths(path: Path) -> UsageError:
     )
 
 
-def _origin(shipment: Shipment, model: str | None) -> tuple[str, Recipe, Vectors]:
+def _origin(shipment: IncomingVectors, model: str | None) -> tuple[str, Recipe, Vectors]:
     """Model, recipe and golden vectors: an export's own, or such as tell this origin apart."""
     card = shipment.card
     if card is not None:
@@ -163,7 +163,7 @@ def _origin(shipment: Shipment, model: str | None) -> tuple[str, Recipe, Vectors
     return f"{IMPORTED}:{model}", imported_recipe(model), golden
 
 
-def _fill(writer: Writer, shipment: Shipment, base: bytes) -> None:
+def _fill(writer: Writer, shipment: IncomingVectors, base: bytes) -> None:
     stored: set[bytes] = set()  # digests of contents that have their vector
     rows_of: dict[bytes, int] = {}  # digest of a path -> its row: 32 bytes, however long the path
     first = 0
@@ -192,7 +192,7 @@ def _fill(writer: Writer, shipment: Shipment, base: bytes) -> None:
         raise EmbedtoolError(f"expected {shipment.rows} rows, {first} could be read")
 
 
-def _source(arrival: Arrival, base: bytes, number: int) -> Source:
+def _source(arrival: IncomingImage, base: bytes, number: int) -> Source:
     """Where an image stands: below its own root, below `base`, or else in its folder."""
     if not arrival.path or b"\0" in arrival.path:
         raise EmbedtoolError(f"row {number} has no path, or one with a NUL in it")

@@ -14,7 +14,7 @@ Raw = npt.NDArray[np.floating]  # (n, d), of any length
 
 
 @dataclass(frozen=True)
-class Arrival:
+class IncomingImage:
     """An image as its file names it; what the file does not say is None."""
 
     path: bytes
@@ -25,7 +25,7 @@ class Arrival:
 
 
 @dataclass(frozen=True)
-class Shipment:
+class IncomingVectors:
     """rows, dim: n and d. card: of an export of ours. files: those that hold the vectors. blocks:
     to be read once, at most BLOCK_ROWS rows each."""
 
@@ -33,4 +33,4 @@ class Shipment:
     dim: int
     card: Card | None
     files: tuple[Path, ...]
-    blocks: Iterator[tuple[list[Arrival], Raw]]
+    blocks: Iterator[tuple[list[IncomingImage], Raw]]

@@ -13,7 +13,7 @@ from embedtool.core.paths import folder_label
 from embedtool.core.types import Vectors
 from embedtool.errors import EmbedtoolError
 from embedtool.store.layout import Row
-from embedtool.store.reader import BLOCK_ROWS, Index
+from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
 
 class Block(NamedTuple):
@@ -34,7 +34,7 @@ class Images:
 
 
 @contextmanager
-def read_images(index: Index) -> Iterator[Images]:
+def read_images(index: IndexReader) -> Iterator[Images]:
     """Everything read inside is of one version of the index.
 
     A writer that commits meanwhile waits until this ends, 60 seconds at most, and then stops with
@@ -50,7 +50,7 @@ def read_images(index: Index) -> Iterator[Images]:
         yield Images(count, index.dim, _blocks(index))
 
 
-def _blocks(index: Index) -> Iterator[Block]:
+def _blocks(index: IndexReader) -> Iterator[Block]:
     vectors = np.fromiter(index.vectors(), np.int64)  # 8 bytes an image
     rows = index.rows()
     for start in range(0, len(vectors), BLOCK_ROWS):

@@ -10,13 +10,13 @@ import numpy as np
 
 from embedtool.errors import EmbedtoolError
 from embedtool.interchange.card import Card
-from embedtool.interchange.incoming import BLOCK_ROWS, Arrival, Raw, Shipment
+from embedtool.interchange.incoming import BLOCK_ROWS, IncomingImage, IncomingVectors, Raw
 
 FLOATS = (np.float16, np.float32, np.float64)
 PIECE = 1 << 20  # bytes of a path list read at a time
 
 
-def read_arrays(files: list[Path], paths: Path) -> Shipment:
+def read_arrays(files: list[Path], paths: Path) -> IncomingVectors:
     """.npy files, and one list of paths for all of their rows."""
     arrays = open_arrays(files)
     rows, named = sum(map(len, arrays)), sum(1 for _ in list_paths(paths))
@@ -26,12 +26,12 @@ def read_arrays(files: list[Path], paths: Path) -> Shipment:
             f"{where} holds {rows} vectors, {paths} names {named} paths: expected one path a "
             "vector, in the same order"
         )
-    arrivals = map(Arrival, list_paths(paths))
+    arrivals = map(IncomingImage, list_paths(paths))
     blocks = ((list(islice(arrivals, len(raw))), raw) for array in arrays for raw in _cut(array))
-    return Shipment(rows, arrays[0].shape[1], None, tuple(files), blocks)
+    return IncomingVectors(rows, arrays[0].shape[1], None, tuple(files), blocks)
 
 
-def read_our_folder(folder: Path, card: Card) -> Shipment:
+def read_export_folder(folder: Path, card: Card) -> IncomingVectors:
     """An export of format "npy"."""
     file, table = folder / "vectors.npy", folder / "images.jsonl"
     [vectors] = open_arrays([file])
@@ -43,7 +43,7 @@ def read_our_folder(folder: Path, card: Card) -> Shipment:
         )
     arrivals = _described(table)
     blocks = ((list(islice(arrivals, len(raw))), raw) for raw in _cut(vectors))
-    return Shipment(len(vectors), vectors.shape[1], card, (file,), blocks)
+    return IncomingVectors(len(vectors), vectors.shape[1], card, (file,), blocks)
 
 
 def open_arrays(files: list[Path]) -> list[Raw]:
@@ -100,12 +100,12 @@ def _cut(array: Raw) -> Iterator[Raw]:
         yield array[start : start + BLOCK_ROWS]
 
 
-def _described(table: Path) -> Iterator[Arrival]:
+def _described(table: Path) -> Iterator[IncomingImage]:
     with open(table, "rb") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 said = json.loads(line)
-                yield Arrival(
+                yield IncomingImage(
                     os.fsencode(said["path"]),
                     os.fsencode(said["root"]),
                     int(np.int64(said["size"])),

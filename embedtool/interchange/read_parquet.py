@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 
 from embedtool.errors import EmbedtoolError
 from embedtool.interchange.card import CARD, Card, read_card
-from embedtool.interchange.incoming import BLOCK_ROWS, Arrival, Raw, Shipment
+from embedtool.interchange.incoming import BLOCK_ROWS, IncomingImage, IncomingVectors, Raw
 from embedtool.interchange.read_arrays import open_arrays
 
 DETAILS = ("path_bytes", "root", "root_bytes", "size", "mtime")  # as only our exports mean them
 
 
-def read_table(file: Path) -> Shipment:
+def read_table(file: Path) -> IncomingVectors:
     """One Parquet file with the columns path and vector."""
     table = _Table(file, "path", ["vector"])
     with _broken(file):
@@ -27,16 +27,16 @@ def read_table(file: Path) -> Shipment:
         raise EmbedtoolError(f"{file} holds no rows")
     dim = _vectors(first["vector"], file, 0, None).shape[1]
 
-    def blocks() -> Iterator[tuple[list[Arrival], Raw]]:
+    def blocks() -> Iterator[tuple[list[IncomingImage], Raw]]:
         start = 0
         for arrivals, batch in table.read():
             yield arrivals, _vectors(batch["vector"], file, start, dim)
             start += len(arrivals)
 
-    return Shipment(table.rows, dim, table.card, (file,), blocks())
+    return IncomingVectors(table.rows, dim, table.card, (file,), blocks())
 
 
-def read_parts(arrays: list[Path], files: list[Path]) -> Shipment:
+def read_parts(arrays: list[Path], files: list[Path]) -> IncomingVectors:
     """A clip-retrieval folder: .npy parts, and as many Parquet parts with a column image_path."""
     if len(arrays) != len(files):
         raise EmbedtoolError(
@@ -53,7 +53,7 @@ def read_parts(arrays: list[Path], files: list[Path]) -> Shipment:
         if (table.card and table.card.text()) != (tables[0].card and tables[0].card.text()):
             raise EmbedtoolError(f"{files[0].name} and {table.file.name} are of two exports")
 
-    def blocks() -> Iterator[tuple[list[Arrival], Raw]]:
+    def blocks() -> Iterator[tuple[list[IncomingImage], Raw]]:
         for raw, table in zip(vectors, tables, strict=True):
             start = 0
             for arrivals, _ in table.read():
@@ -61,7 +61,7 @@ def read_parts(arrays: list[Path], files: list[Path]) -> Shipment:
                 start += len(arrivals)
 
     rows = sum(map(len, vectors))
-    return Shipment(rows, vectors[0].shape[1], tables[0].card, tuple(arrays), blocks())
+    return IncomingVectors(rows, vectors[0].shape[1], tables[0].card, tuple(arrays), blocks())
 
 
 class _Table:
@@ -84,14 +84,14 @@ class _Table:
         there = [name for name in known if columns.names.count(name) == 1]
         self.columns = [path, *others, *there]
 
-    def read(self) -> Iterator[tuple[list[Arrival], pa.RecordBatch]]:
+    def read(self) -> Iterator[tuple[list[IncomingImage], pa.RecordBatch]]:
         with _broken(self.file):
             for batch in self.table.iter_batches(BLOCK_ROWS, columns=self.columns):
                 yield self._arrivals(batch), batch
 
-    def _arrivals(self, batch: pa.RecordBatch) -> list[Arrival]:
+    def _arrivals(self, batch: pa.RecordBatch) -> list[IncomingImage]:
         return [
-            Arrival(name or b"", root, size, mtime, digest and bytes.fromhex(digest))
+            IncomingImage(name or b"", root, size, mtime, digest and bytes.fromhex(digest))
             for name, root, size, mtime, digest in zip(
                 _names(batch, self.path, "path_bytes"),
                 _names(batch, "root", "root_bytes"),

@@ -20,14 +20,14 @@ from embedtool.interchange.card import CARD, Card
 from embedtool.interchange.index_rows import read_images
 from embedtool.interchange.sample import sample
 from embedtool.search import nearest
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 QUERIES = 10_000  # as in the sets that ann-benchmarks publishes
 NEIGHBOURS = 100
 SEARCHED_ROWS = 8192  # compared at a time
 
 
-def write(index: Index, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
+def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
     with h5py.File(file.name, "w") as book:
         with read_images(index) as images:
             queries = max(1, min(QUERIES, images.count // 10))

@@ -15,12 +15,12 @@ from embedtool.interchange.arrow import batch, schema, writer
 from embedtool.interchange.card import Card
 from embedtool.interchange.index_rows import read_images
 from embedtool.interchange.write_npy import write_header
-from embedtool.store.reader import BLOCK_ROWS, Index
+from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
 PART_ROWS = 1024 * BLOCK_ROWS  # about the million of clip-retrieval; whole blocks
 
 
-def write(index: Index, folder: Path, card: Card, *, seed: int) -> tuple[int, list[str]]:
+def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[int, list[str]]:
     for name in ("img_emb", "metadata"):
         (folder / name).mkdir()
     columns = schema(card, path="image_path", vector=False)

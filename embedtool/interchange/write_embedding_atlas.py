@@ -18,14 +18,14 @@ from embedtool.images.decode import thumbnail
 from embedtool.interchange import write_parquet
 from embedtool.interchange.arrow import is_ours, schema, writer
 from embedtool.interchange.card import Card
-from embedtool.store.reader import BLOCK_ROWS, Index
+from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
 __all__ = ["is_ours", "write"]
 SIDE = 128  # pixels of a thumbnail
 IMAGE = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
 
 
-def write(index: Index, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
+def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
     missing = 0
     columns = schema(card).append(IMAGE)
     with (

@@ -16,10 +16,10 @@ import numpy as np
 from embedtool.interchange.card import Card
 from embedtool.interchange.index_rows import full, labels, read_images
 from embedtool.store.layout import Row
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 
-def write(index: Index, folder: Path, card: Card, *, seed: int) -> tuple[int, list[str]]:
+def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[int, list[str]]:
     with (
         read_images(index) as images,
         open(folder / "vectors.npy", "wb") as vectors,

@@ -5,12 +5,12 @@ from typing import BinaryIO
 from embedtool.interchange.arrow import batch, is_ours, schema, writer
 from embedtool.interchange.card import Card
 from embedtool.interchange.index_rows import read_images
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 __all__ = ["is_ours", "write"]
 
 
-def write(index: Index, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
+def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
     with read_images(index) as images:
         columns = schema(card)
         with writer(file, columns) as table:

@@ -13,7 +13,7 @@ import numpy as np
 from embedtool.interchange.card import Card, legible
 from embedtool.interchange.index_rows import full, labels, read_images
 from embedtool.interchange.sample import sample
-from embedtool.store.reader import BLOCK_ROWS, Index
+from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
 LIMIT = 100_000  # points; LIMIT_NUM_POINTS in TensorBoard's projector
 CONFIG = """embeddings {
@@ -24,7 +24,7 @@ CONFIG = """embeddings {
 """
 
 
-def write(index: Index, folder: Path, card: Card, *, seed: int) -> tuple[int, list[str]]:
+def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[int, list[str]]:
     (folder / "projector_config.pbtxt").write_text(CONFIG, "utf-8")
     with TemporaryFile(dir=folder) as scratch:
         with (

@@ -136,7 +136,7 @@ def _by_weights(spec: str, recipe: Recipe) -> Backbone:
     )
 
 
-def is_at_hand(spec: str) -> bool:
+def is_available(spec: str) -> bool:
     """Whether a handle can be had without the network."""
     if imported_folder(spec).exists():
         return True
@@ -198,7 +198,7 @@ def _handle(spec: str) -> ModelFolder:
     target = imported_folder(spec)
     if not target.exists():
         handle = FULL_HANDLE if spec == FULL else spec
-        if not is_at_hand(spec):
+        if not is_available(spec):
             require_network(spec, handle)
         try:
             run_job(

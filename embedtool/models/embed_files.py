@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from embedtool.core.paths import full_path
 from embedtool.core.threads import cpu_count
-from embedtool.core.types import PathLike, Pixels, Reject, Source, Vectors, several
+from embedtool.core.types import PathLike, Pixels, Reject, Source, Vectors, as_list
 from embedtool.errors import EmbedtoolError, ImageRejected, UsageError
 from embedtool.images.listing import list_photos
 from embedtool.images.quarantine import Quarantine
@@ -108,7 +108,7 @@ def embed_photos(
     embedder = NetworkEmbedder(backbone)
     paths, rows, rejects = [], [], []
     vectors: dict[bytes, npt.NDArray[np.float32]] = {}
-    for outcome in embed_files(list_photos(several(photos)).files, embedder, known=set()):
+    for outcome in embed_files(list_photos(as_list(photos)).files, embedder, known=set()):
         path = full_path(outcome.source.root, outcome.source.path)
         if outcome.reject:
             rejects.append(Reject(path, outcome.reject.stage, outcome.reject.reason))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from embedtool.core.types import Recipe, Vectors
 from embedtool.errors import ModelMismatch, ModelOffline
-from embedtool.models.backbone import is_at_hand, require_network
+from embedtool.models.backbone import is_available, require_network
 from embedtool.models.cache import cache_folder
 from embedtool.models.model_folder import weights_digest
 from embedtool.models.tensorflow_process import run_job
@@ -61,7 +61,7 @@ def imagenet_head(recipe: Recipe) -> Head:
     if (head := _read(folder)) is None:
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            if not is_at_hand(HANDLE):
+            if not is_available(HANDLE):
                 require_network(HANDLE, HANDLE)
             run_job("import_head", handle=HANDLE, target=str(folder))
         except ModelOffline as error:

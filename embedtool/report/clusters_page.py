@@ -3,7 +3,7 @@
 import html
 from pathlib import Path
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
 from embedtool.explore.results import Cluster, ClusterReport
@@ -38,7 +38,7 @@ nav a { display: block; color: inherit }
 
 def write_clusters_page(report: ClusterReport, path: PathLike) -> None:
     """Write clusters as one self-contained HTML page with thumbnails."""
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write(clusters_page(report).encode())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
 from embedtool.explore.results import Cluster, ClusterReport
@@ -31,7 +31,7 @@ def write_clusters_png(report: ClusterReport, path: PathLike) -> None:
     draw.text((GAP, GAP), f"{title}; {report.noise:,} in none", "black", ImageFont.load_default(18))
     for row, cluster in enumerate(shown):
         _draw(sheet, draw, cluster, 2 * GAP + 28 + row * (SIDE + GAP))
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         sheet.save(file, "PNG", optimize=True)
 
 

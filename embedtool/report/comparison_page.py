@@ -5,7 +5,7 @@ from pathlib import Path
 
 from embedtool.classification.cluster_agreement import Agreement
 from embedtool.classification.compare_vectors import ClassChange, Comparison, Measure, Moved
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
 from embedtool.report import charts
@@ -40,7 +40,7 @@ figcaption { font-size: .8rem; margin-top: .25rem; overflow: hidden; text-overfl
 
 def write_comparison_page(comparison: Comparison, path: PathLike) -> None:
     """Write a comparison as one self-contained HTML page with thumbnails."""
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write(comparison_page(comparison).encode("utf-8", "replace"))
 
 

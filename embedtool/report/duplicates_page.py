@@ -4,7 +4,7 @@ import html
 from collections import Counter
 from pathlib import Path
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
 from embedtool.errors import ImageRejected
@@ -44,7 +44,7 @@ MEANING = {
 
 def write_duplicates_page(duplicates: Duplicates, path: PathLike) -> None:
     """Write groups as one self-contained HTML page with thumbnails."""
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write(duplicates_page(duplicates).encode())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from embedtool.classification.metrics import Estimate, Evaluation
 from embedtool.classification.mistakes import Mistake
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
 from embedtool.report import charts
@@ -79,7 +79,7 @@ def write_evaluation_page(
     mistakes: the most confident first. curves: a mapping an epoch, with "epoch", and "loss" and
     "accuracy" of training, "validation_loss" and "validation_accuracy", each a number or None.
     """
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         page = evaluation_page(
             evaluation, title=title, mistakes=mistakes, curves=curves, notes=notes
         )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike, Progress
 from embedtool.explore.map_dates import dated, thumbnails_of
 from embedtool.explore.map_file import Map
@@ -43,7 +43,7 @@ def write_map_page(
     map_groups(found, first)
     thumbnails = thumbnails_of(found, progress)
     page, notes = map_page(dated(found, thumbnails), thumbnails, first)
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write(page.encode())
     return notes
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
 from embedtool.explore.map_dates import dated, thumbnails_of
@@ -63,7 +63,7 @@ def write_map_png(
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     picture.paste(points.resize((size, size), Image.Resampling.BOX), (0, 0))
     _write(picture, found, groups, way, unit, size)
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         picture.save(file, "PNG", optimize=True)
 
 

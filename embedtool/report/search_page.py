@@ -4,7 +4,7 @@ import html
 from collections.abc import Sequence
 from pathlib import Path
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
 from embedtool.report.page import document, link, picture, shown
@@ -32,7 +32,7 @@ b { font-variant-numeric: tabular-nums }
 
 def write_search_page(results: Sequence[QueryMatches], path: PathLike) -> None:
     """Write results as one self-contained HTML page with thumbnails."""
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write(search_page(results).encode())
 
 

@@ -6,7 +6,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
 from embedtool.finetune.tune_report import TuneReport, TuneTrial
 from embedtool.report import charts
@@ -35,7 +35,7 @@ th { font-weight: 500; opacity: .7; border-bottom: 1px solid var(--line) }
 
 def write_tuning_page(report: TuneReport, path: PathLike) -> None:
     """Write a search as one self-contained HTML page."""
-    with write_whole(Path(path)) as file:
+    with atomic_write(Path(path)) as file:
         file.write(tuning_page(report).encode())
 
 

@@ -1,7 +1,7 @@
 """Nearest images by inner product: exact, or approximate with a certificate. The one owner of
 faiss."""
 
-from embedtool.search.all_pairs import Everyone as Everyone
+from embedtool.search.all_pairs import AllPairs as AllPairs
 from embedtool.search.all_pairs import beyond as beyond
 from embedtool.search.build_approximate import build_search as build_search
 from embedtool.search.build_approximate import have_certified as have_certified

@@ -18,7 +18,7 @@ from embedtool.search.exact import Block, Similarities, inner_products_at, neare
 from embedtool.search.faiss_index import Approximate
 from embedtool.search.results import EXACT_ROWS
 from embedtool.search.searcher import open_approximate
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 ROWS_READ = 512  # by each thread: 2.6 MB
 BREADTH = 16  # at 100,000 vectors 0.93 of the neighbours, and 0.94 with those that name them back
@@ -35,13 +35,13 @@ def beyond(rows: Vectors, centre: Centre) -> Vectors:
     return normalise(rows - centre)
 
 
-class Everyone:
+class AllPairs:
     """All vectors of an index, at PLACE records (n,) by id, as seen from a centre.
 
     Here they lie in the order of the approximate index, where near ones follow one another.
     """
 
-    def __init__(self, index: Index, places: Places, centre: Centre) -> None:
+    def __init__(self, index: IndexReader, places: Places, centre: Centre) -> None:
         self._index = index
         self._centre = centre
         opened = open_approximate(index, grow=True) if len(places) > EXACT_ROWS else None

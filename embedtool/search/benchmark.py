@@ -23,7 +23,7 @@ from embedtool.search import (
     share_found,
 )
 from embedtool.search.results import MIN_RECALL, RECALL_AT, Certificate
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
 QUERIES = 1000  # held back from the index: what recall and speed are measured with
@@ -75,7 +75,7 @@ def run_search_bench(
     """
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         place = Path(scratch)
-        with Index(index) as source, source.snapshot():
+        with IndexReader(index) as source, source.snapshot():
             held, real = _split(source, seed)
             wanted = vectors or len(real)
             np.save(place / "queries.npy", held)
@@ -100,7 +100,7 @@ def run_search_bench(
         )
 
 
-def _split(source: Index, seed: int) -> tuple[Vectors, npt.NDArray[np.void]]:
+def _split(source: IndexReader, seed: int) -> tuple[Vectors, npt.NDArray[np.void]]:
     """Query vectors, and the places of the others."""
     places = source.places_after(0)
     if len(places) < 2 * QUERIES:
@@ -113,7 +113,7 @@ def _split(source: Index, seed: int) -> tuple[Vectors, npt.NDArray[np.void]]:
 
 
 def _write(
-    source: Index,
+    source: IndexReader,
     target: Path,
     real: npt.NDArray[np.void],
     wanted: int,
@@ -154,7 +154,7 @@ def _commit(writer: Writer, first: int, rows: Vectors) -> None:
     )
 
 
-def _neighbours(source: Index, real: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
+def _neighbours(source: IndexReader, real: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
     """The places (n, 8) of the nearest to each, itself first left out."""
     searcher = open_searcher(source)
     near = [searcher.nearest(rows, NEIGHBOURS + 1)[1][:, 1:] for _, rows in source.blocks_at(real)]
@@ -163,7 +163,7 @@ def _neighbours(source: Index, real: npt.NDArray[np.void]) -> npt.NDArray[np.voi
 
 
 def _grow(
-    source: Index,
+    source: IndexReader,
     real: npt.NDArray[np.void],
     near: npt.NDArray[np.void],
     count: int,
@@ -192,7 +192,7 @@ def _measure(place: Path, kind: str) -> tuple[dict[str, float], dict[int, Simila
 
 def _child(place: Path, kind: str) -> None:
     queries = np.load(place / "queries.npy")
-    with Index(place / "index") as index, index.snapshot():
+    with IndexReader(place / "index") as index, index.snapshot():
         before = _resident()
         searcher: Searcher = Exact(index) if kind == "exact" else open_searcher(index)
         for k in RECALL_AT:  # which reads and checks all there is

@@ -19,7 +19,7 @@ from embedtool.search.faiss_index import BEARINGS, Approximate, principal_axes, 
 from embedtool.search.results import EXACT_ROWS, MIN_RECALL, RECALL_AT, Certificate
 from embedtool.search.searcher import Certified, Exact, Searcher
 from embedtool.store.derived import SEARCH, publish, read_about
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 HELD_OUT = 1000  # queries that recall is measured with
@@ -54,7 +54,7 @@ PLANS = (
 
 
 def have_certified(
-    index: Index,
+    index: IndexReader,
     min_recall: float | None,
     max_memory: int | None,
     *,

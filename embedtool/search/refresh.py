@@ -10,7 +10,7 @@ from embedtool.store.writer import Writer
 REBUILD_SHARE = 20  # one vector in this many may have come or gone since it was made
 
 
-def renew_search(index: Writer, *, progress: Progress | None = None) -> None:
+def refresh_search(index: Writer, *, progress: Progress | None = None) -> None:
     """Make the approximate index of a large collection where it is missing, damaged, or of too long
     ago. It is asked to hold what the last one was asked for."""
     count = index.counts()["vectors"]

@@ -18,7 +18,7 @@ from embedtool.search.exact import Ids, Similarities, merge, nearest, one_core_e
 from embedtool.search.faiss_index import Approximate
 from embedtool.search.results import EXACT_ROWS, RECALL_AT, Certificate
 from embedtool.store.derived import SEARCH, open_derived
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.segments import widen
 
 CHUNK = 800  # candidates compared at a time: their rows stay near a core
@@ -37,14 +37,16 @@ class Searcher(Protocol):
         """What is promised of the k nearest; None where they are found exactly."""
 
 
-def open_searcher(index: Index) -> Searcher:
+def open_searcher(index: IndexReader) -> Searcher:
     """The fastest searcher of an index; an approximate index that is damaged is not used, with a
     warning."""
     opened = open_approximate(index) if index.counts()["vectors"] > EXACT_ROWS else None
     return Certified(index, *opened) if opened else Exact(index)
 
 
-def open_approximate(index: Index, *, grow: bool = False) -> tuple[Approximate, Certificate] | None:
+def open_approximate(
+    index: IndexReader, *, grow: bool = False
+) -> tuple[Approximate, Certificate] | None:
     """The approximate index that was published, None where there is none or it is damaged, which a
     warning says. grow: read into memory, so that vectors can be added to this copy."""
     try:
@@ -62,7 +64,7 @@ def open_approximate(index: Index, *, grow: bool = False) -> tuple[Approximate, 
 
 
 class Exact:
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: IndexReader) -> None:
         self.index = index
 
     def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
@@ -75,7 +77,9 @@ class Exact:
 class Certified(Exact):
     """Approximate up to the k that its certificate speaks of, exact above."""
 
-    def __init__(self, index: Index, approximate: Approximate, certificate: Certificate) -> None:
+    def __init__(
+        self, index: IndexReader, approximate: Approximate, certificate: Certificate
+    ) -> None:
         super().__init__(index)
         self._approximate = approximate
         self._certificate = certificate

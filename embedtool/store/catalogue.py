@@ -22,7 +22,7 @@ from embedtool.store.layout import (
     APPLICATION_ID,
     FORMAT,
     SCHEMA,
-    Refusal,
+    RejectRow,
     Row,
     Segment,
     connect,
@@ -106,10 +106,10 @@ class Catalogue:
                 )
             )
 
-    def refusals(self) -> Iterator[Refusal]:
+    def refusals(self) -> Iterator[RejectRow]:
         with self._faults():
             yield from (
-                Refusal(*values)
+                RejectRow(*values)
                 for values in self._db.execute(
                     "SELECT r.path, x.path, x.size, x.mtime_ns, x.stage, x.reason FROM rejects x "
                     "JOIN roots r ON r.id = x.root ORDER BY r.path, x.path"

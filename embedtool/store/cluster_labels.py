@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.store.derived import open_arrays, publish_arrays
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 NAME = "clusters"
@@ -45,13 +45,13 @@ NONE = Clusters(
 )
 
 
-def read_clusters(index: Index) -> Clusters | None:
+def read_clusters(index: IndexReader) -> Clusters | None:
     """None where there are none, or their file is damaged."""
     opened = open_arrays(index.path, NAME, index.fingerprint)
     return Clusters(**opened[1], names=tuple(opened[0]["names"])) if opened else None
 
 
-def keep_clusters(index: Writer, clusters: Clusters) -> None:
+def save_clusters(index: Writer, clusters: Clusters) -> None:
     publish_arrays(
         index.path,
         NAME,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.core.atomic_files import Digesting, write_whole
+from embedtool.core.atomic_files import HashingWriter, atomic_write
 from embedtool.errors import DerivedDamaged
 
 SEARCH = "search"  # the approximate search index; what is said of it is its certificate
@@ -41,8 +41,8 @@ def publish(
     folder = index / "derived"
     folder.mkdir(exist_ok=True)
     draft = folder / f"{name}.{kind}"
-    with write_whole(draft) as opened:
-        made = Digesting(opened)
+    with atomic_write(draft) as opened:
+        made = HashingWriter(opened)
         write(made.write)
     sha256 = made.digest.hexdigest()
     content = draft.replace(folder / f"{name}-{sha256[:16]}.{kind}")
@@ -53,7 +53,7 @@ def publish(
         "bytes": made.size,
         "sha256": sha256,
     }
-    with write_whole(folder / f"{name}.json") as file:
+    with atomic_write(folder / f"{name}.json") as file:
         file.write(json.dumps({**manifest, "check": _check(manifest)}, indent=1).encode())
     for old in folder.glob(f"{name}-*.{kind}"):
         if old != content:

@@ -45,7 +45,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class RejectRow:
     """One reject as the catalogue knows it."""
 
     root: bytes

@@ -34,7 +34,7 @@ BLOCK_ROWS = 1024  # rows turned to float32 at a time: 5 MB at d = 1,280 stay in
 PLACE = np.dtype([("id", "i8"), ("segment", "i8"), ("row", "i8"), ("crc", "u4")])
 
 
-class Index(Catalogue):
+class IndexReader(Catalogue):
     """A reader of a collection: the catalogue, and the vectors it names."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

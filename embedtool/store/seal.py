@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from embedtool.core.atomic_files import write_whole
+from embedtool.core.atomic_files import atomic_write
 from embedtool.store.layout import connect, damaged
 
 COUNTER = slice(24, 28)  # of the first page: SQLite raises it with every change of the file
@@ -23,7 +23,7 @@ def write_seal(index: Path) -> None:
     writes nothing, and the connection that did so still has it."""
     with closing(connect(index / "catalog.sqlite")) as db:
         counter, digest = _state(db)
-    with write_whole(_file(index)) as file:
+    with atomic_write(_file(index)) as file:
         file.write(json.dumps({"change_counter": counter, "sha256": digest}).encode())
 
 

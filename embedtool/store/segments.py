@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.core.atomic_files import Digesting, write_whole
+from embedtool.core.atomic_files import HashingWriter, atomic_write
 from embedtool.core.types import Vectors
 from embedtool.store.layout import Segment, damaged, segment_file
 
@@ -27,8 +27,8 @@ def write_segment(
     The digest is of the bytes that were meant to be written, so that a disk which keeps others is
     found out at the first read.
     """
-    with write_whole(segment_file(index, number)) as opened:
-        file = Digesting(opened)
+    with atomic_write(segment_file(index, number)) as opened:
+        file = HashingWriter(opened)
         header = {"descr": "<f2", "fortran_order": False, "shape": (rows, dim)}
         np.lib.format.write_array_header_1_0(file, header)
         for block in blocks:  # np.save would hide why a write fell short

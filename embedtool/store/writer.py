@@ -16,31 +16,31 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.core.lock import take_lock
+from embedtool.core.lock import acquire_lock
 from embedtool.core.types import PathLike, Recipe, Source, Vectors
 from embedtool.errors import IndexLocked, NotAnIndex
 from embedtool.store.catalogue import write_catalogue
 from embedtool.store.layout import (
     FORMAT,
-    Refusal,
+    RejectRow,
     Segment,
     damaged,
     exists,
     foreign_files,
     segment_file,
 )
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.seal import write_seal
 from embedtool.store.segments import Stored, row_checks, write_segment
 
 SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what a sweep may remove
 
 
-class Writer(Index):
+class Writer(IndexReader):
     """The one writer of an index. Raises IndexLocked at once where there is another."""
 
     def __init__(self, path: PathLike, *, lock: int | None = None) -> None:
-        self._lock = take_lock(Path(path)) if lock is None else lock
+        self._lock = acquire_lock(Path(path)) if lock is None else lock
         try:
             super().__init__(path)
             self._upgrade()
@@ -160,7 +160,7 @@ class Writer(Index):
             ).fetchone()
         return bool(found[0])
 
-    def drop(self, images: Iterable[int], refusals: Iterable[Refusal]) -> None:
+    def drop(self, images: Iterable[int], refusals: Iterable[RejectRow]) -> None:
         """Remove images by id, rejects, and every vector that no image holds any more."""
         with self.transaction():
             self._db.executemany("DELETE FROM images WHERE id = ?", [(id,) for id in images])
@@ -278,7 +278,7 @@ def create(
             f"({min(foreign).name}): name another with --index"
         )
     vectors.mkdir(parents=True, exist_ok=True)
-    lock = take_lock(path)
+    lock = acquire_lock(path)
     try:
         if exists(path):
             raise IndexLocked(f"another embedtool made {path} just now: run this again")

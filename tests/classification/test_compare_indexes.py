@@ -13,7 +13,7 @@ import embedtool as package
 from embedtool.core.types import unit_rows
 from embedtool.errors import UsageError
 from embedtool.report.comparison_page import comparison_page
-from embedtool.store.cluster_labels import Clusters, keep_clusters
+from embedtool.store.cluster_labels import Clusters, save_clusters
 from embedtool.store.writer import Writer
 
 
@@ -79,7 +79,7 @@ def keep(path: Path, labels: list[int]) -> None:
         ids = writer.places_after(0)["id"][: len(labels)]
         own = np.array(labels, np.int32)
         names = tuple(f"cluster {number}" for number in range(max(labels) + 1))
-        keep_clusters(
+        save_clusters(
             writer, Clusters(ids, np.full_like(own, -1), own, np.ones(len(own), np.float32), names)
         )
 

@@ -19,20 +19,20 @@ from support.pictures import picture, save
 import embedtool as package
 from embedtool.classification.cross_validation import GRID, class_counts, cross_validate
 from embedtool.classification.few_shot import few_shot
-from embedtool.classification.knn import nearest_neighbours
+from embedtool.classification.knn import predict_knn
 from embedtool.classification.label_suggestions import suggest
 from embedtool.classification.labels import UNLABELLED, read_labels
 from embedtool.classification.logistic_regression import ROWS, Axes, Solution, fit
 from embedtool.classification.metrics import evaluate
 from embedtool.classification.mistakes import Mistake
-from embedtool.classification.near_copies import alike_groups
+from embedtool.classification.near_copies import near_duplicate_groups
 from embedtool.classification.probe import read_probe
-from embedtool.classification.splits import deal, linked_groups
+from embedtool.classification.splits import assign_folds, linked_groups
 from embedtool.core.tables import write_table
 from embedtool.core.types import unit_rows
 from embedtool.errors import EmbedtoolError, ModelMismatch, UsageError
 from embedtool.report.evaluation_page import evaluation_page
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 # The solution
 
@@ -77,7 +77,7 @@ def test_parts_left_out_are_not_learned_from() -> None:
 
 def test_the_neighbours_are_scikit_learns() -> None:
     rows, labels = clouds(4, 200, 3, 12, 3)
-    found = nearest_neighbours(rows[:150], labels[:150], rows[150:], 3, k=5)
+    found = predict_knn(rows[:150], labels[:150], rows[150:], 3, k=5)
     near = KNeighborsClassifier(5, metric="cosine", weights=lambda d: 1 - d)
     expected = near.fit(rows[:150], labels[:150]).predict_proba(rows[150:])
     assert found == pytest.approx(expected, abs=1e-5)
@@ -86,7 +86,7 @@ def test_the_neighbours_are_scikit_learns() -> None:
 def test_the_most_accurate_strength_is_chosen_and_scores_are_of_unseen_images() -> None:
     rows, labels = clouds(5, 240, 3, 40, 5)
     noise = np.random.default_rng(0).permutation(labels)
-    parts = deal(labels, np.arange(240), 5)
+    parts = assign_folds(labels, np.arange(240), 5)
     found = cross_validate(rows, noise, parts, 3)
     assert found.chosen.accuracy == max(trial.accuracy for trial in found.trials)
     assert found.chosen.accuracy < 0.45, "labels of chance: what was learned by heart is no help"
@@ -99,7 +99,7 @@ def test_the_most_accurate_strength_is_chosen_and_scores_are_of_unseen_images() 
 
 def test_temperature_makes_confidence_true() -> None:
     rows, labels = clouds(12, 900, 3, 40, 6)
-    parts = deal(labels, np.arange(900), 5)
+    parts = assign_folds(labels, np.arange(900), 5)
     found = cross_validate(rows, labels, parts, 3, strengths=[0.3])
     assert found.temperature < 0.8, "a strong pull makes unsure"
     own = evaluate(labels, found.probabilities, ["a", "b", "c"], resamples=2)
@@ -115,7 +115,7 @@ def test_temperature_makes_confidence_true() -> None:
 
 def test_few_images_tell_no_temperature(tmp_path: Path) -> None:
     rows, labels = clouds(12, 45, 3, 40, 6)
-    found = cross_validate(rows, labels, deal(labels, np.arange(45), 5), 3, strengths=[0.3])
+    found = cross_validate(rows, labels, assign_folds(labels, np.arange(45), 5), 3, strengths=[0.3])
     assert found.temperature == 1.0 and "fewer than the 50 and 3" in found.note
     names = [f"class{c}/{i}.jpg" for i, c in enumerate(labels)]
     report = package.train_probe(make_index(tmp_path / "i", rows, names), tmp_path / "probe")
@@ -165,17 +165,17 @@ def test_suggestions_stand_for_the_doubtful() -> None:
 def test_a_group_is_never_torn(sizes: list[int], c: int, parts: int, seed: int) -> None:
     groups = np.repeat(np.arange(len(sizes)), sizes)
     labels = groups % c
-    found = deal(labels, groups, parts, seed=seed)
+    found = assign_folds(labels, groups, parts, seed=seed)
     assert all(len(set(found[groups == g])) == 1 for g in range(len(sizes)))
     for label in range(c):
         own = len(set(groups[labels == label]))
         assert len(set(found[labels == label])) == min(own, parts), "in as many parts as can be"
-    assert np.array_equal(found, deal(labels, groups, parts, seed=seed))
+    assert np.array_equal(found, assign_folds(labels, groups, parts, seed=seed))
 
 
 def test_parts_have_their_share_of_each_class() -> None:
     labels = np.repeat([0, 1, 2], [100, 50, 25])
-    found = deal(labels, np.arange(175), 5)
+    found = assign_folds(labels, np.arange(175), 5)
     table = np.array([[((found == p) & (labels == c)).sum() for c in range(3)] for p in range(5)])
     assert np.array_equal(table, [[20, 10, 5]] * 5)
 
@@ -192,7 +192,7 @@ def test_alike_images_are_of_one_group() -> None:
     rows, labels = clouds(7, 60, 2, 64, 3)
     twins = unit_rows(rows[:10] + 0.01 * clouds(8, 10, 2, 64, 3)[0])
     own = np.concatenate([labels, labels[:10]])
-    found = alike_groups(np.vstack([rows, twins]), own)
+    found = near_duplicate_groups(np.vstack([rows, twins]), own)
     groups = found.groups
     assert found.untold == ()
     assert np.array_equal(groups[:10], groups[60:])
@@ -204,7 +204,7 @@ def test_a_class_of_pictures_alike_by_nature_is_not_one_group() -> None:
     same = unit_rows(rows[0] + 0.03 * np.random.default_rng(0).normal(size=(20, 64)))
     assert 0.9 < (same @ same.T).min() < (same @ same.T)[0, 1] < 0.985
     own = np.repeat([0, 1], [40, 20])
-    groups = alike_groups(np.vstack([rows, same]), own).groups
+    groups = near_duplicate_groups(np.vstack([rows, same]), own).groups
     assert len(set(groups[40:].tolist())) >= 5
 
 
@@ -240,7 +240,7 @@ def test_a_few_copies_of_one_picture_are_no_class(tmp_path: Path) -> None:
 def test_labels_are_the_names_of_folders(tmp_path: Path) -> None:
     rows, _ = clouds(0, 4, 2, 8, 1)
     index = make_index(tmp_path, rows, ["b/1.jpg", "a/2.jpg", "b/3.jpg", "ä/4.jpg"])
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         found = read_labels(opened)
     assert found.classes == ("a", "b", "ä")
     assert found.labels.tolist() == [1, 0, 1, 2]
@@ -272,7 +272,7 @@ def test_labels_of_a_table(tmp_path: Path, kind: str) -> None:
         pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
         paths, labels = zip(*lines, strict=True)
         pq.write_table(pa.table({"label": labels, "path": paths}), table)
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         found = read_labels(opened, table)
     assert found.classes == ("cat, big", "dog")
     assert found.labels.tolist() == [1, 0, 1, UNLABELLED, UNLABELLED]
@@ -290,7 +290,7 @@ def test_a_table_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     index = make_index(tmp_path, clouds(0, 2, 1, 8, 1)[0], ["1.jpg", "2.jpg"])
     table = tmp_path / "labels.csv"
     table.write_bytes("path,label\n1.jpg,hat\n2.jpg,chapéu\n".encode("latin-1"))
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         with pytest.raises(
             EmbedtoolError, match=r"line 3: expected a label in UTF-8, found b'chap"
         ):
@@ -318,7 +318,7 @@ def test_copies_with_two_labels_are_a_conflict(tmp_path: Path) -> None:
     index = package.index_photos(
         tmp_path / "photos", index=tmp_path / "index", model="builtin"
     ).index
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         found = read_labels(opened)
     assert found.contents.tolist() == [0, 0, 1]
     assert found.labels.tolist() == [UNLABELLED, 0]
@@ -345,7 +345,7 @@ def test_copies_with_two_labels_are_a_conflict(tmp_path: Path) -> None:
 def test_a_table_that_cannot_serve_is_told(tmp_path: Path, text: str, said: str) -> None:
     index = labelled_index(tmp_path / "made", 6)
     (tmp_path / "labels.csv").write_text(text)
-    with Index(index) as opened, pytest.raises(EmbedtoolError) as caught:
+    with IndexReader(index) as opened, pytest.raises(EmbedtoolError) as caught:
         read_labels(opened, tmp_path / "labels.csv")
     assert said in str(caught.value)
 
@@ -383,7 +383,7 @@ def test_a_probe_is_the_same_each_time_and_keeps_what_it_is(tmp_path: Path) -> N
     one, two = read_probe(tmp_path / "one"), read_probe(tmp_path / "two")
     assert np.array_equal(one.solution.weights, two.solution.weights)
     assert np.array_equal(one.solution.bias, two.solution.bias)
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         assert one.fingerprint == opened.fingerprint
         assert one.knows(read_labels(opened).digests).all()
     assert (one.classes, one.seed, one.balanced) == (("class0", "class1", "class2"), 3, True)

@@ -13,7 +13,7 @@ from support.pictures import encoded, picture
 from embedtool.collection.sync import sync
 from embedtool.errors import ModelMismatch, NotAnIndex, PhotosMissing
 from embedtool.models.embedder import MeanColourEmbedder
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 NEVER: Callable[[], MeanColourEmbedder] = lambda: pytest.fail("the model was loaded")  # noqa: E731
@@ -75,7 +75,7 @@ def test_changed_renamed_moved_copied_and_gone(index: Path, photos: Path) -> Non
     assert after[str(photos / "sub" / "3.png")] == before[str(photos / "3.png")]
     assert after[str(photos / "1.png")] != before[str(photos / "1.png")]
     assert str(photos / "5.png") not in after and str(photos / "2.png") not in after
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         assert opened.rejects() == []
         assert opened.counts()["vectors"] == 6
 
@@ -100,7 +100,7 @@ def test_a_mended_reject_is_added_and_a_broken_image_rejected(index: Path, photo
     (photos / "0.png").write_bytes(b"\x89PNG\r\n\x1a\n cut")
     report = run(index, photos)
     assert counts(report) == {"added": 1, "rejected": 1, "unchanged": 6}
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         assert [(r.path, r.stage) for r in opened.rejects()] == [(photos / "0.png", "decode")]
     assert str(photos / "0.png") not in content(index)
 
@@ -147,7 +147,7 @@ def test_a_folder_above_a_known_root_takes_it_in(index: Path, photos: Path) -> N
     assert counts(run(index, photos)) == {
         "added": 5, "duplicates": 1, "unchanged": 1, "rejected": 1,
     }  # fmt: skip
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         assert opened.roots() == [os.fsencode(photos)]
     assert counts(run(index, photos / "sub", embedder=NEVER)) == {"unchanged": 1}
     assert len(content(index)) == 7
@@ -278,7 +278,7 @@ def test_vectors_that_nobody_holds_do_not_outlive_the_next_run(index: Path, phot
         sync(target, [photos], MeanColourEmbedder)
         assert target.counts()["vectors"] == 9
     run(index, photos, embedder=NEVER)
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         assert opened.counts()["vectors"] == 7  # 6 of its own, and the copy of 0 as it was
 
 

@@ -9,21 +9,21 @@ from support.pictures import crop, encoded, scene
 
 from embedtool.duplicates.image_registration import (
     DECODED,
-    Portrait,
+    ReducedImage,
     patches,
     place,
-    portrait,
+    reduce_image,
     same_picture,
     small,
 )
 from embedtool.images.decode import decode_image, image_size
 
 
-def portrait_of(image: Image.Image, kind: str = "PNG", **options: object) -> Portrait:
-    return portrait(decode_image(encoded(image, kind, **options), DECODED))
+def portrait_of(image: Image.Image, kind: str = "PNG", **options: object) -> ReducedImage:
+    return reduce_image(decode_image(encoded(image, kind, **options), DECODED))
 
 
-def are_same(one: Portrait, other: Portrait) -> bool:
+def are_same(one: ReducedImage, other: ReducedImage) -> bool:
     _, placements = place(small(one), patches(small(other)[None]))
     return bool(same_picture([one], [other], placements)[0])
 

@@ -13,7 +13,7 @@ from embedtool.explore.cluster_names import names_by_class, names_by_label
 from embedtool.models.backbone import load_backbone
 from embedtool.models.cache import cache_folder
 from embedtool.models.imagenet_head import LENGTH, Head, class_names, imagenet_head
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 SHOES = {"running shoe", "Loafer", "sandal", "clog", "cowboy boot"}
 
@@ -50,7 +50,7 @@ def test_classes_name_by_what_is_more_frequent_here_than_elsewhere(tmp_path: Pat
     expected = np.exp(logits) / np.exp(logits).sum()
     assert head.probabilities(rows[:1])[0] == pytest.approx(expected, rel=1e-4)
     labels = np.repeat([0, 1, 2], 20).astype(np.int32)
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         names = names_by_class(opened, head, labels, 3)
         alone = names_by_class(opened, head, np.zeros(60, np.int32), 1)
     assert names == ("tench", "tabby, tiger cat", "electric ray")

@@ -23,7 +23,7 @@ from embedtool.explore.hdbscan_cut import attach, cluster, modularity
 from embedtool.explore.outliers import find_outliers
 from embedtool.images.drawn import draw_photos
 from embedtool.store.cluster_labels import read_clusters
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 
@@ -110,7 +110,7 @@ def test_an_index_is_clustered_named_and_remembers(six: Path) -> None:
     assert sum(c.size for c in report.clusters) + report.noise == 600 == len(report.members)
     assert [c.name for c in report.clusters][:2] == ["cluster 1", "cluster 2"]
     assert cluster_index(six) == report, "the same seed gives the same clusters"
-    with Index(six) as index, index.snapshot():
+    with IndexReader(six) as index, index.snapshot():
         kept = read_clusters(index)
         rows = np.concatenate([rows for _, rows in index.blocks()])
     assert kept is not None

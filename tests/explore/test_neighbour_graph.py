@@ -14,7 +14,7 @@ from support.vectors import large as large
 from embedtool.core.types import unit_rows
 from embedtool.explore import neighbour_graph as graph_module
 from embedtool.explore.neighbour_graph import Graph, neighbour_graph
-from embedtool.search import Everyone, all_pairs, build_approximate, build_search, searcher
+from embedtool.search import AllPairs, all_pairs, build_approximate, build_search, searcher
 from embedtool.store.writer import Writer
 
 
@@ -51,13 +51,13 @@ def test_it_is_kept_and_extended_by_what_came_and_went(
     with Writer(collection(tmp_path / "index", cloud(700, 0))) as writer:
         first = neighbour_graph(writer)
         asked = []
-        search = Everyone.nearest
+        search = AllPairs.nearest
 
         def counted(self, which, k, **options):  # type: ignore[no-untyped-def]
             asked.append(len(which))
             return search(self, which, k, **options)
 
-        monkeypatch.setattr(Everyone, "nearest", counted)
+        monkeypatch.setattr(AllPairs, "nearest", counted)
         neighbour_graph(writer)
         assert asked == []
         commit(writer, cloud(30, 2), 700)

@@ -18,7 +18,7 @@ from embedtool.explore.thumbnails import (
     make_thumbnails,
     open_thumbnails,
 )
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 ROTATE = 6  # EXIF: to be turned a quarter clockwise
@@ -49,7 +49,7 @@ def make(index: Path) -> Thumbnails:
 
 
 def ids_by_name(index: Path) -> dict[str, int]:
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         vectors = opened.vectors()
         return {Path(os.fsdecode(r.path)).name: v for r, v in zip(opened.rows(), vectors)}  # noqa: B905
 
@@ -92,7 +92,7 @@ def test_each_knows_when_it_was_taken(index: Path, photos: Path) -> None:
     dates = found.taken(np.array([ids[name] for name in names] + [10**9]))
     assert dates[:2].astype(str).tolist() == ["2019-07-04T12:30:05", "1999-12-31T23:59:59"]
     assert np.isnat(dates[2:]).all()
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         again = open_thumbnails(opened)
     assert np.array_equal(again.taken(found.ids), found.dates, equal_nan=True)
 
@@ -118,7 +118,7 @@ def test_new_images_are_added_without_decoding_old_ones(
     found = make(index)
     assert len(found.ids) == len(first) + 5
     assert {id: found.of(id) for id in first} == first
-    with Index(index) as reader:
+    with IndexReader(index) as reader:
         again = open_thumbnails(reader)
     assert [again.of(id) for id in found.ids.tolist()] == [
         found.of(id) for id in found.ids.tolist()
@@ -165,7 +165,7 @@ def test_nothing_new_writes_nothing_and_a_damaged_file_is_made_again(index: Path
     content = bytearray(file.read_bytes())
     content[-7] ^= 1
     file.write_bytes(content)
-    with Index(index) as reader:
+    with IndexReader(index) as reader:
         assert not open_thumbnails(reader).ids.size
     again = make(index)
     assert {id: again.of(id) for id in again.ids.tolist()} == before

@@ -22,7 +22,7 @@ from embedtool.search import build_approximate, nearest, open_searcher, searcher
 from embedtool.store import layout, merge_segments
 from embedtool.store.derived import SEARCH, open_derived
 from embedtool.store.layout import exists, segment_file
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
 # A scenario of a dozen photos must see several commits and several segments, at the same
@@ -132,7 +132,7 @@ def look(index: str) -> dict[str, Any]:
     if not exists(index):
         nothing = {"vectors": 0, "dead": 0, "stray": [], "search": None, "export": None}
         return {"images": {}, "rejects": {}, **nothing}
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         faults = opened.verify()
         assert not faults, faults
         vectors = {

@@ -16,7 +16,7 @@ from embedtool.collection.query import search_photos
 from embedtool.errors import EmbedtoolError, ModelUnavailable
 from embedtool.models import backbone, litert, load_backbone, reopen
 from embedtool.models.embedder import NetworkEmbedder, embed_golden
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 BLOCK = 512
 Hurt = tuple[str, int]  # "flip", a bit; "cut", a length; "zero", where a block begins
@@ -38,7 +38,7 @@ class Answers:
 def answers(index: str) -> Answers:
     """What a user can learn from an index: rows, rejects, info, and a search from some. What may
     be lost without harm is left out: the certificate, and how large the derived files are."""
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         rows = [astuple(row) for row in opened.rows()]
         refusals = [astuple(x) for x in opened.refusals()]
     found = search_photos(index, rows=[row[0] for row in rows[::8]], k=4)

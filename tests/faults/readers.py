@@ -23,7 +23,7 @@ from embedtool.core.paths import full_path
 from embedtool.core.types import Source, Vectors, unit_rows
 from embedtool.models.embedder import MeanColourEmbedder, embed_golden
 from embedtool.search import nearest
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.segments import widen
 from embedtool.store.writer import Writer, create
 
@@ -59,7 +59,7 @@ def write(index: Path, version: int) -> None:
         compact_index(index)
 
 
-def read(index: Index) -> int:
+def read(index: IndexReader) -> int:
     """One whole version, whichever it is."""
     with index.snapshot():
         rows = list(index.rows())
@@ -103,7 +103,7 @@ def read_until(path: Path, done: Path) -> int:
     last = False
     while not last:
         last = done.exists()
-        with Index(path) as index:
+        with IndexReader(path) as index:
             for _ in range(REOPEN_EVERY):
                 earlier = version
                 version = read(index)
@@ -114,7 +114,7 @@ def read_until(path: Path, done: Path) -> int:
 
 
 def version_of(path: Path) -> int:
-    with Index(path) as index, index.snapshot():
+    with IndexReader(path) as index, index.snapshot():
         return max(row.mtime_ns for row in index.rows())
 
 

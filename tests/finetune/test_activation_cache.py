@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedtool.errors import IndexLocked
-from embedtool.finetune.activation_cache import RECORD, ActivationStore, make_room
+from embedtool.finetune.activation_cache import RECORD, ActivationStore, evict
 
 SHAPE, DTYPE = (2, 3), np.dtype(np.float16)
 ROW_BYTES = 12
@@ -95,9 +95,9 @@ def test_what_was_used_longest_ago_goes_first(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (1_700_000_000 - age, 1_700_000_000 - age))
     each = 10 * (ROW_BYTES + RECORD)
     own = [tmp_path / "own"]
-    assert make_room(tmp_path, own, each, 4 * each)
+    assert evict(tmp_path, own, each, 4 * each)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["middle", "new", "old"]
-    assert make_room(tmp_path, own, each, 2 * each)
+    assert evict(tmp_path, own, each, 2 * each)
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
-    assert not make_room(tmp_path, own, 2 * each, each)
+    assert not evict(tmp_path, own, 2 * each, each)
     assert list(tmp_path.iterdir()) == []

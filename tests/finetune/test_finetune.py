@@ -17,8 +17,8 @@ from support.pictures import picture, save
 
 from embedtool import FinetuneReport, FinetuneSettings, finetune_model, read_settings
 from embedtool.classification.probe import read_probe
-from embedtool.classification.temperature import true_temperature
-from embedtool.core.lock import take_lock
+from embedtool.classification.temperature import fit_temperature
+from embedtool.core.lock import acquire_lock
 from embedtool.errors import (
     EmbedtoolError,
     IndexLocked,
@@ -27,13 +27,13 @@ from embedtool.errors import (
     UsageError,
 )
 from embedtool.finetune.augmentation_sheet import write_sheet
-from embedtool.finetune.dataset import Survey, survey
-from embedtool.finetune.examples import gather_rows
+from embedtool.finetune.dataset import Dataset, survey
+from embedtool.finetune.examples import load_examples
 from embedtool.finetune.features import Photo
-from embedtool.finetune.frozen_part import Bottom
+from embedtool.finetune.frozen_part import FrozenPart
 from embedtool.finetune.initial_head import fit_probe
 from embedtool.finetune.keras_runtime import keras, tf
-from embedtool.finetune.trained_part import Top
+from embedtool.finetune.trained_part import TrainedPart
 from embedtool.finetune.training import train
 from embedtool.finetune.write_model import write_head
 from embedtool.images.decode import decode_image
@@ -130,9 +130,9 @@ def test_a_head_with_a_hidden_layer_is_a_probe_that_says_what_keras_says(
     activation: str, tmp_path: Path
 ) -> None:
     backbone = load_backbone("builtin", precision="float32")
-    bottom = Bottom(backbone, "none")
+    bottom = FrozenPart(backbone, "none")
     settings = FinetuneSettings(unfreeze="none", head_width=8, head_activation=activation)
-    top = Top(backbone.folder, bottom.shape, 2, settings)
+    top = TrainedPart(backbone.folder, bottom.shape, 2, settings)
     write_head(
         tmp_path, top.head(), surveyed(album(tmp_path / "photos", one=3, two=3)), settings,
         model="builtin", fingerprint=backbone.fingerprint, strength=1.0, temperature=2.0,
@@ -187,8 +187,8 @@ def test_the_sheet_shows_photos_and_their_copies(report: FinetuneReport, photos:
 def test_the_two_parts_make_the_whole(unfreeze: str) -> None:
     """LiteRT below the cut, rounded to float16, and Keras above it, against Keras alone."""
     backbone = load_backbone("builtin", precision="float32")
-    bottom = Bottom(backbone, unfreeze)
-    top = Top(backbone.folder, bottom.shape, 3, FinetuneSettings(unfreeze=unfreeze))
+    bottom = FrozenPart(backbone, unfreeze)
+    top = TrainedPart(backbone.folder, bottom.shape, 3, FinetuneSettings(unfreeze=unfreeze))
     pixels = np.stack([np.asarray(picture(seed, (96, 96))) for seed in range(6)])
     vectors = np.asarray(top.vectors(bottom.forward(pixels).astype(np.float32)))
     whole = NetworkEmbedder(backbone, runtime="tensorflow").embed(pixels)
@@ -264,7 +264,7 @@ def test_a_class_with_one_image_and_a_batch_above_the_set(tmp_path: Path) -> Non
 def test_one_run_at_a_time(tmp_path: Path) -> None:
     photos = album(tmp_path / "photos", one=4, two=4)
     (tmp_path / "out.training").mkdir()
-    lock = take_lock(tmp_path / "out.training")
+    lock = acquire_lock(tmp_path / "out.training")
     with pytest.raises(IndexLocked, match=r"writing to .*out.training"):
         finetune_model(photos, out=tmp_path / "out", model="builtin", settings=QUICK)
     os.close(lock)
@@ -279,7 +279,7 @@ def surveyed(
     test: Path | None = None,
     labels: Path | None = None,
     share: float = 0.0,
-) -> Survey:
+) -> Dataset:
     return survey(
         photos, backbone=load_backbone("builtin"), labels=labels, validation=validation, test=test,
         share=share, seed=0,
@@ -420,9 +420,9 @@ def test_patience_counts_the_epochs_of_phase_two(tmp_path: Path) -> None:
     )  # fmt: skip
     found = surveyed(album(tmp_path / "photos", one=6, two=6), share=0.25)
     backbone = load_backbone("builtin")
-    bottom = Bottom(backbone, "none")
-    rows = gather_rows(found, bottom, settings)
-    top = Top(backbone.folder, bottom.shape, 2, settings)
+    bottom = FrozenPart(backbone, "none")
+    rows = load_examples(found, bottom, settings)
+    top = TrainedPart(backbone.folder, bottom.shape, 2, settings)
     history = train(
         top, settings, rows.training, rows.validation, classes=2, work=tmp_path, run="one"
     )
@@ -443,8 +443,8 @@ def test_mixed_precision_ends_with_the_training(
     assert keras.mixed_precision.dtype_policy().name == "float32"
     assert all(np.isfinite(epoch.loss) for epoch in report.history)
     assert load_backbone(str(report.model)).fingerprint == report.fingerprint
-    bottom = Bottom(load_backbone("builtin"), "block_16")
-    top = Top(load_backbone("builtin").folder, bottom.shape, 2, settings)
+    bottom = FrozenPart(load_backbone("builtin"), "block_16")
+    top = TrainedPart(load_backbone("builtin").folder, bottom.shape, 2, settings)
     layers = {layer.name: layer.compute_dtype for layer in (*top.network.layers, *top.model.layers)}
     assert (layers["block_16_project"], layers["logits"]) == ("float16", "float32")
     assert top.model.dtype_policy.name == "mixed_float16", "it says whether the loss is scaled"
@@ -476,13 +476,13 @@ def test_rows_of_other_photos_leave_where_new_ones_need_the_room(
 ) -> None:
     monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path / "cache"))
     photos = album(tmp_path / "photos", one=2, two=2)
-    bottom = Bottom(load_backbone("builtin"), "all")
+    bottom = FrozenPart(load_backbone("builtin"), "all")
     row = 96 * 96 * 3  # its pixels; besides, a vector of each photo is kept, a tenth of that
 
     def kept_within(rows: int) -> list[tuple[int, int]]:
         """Where the rows lie, and how many they are."""
         settings = FinetuneSettings(unfreeze="all", copies=1)
-        gather_rows(surveyed(photos), bottom, settings, cache_bytes=rows * row)
+        load_examples(surveyed(photos), bottom, settings, cache_bytes=rows * row)
         kept = [file.stat() for file in (tmp_path / "cache" / "activations").glob("*/rows")]
         return sorted((file.st_ino, file.st_size // row) for file in kept if file.st_size >= row)
 
@@ -502,9 +502,9 @@ def test_a_photo_that_goes_before_the_training_is_named(tmp_path: Path) -> None:
     save(photos / "one" / "1.jpg", picture(990))  # of which no test has rows
     found = surveyed(photos)
     (photos / "one" / "1.jpg").unlink()
-    bottom = Bottom(load_backbone("builtin"), "block_16")
+    bottom = FrozenPart(load_backbone("builtin"), "block_16")
     with pytest.raises(EmbedtoolError, match=r"1\.jpg was changed or removed meanwhile"):
-        gather_rows(found, bottom, QUICK)
+        load_examples(found, bottom, QUICK)
     with pytest.raises(EmbedtoolError, match=r"1\.jpg was changed or removed meanwhile"):
         write_sheet(found.training.photos, tmp_path / "sheet.png", QUICK, size=96)
 
@@ -520,9 +520,9 @@ def test_from_scratch_batch_norm_knows_the_rows_that_were_learned_from(
     )
     found = surveyed(album(tmp_path / "photos", one=6, two=6))
     backbone = load_backbone("builtin")
-    bottom = Bottom(backbone, "all")
-    rows = gather_rows(found, bottom, settings)
-    top = Top(backbone.folder, bottom.shape, 2, settings)
+    bottom = FrozenPart(backbone, "all")
+    rows = load_examples(found, bottom, settings)
+    top = TrainedPart(backbone.folder, bottom.shape, 2, settings)
     train(top, settings, rows.training, None, classes=2)
     pixels = rows.training.rows(np.arange(12))
     learned, used = (np.asarray(top.model(pixels, training=mode)) for mode in (True, False))
@@ -552,11 +552,11 @@ def test_confidence_is_fitted_only_where_there_are_enough_mistakes() -> None:
     labels = np.arange(60) % 2
     shares = np.full((60, 2), 0.1, np.float32)
     shares[np.arange(60), labels] = 0.9
-    assert true_temperature(shares, labels) == (1.0, ANY)  # all right: no end to it
+    assert fit_temperature(shares, labels) == (1.0, ANY)  # all right: no end to it
     wrong = labels.copy()
     wrong[:12] = 1 - wrong[:12]
-    assert true_temperature(shares[:49], wrong[:49])[0] == 1.0
-    found, note = true_temperature(shares, wrong)
+    assert fit_temperature(shares[:49], wrong[:49])[0] == 1.0
+    found, note = fit_temperature(shares, wrong)
     assert (found, note) == (pytest.approx(np.log(9) / np.log(4), rel=1e-3), "")  # to 0.8
 
 

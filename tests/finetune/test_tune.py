@@ -15,7 +15,7 @@ from support.command import embedtool
 from support.pictures import picture, save
 
 from embedtool import FinetuneSettings, TuneReport, TuneTrial, read_settings, tune_model
-from embedtool.core.lock import take_lock
+from embedtool.core.lock import acquire_lock
 from embedtool.errors import IndexLocked, UsageError
 from embedtool.finetune import search_space, tune
 from embedtool.finetune.checkpoint import Epoch
@@ -109,8 +109,10 @@ class Study:
         self.reached: list[list[float] | BaseException] = []
         self.tried: list[FinetuneSettings] = []
         monkeypatch.setattr(tune, "train", self._train)
-        monkeypatch.setattr(tune, "gather_rows", self._rows)
-        monkeypatch.setattr(tune, "Top", lambda *_: SimpleNamespace(start_head=lambda _: None))
+        monkeypatch.setattr(tune, "load_examples", self._rows)
+        monkeypatch.setattr(
+            tune, "TrainedPart", lambda *_: SimpleNamespace(start_head=lambda _: None)
+        )
 
     def _rows(self, *_: object, **__: object) -> Rows:
         return Rows(None, None, copies=1, notes=("less room than asked for",))  # type: ignore[arg-type]
@@ -173,7 +175,7 @@ def test_a_trial_that_falls_behind_is_cut_short_once_layers_were_trained(
 def test_one_search_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     study = Study(tmp_path, monkeypatch)
     study.out.mkdir()
-    lock = take_lock(study.out)
+    lock = acquire_lock(study.out)
     with pytest.raises(IndexLocked, match="another embedtool"):
         study.go_on(1)
     os.close(lock)

@@ -5,7 +5,7 @@ import pytest
 
 from embedtool.finetune.keras_runtime import keras
 from embedtool.finetune.settings import FinetuneSettings
-from embedtool.finetune.trained_part import Top
+from embedtool.finetune.trained_part import TrainedPart
 from embedtool.finetune.weight_averaging import Average
 from embedtool.models import load_backbone
 
@@ -51,7 +51,7 @@ def test_a_part_of_the_way_from_where_the_weights_began() -> None:
 @pytest.mark.parametrize("scratch", [True, False])
 def test_averages_of_batch_norm_follow_where_they_change(scratch: bool) -> None:
     settings = FinetuneSettings(unfreeze="all", from_scratch=scratch)
-    top = Top(load_backbone("builtin").folder, (96, 96, 3), 2, settings)
+    top = TrainedPart(load_backbone("builtin").folder, (96, 96, 3), 2, settings)
     top.freeze(False)
     names = {variable.path.split("/")[-1] for variable in top.learned()}
     assert names == {"kernel", "bias"} | (

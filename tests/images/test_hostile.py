@@ -33,7 +33,7 @@ from embedtool.images.decode_worker import Workers
 from embedtool.images.formats import NOISY
 from embedtool.images.quarantine import EMPTY, RECORD_HEAD, SLOT
 from embedtool.models.embedder import MeanColourEmbedder
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -133,7 +133,7 @@ def test_a_folder_of_mutants_is_indexed_in_silence(tmp_path: Path) -> None:
     assert done.stderr == b""
     told = json.loads(done.stdout)
     assert told["total"] == 440 == told["added"] + told["duplicates"] + told["rejected"]
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         refused = {reject.path: reject.reason for reject in opened.rejects()}
     stored = content(index)
     assert len(stored) == told["added"] + told["duplicates"]
@@ -319,7 +319,7 @@ def spoilt(seed: int, word: str) -> bytes:
 
 
 def refusals(index: Path) -> list[tuple[str, str, str]]:
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         return [(reject.path.name, reject.stage, reject.reason) for reject in opened.rejects()]
 
 

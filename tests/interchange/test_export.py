@@ -26,7 +26,7 @@ from embedtool.interchange import write_ann_benchmarks, write_clip_retrieval, wr
 from embedtool.interchange.card import read_card
 from embedtool.interchange.export import FORMATS
 from embedtool.store.layout import Row
-from embedtool.store.reader import BLOCK_ROWS, Index
+from embedtool.store.reader import BLOCK_ROWS, IndexReader
 from embedtool.store.writer import Writer
 
 
@@ -270,15 +270,15 @@ def targets(folder: Path) -> Iterator[tuple[str, Path]]:
         yield name, folder / f"{name}.parquet"
 
 
-def watch(monkeypatch: pytest.MonkeyPatch, look: Callable[[Index, Vectors], None]) -> None:
-    real = Index.rows_at
+def watch(monkeypatch: pytest.MonkeyPatch, look: Callable[[IndexReader, Vectors], None]) -> None:
+    real = IndexReader.rows_at
 
-    def rows_at(self: Index, places: np.ndarray) -> Vectors:
+    def rows_at(self: IndexReader, places: np.ndarray) -> Vectors:
         rows = real(self, places)
         look(self, rows)
         return rows
 
-    monkeypatch.setattr(Index, "rows_at", rows_at)
+    monkeypatch.setattr(IndexReader, "rows_at", rows_at)
 
 
 def test_no_more_than_a_block_is_held_and_all_is_of_one_version(
@@ -286,7 +286,7 @@ def test_no_more_than_a_block_is_held_and_all_is_of_one_version(
 ) -> None:
     sizes: list[int] = []
 
-    def look(index: Index, rows: Vectors) -> None:
+    def look(index: IndexReader, rows: Vectors) -> None:
         assert index._db.in_transaction
         sizes.append(len(rows))
 
@@ -303,7 +303,7 @@ def test_no_more_than_a_block_is_held_and_all_is_of_one_version(
 def test_a_failed_export_leaves_nothing_or_the_earlier_one(
     index: Path, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(index: Index, rows: Vectors) -> None:
+    def fail(index: IndexReader, rows: Vectors) -> None:
         nonlocal calls
         calls += 1
         if calls == 2:

@@ -24,7 +24,7 @@ from embedtool.core.types import Source, unit_rows
 from embedtool.errors import EmbedtoolError, ModelMismatch, ModelUnavailable, UsageError
 from embedtool.interchange.incoming import BLOCK_ROWS
 from embedtool.interchange.read_arrays import list_paths
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 OURS = ("parquet", "npy", "clip-retrieval", "embedding-atlas")
@@ -57,7 +57,7 @@ def test_an_import_of_an_export_is_the_same_index(tmp_path: Path, format: str) -
     assert report.notes == ()
     assert stored(tmp_path / "back") == stored(tmp_path / "index")
     assert verify_index(tmp_path / "back") == []
-    with Index(tmp_path / "index") as one, Index(tmp_path / "back") as other:
+    with IndexReader(tmp_path / "index") as one, IndexReader(tmp_path / "back") as other:
         assert (one.model, one.recipe, one.dim) == (other.model, other.recipe, other.dim)
         assert np.array_equal(one.golden, other.golden)
     queries = {"rows": [1, 4, COUNT], "k": 20}
@@ -184,7 +184,7 @@ def test_vectors_of_two_origins_have_two_fingerprints(tmp_path: Path) -> None:
     ):  # fmt: skip
         (tmp_path / name).mkdir()
         import_vectors(**write_npy(tmp_path / name, rows), model=model)
-        with Index(tmp_path / name / "index") as index:
+        with IndexReader(tmp_path / name / "index") as index:
             prints.append(index.fingerprint)
             assert index.recipe.architecture == "imported"
     assert prints[0] == prints[1] and prints[3] == prints[4]

@@ -23,7 +23,7 @@ from embedtool.search import (
 )
 from embedtool.search.exact import similarities_at
 from embedtool.search.faiss_index import Approximate, principal_axes, walk
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 
@@ -105,7 +105,7 @@ def test_a_range_is_every_row_above_the_line(n: int, cut: int, seed: int) -> Non
         assert (np.diff(similarities) <= 0).all()
 
 
-def truth(index: Index, queries: Vectors, k: int) -> np.ndarray:
+def truth(index: IndexReader, queries: Vectors, k: int) -> np.ndarray:
     ids, rows = (np.concatenate(part) for part in zip(*index.blocks(), strict=True))
     return np.asarray(
         ids[np.lexsort((ids[None].repeat(len(queries), 0), -(queries @ rows.T)))[:, :k]]
@@ -119,7 +119,7 @@ def share(found: np.ndarray, expected: np.ndarray) -> float:
 
 def test_the_certificate_tells_the_truth(large: Path) -> None:
     queries = cloud(300, 1)
-    with Index(large) as index, index.snapshot():
+    with IndexReader(large) as index, index.snapshot():
         found = open_searcher(index)
         certificate = found.certificate_for(10)
         assert certificate and certificate.vectors == COUNT and certificate.queries == 1000
@@ -146,7 +146,7 @@ def test_what_came_and_went_is_seen_at_once(large: Path) -> None:
         queries = cloud(60, 3)
         gone = {int(id) for id in truth(writer, queries[:3], 400).ravel()} | {*range(1, COUNT, 3)}
         writer.drop([row.id for row in writer.rows() if row.id in gone], [])
-    with Index(large) as index, index.snapshot():
+    with IndexReader(large) as index, index.snapshot():
         found = open_searcher(index)
         assert found.certificate_for(10)
         _, ids = found.nearest(queries, 10)
@@ -160,11 +160,11 @@ def test_an_index_run_makes_it_anew_when_much_has_changed(large: Path) -> None:
     before = index_info(large)["certificate"]
     with Writer(large) as writer:
         commit(writer, cloud(100, 2), COUNT)
-        refresh.renew_search(writer)
+        refresh.refresh_search(writer)
         assert index_info(large)["certificate"] == before
         commit(writer, cloud(300, 4), COUNT + 100)
         assert len(writer.segments()) == 6
-        refresh.renew_search(writer)
+        refresh.refresh_search(writer)
         [joined] = writer.segments()
         assert joined.rows == COUNT + 400, "a search reads few files"
     assert index_info(large)["certificate"]["vectors"] == COUNT + 400
@@ -179,13 +179,13 @@ def test_a_damaged_one_is_not_believed_and_made_anew(large: Path, damage: str) -
     file.unlink()
     if damage != "lost":
         file.write_bytes(data)
-    with Index(large) as index, index.snapshot():
+    with IndexReader(large) as index, index.snapshot():
         with pytest.warns(UserWarning, match="searched exactly.*embedtool compact"):
             found = open_searcher(index)
         queries = cloud(10, 5)
         assert (found.nearest(queries, 10)[1] == truth(index, queries, 10)).all()
     compact_index(large)
-    with Index(large) as index, index.snapshot():
+    with IndexReader(large) as index, index.snapshot():
         assert open_searcher(index).certificate_for(10)
 
 
@@ -205,7 +205,7 @@ def test_recall_and_memory_are_asked_for(large: Path) -> None:
 
 
 def test_conditions_and_ranges_come_before_the_cut(large: Path) -> None:
-    with Index(large) as index, index.snapshot():
+    with IndexReader(large) as index, index.snapshot():
         query = index.image(7)
         assert query
         rows = {
@@ -232,7 +232,7 @@ def test_conditions_and_ranges_come_before_the_cut(large: Path) -> None:
 
 
 def test_the_more_are_wanted_the_further_a_graph_is_walked(large: Path) -> None:
-    with Index(large) as index, index.snapshot():
+    with IndexReader(large) as index, index.snapshot():
         opened = searcher.open_approximate(index)
         assert opened
         queries = cloud(50, 5)

@@ -14,7 +14,7 @@ from faults.scenarios import SCENARIOS
 from embedtool.errors import IndexDamaged
 from embedtool.models import load_backbone
 from embedtool.models.backbone import BUILTIN
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 FLIPS = 2000  # in every run of the tests
 OF_INDEX = 0.75  # of them; the others are of the model cache
@@ -26,17 +26,17 @@ def test_a_header_that_numpy_cannot_parse_is_damage(driver: Driver, quick: Path)
     driver.value("bring", str(made.index), *made.arguments)
     file = made.index / "vectors" / "000001.npy"
     data = file.read_bytes()
-    with Index(made.index) as opened:
+    with IndexReader(made.index) as opened:
         first = opened.image(1) or pytest.fail("no image 1")
     file.write_bytes(data.replace(b"}", b"]", 1))  # numpy.load raises a TokenError
-    with Index(made.index) as opened:
+    with IndexReader(made.index) as opened:
         again = opened.image(1)
         assert again and again[0] == first[0] and (again[1] == first[1]).all()
         with pytest.raises(IndexDamaged, match=r"000001\.npy"):
             list(opened.blocks())
 
 
-def judge(tally: Tally, count: int) -> None:
+def check_damage(tally: Tally, count: int) -> None:
     print(tally)
     assert tally.wrong == []
     assert tally.total == count
@@ -48,7 +48,7 @@ def test_every_file_of_an_index(driver: Driver, quick: Path, pytestconfig: pytes
     made = SCENARIOS["publish"](driver, quick)
     arguments = [str(made.index), str(made.base), str(quick / "photos")]
     tally = hurt(driver, "damage", made.base, count, arguments)
-    judge(tally, count)
+    check_damage(tally, count)
     assert {name for name, _ in tally.injected} == {
         "catalog.sqlite",
         "catalog.sha256",
@@ -69,4 +69,6 @@ def test_every_file_of_the_model_cache(
     else:
         folder = Path(shutil.copytree(BUILTIN, quick / "model"))
         spec, precision = str(folder), "int8"
-    judge(hurt(driver, "damage_model", folder, count, [str(folder), spec, precision]), count)
+    check_damage(
+        hurt(driver, "damage_model", folder, count, [str(folder), spec, precision]), count
+    )

@@ -17,7 +17,7 @@ from faults.driver import Driver
 from faults.scenarios import SCENARIOS
 from support.command import embedtool
 
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 
 KILLS = 200  # of forked children, in every run of the tests
 WHOLE_KILLS = 5  # of the whole command
@@ -26,7 +26,7 @@ Content = tuple[list[tuple[object, ...]], dict[str, bytes]]
 
 def content(index: Path) -> Content:
     """Catalogue rows in order, and the stored vector of every path."""
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         assert opened.verify() == []
         rows: list[tuple[object, ...]] = [
             (r.id, r.root, r.path, r.size, r.mtime_ns, r.digest) for r in opened.rows()

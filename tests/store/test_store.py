@@ -17,7 +17,7 @@ from embedtool.collection.compact import compact_index
 from embedtool.core.types import Source, unit_rows
 from embedtool.errors import IndexDamaged, IndexLocked, IndexTooNew, NotAnIndex
 from embedtool.store import merge_segments
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.segments import widen
 from embedtool.store.writer import Writer
 
@@ -46,7 +46,7 @@ def fill(index: Path, count: int, start: int = 0) -> np.ndarray:
 
 def test_rows_come_back_as_they_were_committed(index: Path) -> None:
     rows = np.vstack([fill(index, 5), fill(index, 3, 5)])
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         found = [block for _, block in opened.blocks()]
         assert [len(block) for block in found] == [5, 3]
         assert np.abs(np.vstack(found) - rows).max() < 1e-3  # float16 on disk
@@ -88,13 +88,13 @@ def test_paths_are_bytes_through_commit_and_absorb(
 
 def test_what_is_no_index(tmp_path: Path) -> None:
     with pytest.raises(NotAnIndex, match="embedtool index"):
-        Index(tmp_path)
+        IndexReader(tmp_path)
     (tmp_path / "catalog.sqlite").write_bytes(b"")
     with pytest.raises(NotAnIndex):
-        Index(tmp_path)
+        IndexReader(tmp_path)
     (tmp_path / "catalog.sqlite").write_bytes(b"not SQLite at all" * 100)
     with pytest.raises(IndexDamaged):
-        Index(tmp_path)
+        IndexReader(tmp_path)
     with pytest.raises(NotAnIndex):
         Writer(tmp_path / "nowhere")
 
@@ -103,7 +103,7 @@ def test_a_newer_format_is_refused(index: Path) -> None:
     with closing(sqlite3.connect(index / "catalog.sqlite")) as db:
         db.execute("PRAGMA user_version = 3")
     with pytest.raises(IndexTooNew, match=r"format 3.*up to 2"):
-        Index(index)
+        IndexReader(index)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "grow", "lose"])
@@ -120,7 +120,7 @@ def test_a_damaged_segment_is_never_searched(index: Path, damage: str) -> None:
     file.unlink()
     if damage != "lose":
         file.write_bytes(data)
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         with pytest.raises(IndexDamaged, match=r"000001\.npy"):
             list(opened.blocks())
         assert len(opened.verify()) == 1
@@ -132,15 +132,15 @@ def test_a_damaged_catalogue_is_told(index: Path) -> None:
     data[8192:40000] = np.random.default_rng(0).bytes(40000 - 8192)
     (index / "catalog.sqlite").write_bytes(data)
     with pytest.raises(IndexDamaged, match=r"catalog\.sha256"):
-        Index(index)
+        IndexReader(index)
     (index / "catalog.sha256").unlink()  # as a killed writer leaves it: no seal of this state
-    with Index(index) as opened, pytest.raises(IndexDamaged), opened.snapshot():
+    with IndexReader(index) as opened, pytest.raises(IndexDamaged), opened.snapshot():
         list(opened.rows())
         list(opened.blocks())
 
 
-@pytest.mark.parametrize("opening", [Index, Writer])
-def test_a_schema_that_is_no_text_is_told(index: Path, opening: type[Index]) -> None:
+@pytest.mark.parametrize("opening", [IndexReader, Writer])
+def test_a_schema_that_is_no_text_is_told(index: Path, opening: type[IndexReader]) -> None:
     """SQLite quotes it in its message, which Python then cannot decode."""
     file = index / "catalog.sqlite"
     data = file.read_bytes()
@@ -156,7 +156,7 @@ def test_one_flipped_bit_of_a_path_is_told(index: Path) -> None:
     data[data.index(b"000002") + 5] ^= 4
     (index / "catalog.sqlite").write_bytes(data)
     with pytest.raises(IndexDamaged, match=r"catalog\.sha256"):
-        Index(index)
+        IndexReader(index)
 
 
 def test_a_seal_of_an_earlier_state_says_nothing(index: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_seal_of_an_earlier_state_says_nothing(index: Path) -> None:
     old = (index / "catalog.sha256").read_bytes()
     fill(index, 3, 3)
     (index / "catalog.sha256").write_bytes(old)  # the writer was killed before it sealed
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         assert opened.counts()["images"] == 6
     Writer(index).close()
     assert (index / "catalog.sha256").read_bytes() != old
@@ -182,7 +182,7 @@ def test_pages_that_sqlite_frees_are_sealed_as_they_lie_on_disk(index: Path) -> 
             rejects=[],
         )
         writer.drop([row.id for row in writer.rows() if row.id % 3 == 0 or 500 < row.id < 1500], [])
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         assert opened.counts()["images"] == 3000 - 1000 - 666
 
 
@@ -192,7 +192,7 @@ def test_a_wrong_row_is_told_without_reading_the_others(index: Path) -> None:
     data = bytearray(file.read_bytes())
     data[-1] ^= 4  # in row 20
     file.write_bytes(data)
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         assert opened.image(19)
         with pytest.raises(IndexDamaged, match=r"row 19 of .*000001\.npy"):
             opened.image(20)
@@ -200,7 +200,7 @@ def test_a_wrong_row_is_told_without_reading_the_others(index: Path) -> None:
 
 def test_whoever_asks_for_many_rows_has_the_segment_checked_whole(index: Path) -> None:
     rows = fill(index, 20)
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         places = opened.places_after(0)
         file = index / "vectors" / "000001.npy"
         data = bytearray(file.read_bytes())
@@ -210,10 +210,10 @@ def test_whoever_asks_for_many_rows_has_the_segment_checked_whole(index: Path) -
             assert np.abs(opened.rows_at(places[:10]) - rows[:10]).max() < 1e-3
         with pytest.raises(IndexDamaged, match="SHA-256 differs"):
             opened.rows_at(places[:1])
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         opened.expect(places[:19])
         assert opened.rows_at(places[:1]).shape == (1, rows.shape[1])
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         opened.expect(places)
         with pytest.raises(IndexDamaged, match="SHA-256 differs"):
             opened.rows_at(places[:1])
@@ -225,7 +225,7 @@ def test_an_id_is_never_given_twice(index: Path) -> None:
         writer.drop([row.id for row in writer.rows()], [])
     compact_index(index)
     fill(index, 2, 10)
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         assert [ids.tolist() for ids, _ in opened.blocks()] == [[4, 5]]
         assert [segment.id for segment in opened.segments()] == [2]
 
@@ -234,7 +234,7 @@ def test_compacting_keeps_every_live_row_and_nothing_else(index: Path) -> None:
     rows = np.vstack([fill(index, 5), fill(index, 3, 5), fill(index, 4, 8)])
     with Writer(index) as writer:
         writer.drop([2, 6, 7, 8], [])
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         before = {
             id: row.tobytes()
             for ids, block in opened.blocks()
@@ -243,7 +243,7 @@ def test_compacting_keeps_every_live_row_and_nothing_else(index: Path) -> None:
     report = compact_index(index)
     assert (report.segments_before, report.segments_after) == (3, 1)
     assert report.bytes_before - report.bytes_after == 4 * DIM * 2 + 2 * 128  # rows and headers
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         [(ids, block)] = opened.blocks()
         assert ids.tolist() == [1, 3, 4, 5, 9, 10, 11, 12]
         assert {id: row.tobytes() for id, row in zip(ids, block, strict=True)} == before
@@ -259,7 +259,7 @@ def test_large_segments_are_not_joined(index: Path, monkeypatch: pytest.MonkeyPa
     for start in (0, 4, 6, 8, 16):
         fill(index, {0: 4, 8: 8, 16: 1}.get(start, 2), start)
     compact_index(index)
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         assert [segment.rows for segment in opened.segments()] == [2, 8, 1, 6]
         assert sorted(id for ids, _ in opened.blocks() for id in ids) == list(range(1, 18))
         assert opened.verify() == []
@@ -283,7 +283,7 @@ EXPECTED = {  # path -> (segment, row) of the vector in the first format's files
 def test_the_first_format_opens_and_is_upgraded_by_a_writer(first_format: Path) -> None:
     stored = {n: np.load(first_format / "vectors" / f"{n:06d}.npy") for n in (1, 2)}
     for version in (1, 2):
-        with Index(first_format) as opened, opened.snapshot():
+        with IndexReader(first_format) as opened, opened.snapshot():
             assert opened.format == version
             found = {
                 str(path): row
@@ -302,7 +302,7 @@ def test_the_first_format_opens_and_is_upgraded_by_a_writer(first_format: Path) 
             assert opened.verify() == []
         Writer(first_format).close()
     rows = fill(first_format, 1, 77)
-    with Index(first_format) as opened, opened.snapshot():
+    with IndexReader(first_format) as opened, opened.snapshot():
         assert [ids.tolist() for ids, _ in opened.blocks()] == [[1, 2, 3], [4], [5]]
         assert np.abs([*opened.blocks()][2][1] - rows).max() < 1e-3
 
@@ -314,7 +314,7 @@ def test_a_damaged_first_format_is_not_upgraded(first_format: Path) -> None:
     file.write_bytes(data)
     with pytest.raises(IndexDamaged, match=r"000002\.npy"):
         Writer(first_format)
-    with Index(first_format) as opened:
+    with IndexReader(first_format) as opened:
         assert opened.format == 1
         with pytest.raises(IndexDamaged):
             opened.image_at("/more/c.jpg")
@@ -326,7 +326,7 @@ def test_orphans_of_a_crash_are_swept_by_the_next_writer(index: Path) -> None:
         (index / "vectors" / orphan).write_bytes(b"half")
     fill(index, 2, 3)
     assert sorted(p.name for p in (index / "vectors").iterdir()) == ["000001.npy", "000002.npy"]
-    with Index(index) as opened:
+    with IndexReader(index) as opened:
         assert opened.verify() == []
 
 
@@ -358,7 +358,7 @@ def test_a_second_writer_is_told_at_once_and_a_dead_one_holds_nothing(index: Pat
     assert other.stdout and other.stdout.readline() == "locked\n"
     with pytest.raises(IndexLocked, match="another embedtool"):
         Writer(index)
-    with Index(index) as reader:
+    with IndexReader(index) as reader:
         assert reader.counts()["images"] == 0
     other.kill()
     other.communicate()
@@ -367,7 +367,7 @@ def test_a_second_writer_is_told_at_once_and_a_dead_one_holds_nothing(index: Pat
 
 def test_a_reader_sees_one_version_while_a_writer_commits(index: Path) -> None:
     fill(index, 4)
-    with Index(index) as reader:
+    with IndexReader(index) as reader:
         with reader.snapshot():
             before = reader.counts()
         fill(index, 4, 4)

@@ -9,7 +9,7 @@ from support.indexes import make_index
 
 from embedtool.core.types import Source, Vectors, unit_rows
 from embedtool.store.layout import Row
-from embedtool.store.reader import BLOCK_ROWS, Index
+from embedtool.store.reader import BLOCK_ROWS, IndexReader
 from embedtool.store.writer import Writer
 
 DIM = 49
@@ -57,7 +57,7 @@ def fill(path: Path, count: int, names: dict[int, bytes]) -> None:
 @cache
 def content(path: Path) -> tuple[list[Row], Vectors]:
     """What an index holds, image by image."""
-    with Index(path) as index:
+    with IndexReader(path) as index:
         vectors = {
             row.id: vector
             for ids, block in index.blocks()

@@ -8,7 +8,7 @@ import numpy as np
 from embedtool.collection.index_report import IndexReport
 from embedtool.collection.sync import sync
 from embedtool.models.embedder import MeanColourEmbedder
-from embedtool.store.reader import Index
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
 RECIPE = MeanColourEmbedder.recipe
@@ -38,7 +38,7 @@ def counts(report: IndexReport) -> dict[str, int]:
 def content(index: Path) -> dict[str, bytes]:
     """Path -> vector, of everything a search could find."""
     found = {}
-    with Index(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():
         for ids, rows in opened.blocks():
             for id, row in zip(ids, rows, strict=True):
                 for path in opened.paths_of(int(id)):
