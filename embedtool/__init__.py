@@ -7,35 +7,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from embedtool.classification.bootstrap import Estimate as Estimate
+    from embedtool.classification.bootstrap import paired_difference as paired_difference
     from embedtool.classification.compare_indexes import compare_indexes as compare_indexes
     from embedtool.classification.compare_vectors import Comparison as Comparison
     from embedtool.classification.evaluate import ProbeEvaluation as ProbeEvaluation
     from embedtool.classification.evaluate import evaluate_probe as evaluate_probe
-    from embedtool.classification.metrics import Estimate as Estimate
     from embedtool.classification.metrics import Evaluation as Evaluation
     from embedtool.classification.metrics import evaluate as evaluate
-    from embedtool.classification.metrics import paired_difference as paired_difference
     from embedtool.classification.mistakes import Mistake as Mistake
     from embedtool.classification.predict import Predictions as Predictions
     from embedtool.classification.predict import predict_images as predict_images
     from embedtool.classification.predict import write_predictions as write_predictions
     from embedtool.classification.train import ProbeReport as ProbeReport
     from embedtool.classification.train import train_probe as train_probe
-    from embedtool.collection.benchmark import BenchReport as BenchReport
-    from embedtool.collection.benchmark import BenchRow as BenchRow
     from embedtool.collection.benchmark import run_bench as run_bench
-    from embedtool.collection.compact import CompactReport as CompactReport
     from embedtool.collection.compact import compact_index as compact_index
     from embedtool.collection.index_photos import default_index as default_index
     from embedtool.collection.index_photos import index_photos as index_photos
-    from embedtool.collection.index_report import IndexReport as IndexReport
-    from embedtool.collection.inspect import DeepCheck as DeepCheck
     from embedtool.collection.inspect import deep_verify_index as deep_verify_index
     from embedtool.collection.inspect import doctor_index as doctor_index
     from embedtool.collection.inspect import index_info as index_info
     from embedtool.collection.inspect import index_rejects as index_rejects
     from embedtool.collection.inspect import verify_index as verify_index
     from embedtool.collection.query import search_photos as search_photos
+    from embedtool.collection.results import BenchReport as BenchReport
+    from embedtool.collection.results import BenchRow as BenchRow
+    from embedtool.collection.results import CompactReport as CompactReport
+    from embedtool.collection.results import DeepCheck as DeepCheck
+    from embedtool.collection.results import IndexReport as IndexReport
     from embedtool.core.types import Recipe as Recipe
     from embedtool.core.types import Reject as Reject
     from embedtool.demo import DemoResult as DemoResult
@@ -67,10 +67,10 @@ if TYPE_CHECKING:
     from embedtool.explore.map import map_index as map_index
     from embedtool.explore.map import map_points as map_points
     from embedtool.explore.map import write_coordinates as write_coordinates
-    from embedtool.explore.map_file import Map as Map
     from embedtool.explore.outliers import find_outliers as find_outliers
     from embedtool.explore.results import Cluster as Cluster
     from embedtool.explore.results import ClusterReport as ClusterReport
+    from embedtool.explore.results import Map as Map
     from embedtool.explore.results import Member as Member
     from embedtool.explore.results import Outlier as Outlier
     from embedtool.finetune.benchmark import FinetuneBenchReport as FinetuneBenchReport
@@ -106,27 +106,27 @@ if TYPE_CHECKING:
     from embedtool.report.map_png import write_map_png as write_map_png
     from embedtool.report.search_page import write_search_page as write_search_page
     from embedtool.report.tuning_page import write_tuning_page as write_tuning_page
-    from embedtool.search.benchmark import SearchBenchReport as SearchBenchReport
-    from embedtool.search.benchmark import SearchBenchRow as SearchBenchRow
     from embedtool.search.benchmark import run_search_bench as run_search_bench
     from embedtool.search.results import Certificate as Certificate
     from embedtool.search.results import Match as Match
     from embedtool.search.results import QueryMatches as QueryMatches
+    from embedtool.search.results import SearchBenchReport as SearchBenchReport
+    from embedtool.search.results import SearchBenchRow as SearchBenchRow
 _MODULES = {
+    "classification.bootstrap": "Estimate paired_difference",
     "classification.compare_indexes": "compare_indexes",
     "classification.compare_vectors": "Comparison",
     "classification.evaluate": "ProbeEvaluation evaluate_probe",
-    "classification.metrics": "Estimate Evaluation evaluate paired_difference",
+    "classification.metrics": "Evaluation evaluate",
     "classification.mistakes": "Mistake",
     "classification.predict": "Predictions predict_images write_predictions",
     "classification.train": "ProbeReport train_probe",
-    "collection.benchmark": "BenchReport BenchRow run_bench",
-    "collection.compact": "CompactReport compact_index",
+    "collection.benchmark": "run_bench",
+    "collection.compact": "compact_index",
     "collection.index_photos": "default_index index_photos",
-    "collection.index_report": "IndexReport",
-    "collection.inspect": "DeepCheck deep_verify_index doctor_index index_info index_rejects "
-    "verify_index",
+    "collection.inspect": "deep_verify_index doctor_index index_info index_rejects verify_index",
     "collection.query": "search_photos",
+    "collection.results": "BenchReport BenchRow CompactReport DeepCheck IndexReport",
     "duplicates.duplicate_folders": "write_duplicate_folders",
     "explore.cluster_folders": "write_cluster_folders",
     "core.types": "Recipe Reject",
@@ -139,9 +139,8 @@ _MODULES = {
     "TooManyRejects UsageError",
     "explore.clusters": "cluster_index write_members",
     "explore.map": "map_index map_points write_coordinates",
-    "explore.map_file": "Map",
     "explore.outliers": "find_outliers",
-    "explore.results": "Cluster ClusterReport Member Outlier",
+    "explore.results": "Cluster ClusterReport Map Member Outlier",
     "finetune.benchmark": "FinetuneBenchReport run_finetune_bench",
     "finetune.report": "FinetuneReport",
     "finetune.run": "finetune_model",
@@ -165,10 +164,10 @@ _MODULES = {
     "report.map_png": "write_map_png",
     "report.search_page": "write_search_page",
     "report.tuning_page": "write_tuning_page",
-    "search.benchmark": "SearchBenchReport SearchBenchRow run_search_bench",
-    "search.results": "Certificate Match QueryMatches",
+    "search.benchmark": "run_search_bench",
+    "search.results": "Certificate Match QueryMatches SearchBenchReport SearchBenchRow",
 }
-_MODULE_OF = {name: room for room, names in _MODULES.items() for name in names.split()}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 __all__ = sorted(_MODULE_OF)
 
 

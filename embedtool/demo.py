@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embedtool.collection.index_photos import index_photos
-from embedtool.collection.index_report import IndexReport
 from embedtool.collection.query import search_photos
+from embedtool.collection.results import IndexReport
 from embedtool.core.types import PathLike, Progress
 from embedtool.explore.clusters import cluster_index
 from embedtool.explore.map import map_index
@@ -18,13 +18,14 @@ from embedtool.search.results import QueryMatches
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What `run_demo` made. own_kind: the share of the 10 nearest that are of the query's kind."""
+    """What `run_demo` made. precision_at_10: the share of the 10 nearest images that are of the
+    query's kind."""
 
     photos: Path
-    page: Path
+    search_page: Path
     report: IndexReport
     queries: list[QueryMatches]
-    own_kind: float
+    precision_at_10: float
     clusters: ClusterReport
     map_page: Path
 
@@ -38,15 +39,15 @@ def run_demo(out: PathLike = "embedtool-demo", *, progress: Progress | None = No
     report = index_photos(out / "photos", index=out / "index", model="builtin", progress=progress)
     results = search_photos(report.index, queries, k=10)
     write_search_page(results, out / "search.html")
-    own = [m.path.parent.name == Path(r.query).stem for r in results for m in r.matches]
+    same_kind = [m.path.parent.name == Path(r.query).stem for r in results for m in r.matches]
     clusters = cluster_index(report.index, name_by="label", progress=progress)
     write_map_page(map_index(report.index, progress=progress), out / "map.html")
     return DemoResult(
         photos=out / "photos",
-        page=out / "search.html",
+        search_page=out / "search.html",
         report=report,
         queries=results,
-        own_kind=sum(own) / len(own),
+        precision_at_10=sum(same_kind) / len(same_kind),
         clusters=clusters,
         map_page=out / "map.html",
     )

@@ -4,8 +4,8 @@ python examples/duplicates_table.py PHOTOS [--each 30] [--model mobilenet_v2]
 
 Copies of --each random photos are made in every way of COPIES, in a temporary folder, and indexed
 beside the photos. found: the share of copies in a near-identical group with their original.
-precision: of all near-identical pairs, kept and spare, those of one original. Pairs of two
-originals are printed: look at them, they may be duplicates that your photos hold already.
+precision: of all near-identical pairs of a kept photo and another, those of one original. Pairs of
+two originals are printed: look at them, they may be duplicates that your photos hold already.
 """
 
 import argparse
@@ -62,20 +62,21 @@ if __name__ == "__main__":
     parser.add_argument("--each", type=int, default=30)
     parser.add_argument("--model", default="mobilenet_v2")
     options = parser.parse_args()
-    dice = random.Random(0)
+    generator = random.Random(0)
     folder = Path(tempfile.mkdtemp())
     report = embedtool.index_photos(options.photos, index=folder / "index", model=options.model)
     with IndexReader(report.index) as index:
-        photos = [path for ids, _ in index.blocks() for i in ids for path in index.paths_of(i)[:1]]
-    origin = {path: path for path in photos}
-    made: dict[str, list[Path]] = {}
+        contents = [index.paths_of(i) for ids, _ in index.blocks() for i in ids]
+    photos = [paths[0] for paths in contents]
+    origin = {path: paths[0] for paths in contents for path in paths}
+    copies: dict[str, list[Path]] = {}
     for name, (change, kind, quality) in COPIES.items():
-        for number, photo in enumerate(dice.sample(photos, min(options.each, len(photos)))):
+        for number, photo in enumerate(generator.sample(photos, min(options.each, len(photos)))):
             copy = folder / "copies" / name.replace("%", "") / f"{number:03}.{kind}"
             copy.parent.mkdir(parents=True, exist_ok=True)
             image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
             change(image).save(copy, **({"quality": quality} if quality else {}))
-            made.setdefault(name, []).append(copy)
+            copies.setdefault(name, []).append(copy)
             origin[copy] = photo
     embedtool.index_photos([options.photos, folder / "copies"], index=report.index)
     found = embedtool.find_duplicates(report.index)
@@ -84,10 +85,10 @@ if __name__ == "__main__":
     pairs = [(group.keep, path) for group in groups for path in group.paths[1:]]
     wrong = [pair for pair in pairs if origin[pair[0]] != origin[pair[1]]]
     print(f"{'copies':42}  found of {options.each}")
-    for name, copies in made.items():
-        share = sum(origin[c] in together.get(c, ()) for c in copies) / len(copies)
+    for name, paths in copies.items():
+        share = sum(origin[c] in together.get(c, ()) for c in paths) / len(paths)
         print(f"{name:42}  {share:.3f}{'' if name in RE_ENCODED else '  (beyond a re-encoding)'}")
-    light = [copy for name in RE_ENCODED for copy in made[name]]
+    light = [copy for name in RE_ENCODED for copy in copies[name]]
     share = sum(origin[c] in together.get(c, ()) for c in light) / len(light)
     print(f"re-encoded, resized, lightly cropped: {share:.4f} of {len(light)}")
     print(f"precision: {1 - len(wrong) / max(len(pairs), 1):.4f} of {len(pairs)} pairs")

@@ -54,7 +54,7 @@ def train(
     epochs: int = 20,
     views: Annotated[int, typer.Option(help="Crops of each photo the teacher embeds.")] = 2,
     batch: int = 128,
-    rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 3e-3,
+    learning_rate: Annotated[float, typer.Option(help="Highest learning rate.")] = 3e-3,
     start: Annotated[Path | None, typer.Option(help="Start from this safetensors file.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use only so many photos.")] = None,
     seed: int = 0,
@@ -77,7 +77,7 @@ def train(
     model = keras.Model(student.input, keras.layers.UnitNormalization()(pooled))
     steps = epochs * (len(pictures) // batch)
     schedule = keras.optimizers.schedules.CosineDecay(
-        rate / 20, steps, warmup_target=rate, warmup_steps=int(WARM_UP * steps)
+        learning_rate / 20, steps, warmup_target=learning_rate, warmup_steps=int(WARM_UP * steps)
     )
     centre = targets.reshape(-1, targets.shape[-1]).astype(np.float32).mean(0)
     model.compile(
@@ -85,26 +85,26 @@ def train(
     )
     losses = _restore(model, work)
     for epoch in range(len(losses), epochs):
-        data = Crops(pictures, boxes, targets, size=size, batch=batch, dice=(seed, epoch))
+        data = Crops(pictures, boxes, targets, size=size, batch=batch, seeds=(seed, epoch))
         history = model.fit(
             data, initial_epoch=epoch, epochs=epoch + 1, shuffle=False, verbose=0
-        )  # the data set is shuffled already, by its own dice
+        )  # the data set shuffles itself, by its own seeds
         losses.append(history.history["loss"][0])
         _save(model, losses, work)
         print(f"epoch {epoch + 1} of {epochs}: loss {losses[-1]:.4f}", flush=True)
 
     tensors = mobilenet.get_tensors(student)
-    about = {
+    training = {
         "method": "distilled from MobileNetV2 1.0/224 by examples/train_builtin.py",
         "photos": len(pictures),
         "views": views,
         "epochs": epochs,
         "batch": batch,
-        "rate": rate,
+        "rate": learning_rate,
         "seed": seed,
         "loss": round(losses[-1], 5),
     }
-    _write(tensors, alpha, size, out, {"training": about}, precision="float32")
+    _write(tensors, alpha, size, out, {"training": training}, precision="float32")
     print(f"wrote {out}: embedtool index PHOTOS --model {out}")
 
 
@@ -112,7 +112,7 @@ def train(
 def evaluate(
     models: Annotated[list[str], typer.Argument(help="Model specs, MODEL or MODEL:int8.")],
     train: Annotated[Path, typer.Option(help="Labelled by folder: learned from and searched.")],
-    test: Annotated[list[Path], typer.Option(help="Labelled by folder: judged on.")],
+    test: Annotated[list[Path], typer.Option(help="Labelled by folder: evaluated on.")],
 ) -> None:
     """Print linear probe accuracy and precision@10 of each model."""
     for model in models:
@@ -146,14 +146,16 @@ def measure(model: str, train: Path, test: list[Path]) -> dict[str, float]:
         paths, rows, _ = embed_photos(folder, model=spec, precision=precision or None)
         labels.append(np.array([path.parent.name for path in paths]))
         vectors.append(rows)
-    known, known_labels = vectors[0], labels[0]
-    asked, asked_labels = np.vstack(vectors[1:]), np.concatenate(labels[1:])
+    train_vectors, train_labels = vectors[0], labels[0]
+    test_vectors, test_labels = np.vstack(vectors[1:]), np.concatenate(labels[1:])
     accuracy = max(
-        LogisticRegression(C=c, max_iter=500).fit(known, known_labels).score(asked, asked_labels)
+        LogisticRegression(C=c, max_iter=500)
+        .fit(train_vectors, train_labels)
+        .score(test_vectors, test_labels)
         for c in (10, 100, 1000)
     )
-    nearest = np.argsort(-(asked @ known.T), axis=1, kind="stable")[:, :10]
-    right = known_labels[nearest] == asked_labels[:, None]
+    nearest = np.argsort(-(test_vectors @ train_vectors.T), axis=1, kind="stable")[:, :10]
+    right = train_labels[nearest] == test_labels[:, None]
     return {
         "linear_probe_accuracy": round(float(accuracy), 4),
         "precision_at_10": round(float(right.mean()), 4),
@@ -240,7 +242,7 @@ def _teacher():  # type: ignore[no-untyped-def]
 
 class Crops(keras.utils.PyDataset):
     """One epoch: batches of (pixels in [-1, 1] (b, s, s, 3), teacher rows (b, d)), one view of each
-    photo, flipped and recoloured. All of it follows from `dice`, whichever worker draws it when."""
+    photo, flipped and recoloured. All of it follows from `seeds`, whatever worker draws it."""
 
     def __init__(
         self,
@@ -250,12 +252,12 @@ class Crops(keras.utils.PyDataset):
         *,
         size: int,
         batch: int,
-        dice: tuple[int, int],
+        seeds: tuple[int, int],
     ) -> None:
         super().__init__(workers=cpu_count(), max_queue_size=8)
         self.pictures, self.boxes, self.targets = pictures, boxes, targets
-        self.size, self.batch, self.dice = size, batch, dice
-        random = np.random.default_rng(dice)
+        self.size, self.batch, self.seeds = size, batch, seeds
+        random = np.random.default_rng(seeds)
         n, views = boxes.shape[:2]
         self.order = random.permutation(n)
         self.view = random.integers(0, views, n)
@@ -265,7 +267,7 @@ class Crops(keras.utils.PyDataset):
 
     def __getitem__(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         chosen = self.order[step * self.batch : (step + 1) * self.batch]
-        random = np.random.default_rng((*self.dice, step))
+        random = np.random.default_rng((*self.seeds, step))
         pixels = np.stack(
             [_crop(self.pictures[n], self.boxes[n, self.view[n]], self.size) for n in chosen]
         ).astype(np.float32)

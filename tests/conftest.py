@@ -10,8 +10,7 @@ import pytest
 from faults.driver import Driver
 from hypothesis import HealthCheck, settings
 from support.browser import BROWSER, Page, browser
-from support.pictures import copied, crop, save, scene
-from support.shared import SHARED
+from support.shared import SHARED, link_files
 
 LONG = {  # option: what its number counts; without it a test does what fits into every run
     "--kills": "kill -9, at every step and at random times",
@@ -33,13 +32,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """No test reads or writes the user's cache, and none reaches for a model host."""
+    """No test reads or writes the user's cache or writes beside the checkout, and none reaches for
+    a model host."""
     cache = tmp_path_factory.mktemp("cache")
+    link_files(SHARED / "tfhub_modules", cache / "tfhub")
+    link_files(SHARED / "keras_home" / "models", cache / "keras" / "models")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMBEDTOOL_CACHE_DIR", str(cache))
-        homes = SHARED if SHARED.exists() else cache  # Keras makes the folder that it does not find
-        patch.setenv("TFHUB_CACHE_DIR", str(homes / "tfhub_modules"))
-        patch.setenv("KERAS_HOME", str(homes / "keras_home"))
+        patch.setenv("TFHUB_CACHE_DIR", str(cache / "tfhub"))
+        patch.setenv("KERAS_HOME", str(cache / "keras"))
         patch.setenv("https_proxy", "http://127.0.0.1:9")  # refuses at once, online or not
         yield cache
 
@@ -102,19 +103,5 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from embedtool.images.drawn import draw_photos
 
     folder = tmp_path_factory.mktemp("drawn") / "photos"
-    draw_photos(folder, each=3)
+    draw_photos(folder, per_kind=3)
     return folder
-
-
-@pytest.fixture
-def album(tmp_path: Path) -> Path:
-    """Ten scenes; of the first a copy, a small one and a crop, of the second a later copy."""
-    photos = tmp_path / "photos"
-    for number in range(10):
-        save(photos / "a" / f"{number}.jpg", scene(number), quality=92)
-    copied(photos / "a" / "0.jpg", photos / "b" / "copy of 0.jpg")
-    save(photos / "b" / "small 0.jpg", scene(0).resize((240, 180)), quality=80)
-    save(photos / "b" / "crop of 0.png", crop(scene(0), 0.04))
-    later = copied(photos / "a" / "1.jpg", photos / "b" / "1.jpg")
-    os.utime(later, (1_700_000_000, 1_700_000_000))
-    return photos

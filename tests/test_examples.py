@@ -1,4 +1,4 @@
-"""Every example runs as it stands, and is short."""
+"""Every example runs and gives known results; the short ones are short."""
 
 import json
 import re
@@ -50,6 +50,7 @@ def test_precision_on_drawn_pictures(drawn: Path, tmp_path: Path) -> None:
     assert 0.2 <= float(out.split()[-1]) <= 0.3  # 3 of its 10 nearest can be of its kind
 
 
+@pytest.mark.slow
 def test_layers(drawn: Path) -> None:
     out = run("layers.py", drawn / "city", drawn / "fish")
     assert len(out.splitlines()) == 3
@@ -62,6 +63,8 @@ def distil(drawn: Path, out: Path) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
+@pytest.mark.shared
 def test_distilling_resumes_where_it_was_killed(
     hub_module: Path, drawn: Path, tmp_path: Path
 ) -> None:
@@ -91,6 +94,8 @@ def test_distilling_resumes_where_it_was_killed(
     assert vectors.shape == (37, 1280)
 
 
+@pytest.mark.slow
+@pytest.mark.shared
 def test_the_cards_figures_come_out_of_the_recipe(clothing: Path) -> None:
     card = model_info("builtin")["card"]["measured"]["clothing"]["builtin int8"]
     got = run(
@@ -104,6 +109,8 @@ def test_the_cards_figures_come_out_of_the_recipe(clothing: Path) -> None:
     assert measured["precision_at_10"] == pytest.approx(card["precision_at_10"], abs=0.005)
 
 
+@pytest.mark.slow
+@pytest.mark.shared
 def test_precision_of_the_full_network_on_the_clothing_photos(
     clothing: Path, tmp_path: Path
 ) -> None:

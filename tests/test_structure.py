@@ -1,4 +1,4 @@
-"""The structure holds: layers, public names, help, README, lazy doors."""
+"""What holds for the package as a whole: owners of libraries, public names, help, lazy imports."""
 
 import ast
 import inspect
@@ -17,36 +17,31 @@ from embedtool import errors
 from embedtool.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
-HOUSE = ROOT / "embedtool"
+PACKAGE = ROOT / "embedtool"
 
 
 def modules() -> list[Path]:
-    return sorted(HOUSE.rglob("*.py"))
+    return sorted(PACKAGE.rglob("*.py"))
 
 
-def room_of(path: Path) -> str:
-    return path.relative_to(HOUSE).parts[0].removesuffix(".py")
+def package_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 @pytest.mark.parametrize(
-    ("library", "rooms"),
-    [
-        ("tensorflow", {"models", "finetune"}),
-        ("keras", {"models", "finetune", "collection"}),
-        ("faiss", {"search"}),
-    ],
+    ("library", "owner"), [("tensorflow", "models"), ("keras", "models"), ("faiss", "search")]
 )
-def test_each_heavy_library_has_one_owner(library: str, rooms: set[str]) -> None:
+def test_each_heavy_library_has_one_owner(library: str, owner: str) -> None:
     owners = {
-        room_of(path)
+        package_of(path)
         for path in modules()
         if re.search(rf"^\s*(import|from) {library}\b", path.read_text(), re.M)
     }
-    assert owners == rooms
+    assert owners == {owner}
 
 
 def test_all_is_what_type_checkers_see() -> None:
-    tree = ast.parse((HOUSE / "__init__.py").read_text())
+    tree = ast.parse((PACKAGE / "__init__.py").read_text())
     guarded = next(node for node in tree.body if isinstance(node, ast.If))
     seen = {
         alias.name: node.module
@@ -118,7 +113,7 @@ def loaded_by(code: str) -> set[str]:
 
 def test_help_loads_no_numpy_no_rich_no_typer() -> None:
     code = "import sys; sys.argv = ['embedtool', '--help']; from embedtool.cli import main; main()"
-    assert not loaded_by(code) & {"numpy", "rich", "typer", "PIL", "faiss", "tensorflow"}
+    assert not loaded_by(code) & {"numpy", "rich", "typer", "jinja2", "PIL", "faiss", "tensorflow"}
 
 
 def test_command_help_loads_no_numpy_heavyweights() -> None:
@@ -128,7 +123,7 @@ def test_command_help_loads_no_numpy_heavyweights() -> None:
         "try: main()\n"
         "except SystemExit: pass"
     )
-    assert not loaded_by(code) & {"rich", "PIL", "faiss", "tensorflow", "ai_edge_litert"}
+    assert not loaded_by(code) & {"rich", "jinja2", "PIL", "faiss", "tensorflow", "ai_edge_litert"}
 
 
 def test_importing_the_package_loads_nothing() -> None:
@@ -141,5 +136,17 @@ def test_nothing_unpickles() -> None:
         assert not re.search(r"pickle\.load|import pickle|joblib|allow_pickle=True", text), path
 
 
-def test_version_is_told() -> None:
+def test_pages_escape_by_their_templates_alone() -> None:
+    """What is marked as safe to stand in a page as it is comes from two places."""
+    marking = {
+        path.name
+        for path in modules()
+        if re.search(r"\bMarkup\(|\bhtml\.escape\b|\bimport html\b", path.read_text())
+    }
+    assert marking == {"charts.py", "page.py"}
+    for template in (PACKAGE / "report" / "templates").glob("*.html"):
+        assert not re.search(r"\|\s*safe\b|autoescape", template.read_text()), template
+
+
+def test_version_is_printed() -> None:
     assert embedtool("--version").out.startswith("embedtool 0.")

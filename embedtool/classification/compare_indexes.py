@@ -4,18 +4,17 @@ import numpy as np
 
 from embedtool.classification.cluster_agreement import Agreement, agreement
 from embedtool.classification.compare_vectors import ClassChange, Comparison, Moved, compare_vectors
-from embedtool.classification.cross_validation import PARTS
+from embedtool.classification.cross_validation import FOLDS
 from embedtool.classification.labels import UNLABELLED, Labelled, read_labels
 from embedtool.classification.near_copies import near_duplicate_groups
-from embedtool.classification.splits import Numbers, assign_folds, linked_groups
+from embedtool.classification.splits import Numbers, assign_folds, stratified_sample
+from embedtool.core.connected_components import connected_components
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import UsageError
 from embedtool.store.cluster_labels import read_clusters
 from embedtool.store.reader import IndexReader
 
-# Images that are compared; of more a share that has its share of each class. A difference of half a
-# point is seen by then.
-COMPARED = 10_000
+MAX_IMAGES = 10_000  # of more a stratified share: a difference of half a point is seen by then
 
 
 def compare_indexes(
@@ -28,7 +27,7 @@ def compare_indexes(
 ) -> Comparison:
     """Compare two models on the images that both indexes hold, by content.
 
-    Probe and k-NN accuracy by cross-validation on the same parts, precision@10 and mAP of each
+    Probe and k-NN accuracy by cross-validation on the same folds, precision@10 and mAP of each
     image among all, the paired interval of each difference, how many of the nearest the two share,
     whether their clusters agree, the change of each class, and the images that moved most. labels:
     a table of path and label, of the first index's images; else the names of its folders are the
@@ -54,10 +53,11 @@ def compare_indexes(
                 "imported without the SHA-256 of their files match none), or give "
                 "labels: --labels FILE (path,label)"
             )
-        agreed = _agreed((one, labelled.vectors[mine]), (other, theirs.vectors[yours]), notes)
-        shares = -(-len(own) // COMPARED)
-        if shares > 1:
-            chosen = np.flatnonzero(assign_folds(own, np.arange(len(own)), shares, seed=seed) == 0)
+        agreed = _cluster_agreement(
+            (one, labelled.vectors[mine]), (other, theirs.vectors[yours]), notes
+        )
+        chosen = stratified_sample(own, MAX_IMAGES, seed=seed)
+        if len(chosen) < len(own):
             notes.append(f"compared on {len(chosen):,} of {len(own):,} images")
             mine, yours, own = mine[chosen], yours[chosen], own[chosen]
         rows = [_rows(one, labelled, mine), _rows(other, theirs, yours)]
@@ -65,18 +65,18 @@ def compare_indexes(
     similar = [near_duplicate_groups(side, own, progress=progress) for side in rows]
     for side in similar:
         notes += [note for note in side.notes(labelled.classes) if note not in notes]
-    joined = _joined([side.groups for side in similar], own)
+    groups = _joint_groups([side.groups for side in similar], own)
     found = compare_vectors(
         rows[0],
         rows[1],
         own,
-        assign_folds(own, joined, PARTS, seed=seed),
+        assign_folds(own, groups, FOLDS, seed=seed),
         len(labelled.classes),
         seed=seed,
         progress=progress,
     )
-    first_of = {c: n for n, c in reversed(list(enumerate(labelled.contents.tolist())))}
-    paths = [labelled.paths[first_of[content]] for content in mine.tolist()]
+    content_paths = labelled.content_paths()
+    paths = [content_paths[content] for content in mine.tolist()]
     counts = np.bincount(own, minlength=len(labelled.classes)).tolist()
     return Comparison(
         indexes=indexes,
@@ -93,9 +93,9 @@ def compare_indexes(
             )
         ),
         moved=tuple(
-            Moved(paths[at], labelled.classes[own[at]], by, paths[before], paths[after])
-            for at, by, before, after in zip(
-                found.moved.tolist(), found.by.tolist(), *found.nearest.tolist(), strict=True
+            Moved(paths[at], labelled.classes[own[at]], distance, paths[before], paths[after])
+            for at, distance, before, after in zip(
+                found.moved.tolist(), found.distances.tolist(), *found.nearest.tolist(), strict=True
             )
         ),
         strengths=found.strengths,
@@ -105,18 +105,19 @@ def compare_indexes(
     )
 
 
-def _agreed(
+def _cluster_agreement(
     one: tuple[IndexReader, Numbers], other: tuple[IndexReader, Numbers], notes: list[str]
 ) -> Agreement | None:
-    """Of the same images under two models, by their ids in each index, whether the clusters agree.
-    Where an index has none, a note says how to make them; images that came later are left out."""
+    """Return how far the clusters of the same images under two models agree, by their ids in each
+    index. Where an index has none, a note says how to make them; images that came later are left
+    out."""
     sides = []
     for index, ids in (one, other):
         clusters = read_clusters(index)
         if clusters is None:
             notes.append(f"no agreement of clusters: embedtool cluster {index.path} makes them")
         else:
-            sides.append(clusters.of(ids, nearest=True))
+            sides.append(clusters.labels_of(ids, nearest=True))
     if len(sides) < 2:
         return None
     (first, known), (second, too) = sides
@@ -133,12 +134,13 @@ def _rows(index: IndexReader, labelled: Labelled, contents: Numbers) -> Vectors:
     return index.rows_at(index.places(ids.tolist()))[back]
 
 
-def _joined(groups: list[Numbers], own: Numbers) -> Numbers:
-    """Groups of what is alike under either model, except where they would swallow a class."""
+def _joint_groups(groups: list[Numbers], own: Numbers) -> Numbers:
+    """Return groups of near-duplicates under either model, or those of the first where the joint
+    ones would leave a class in one group."""
     links = []
     for found in groups:
         _, firsts, of = np.unique(found, return_index=True, return_inverse=True)
         links.append(np.stack([np.arange(len(found)), firsts[of]], 1))
-    joined = linked_groups(np.concatenate(links), len(own))
+    joined = connected_components(np.concatenate(links), len(own))
     fewest = min(np.unique(joined[own == c]).size for c in np.unique(own))
     return joined if fewest >= 2 else groups[0]

@@ -7,17 +7,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.classification.bootstrap import (
+    Estimate,
+    mean_with_interval,
+    paired_difference,
+)
 from embedtool.classification.cluster_agreement import Agreement
 from embedtool.classification.cross_validation import cross_validate
 from embedtool.classification.knn import cross_validate_knn
-from embedtool.classification.metrics import Estimate, mean_with_interval, paired_difference
-from embedtool.classification.ranking_metrics import TOGETHER, retrieve
+from embedtool.classification.ranking_metrics import QUERY_BLOCK, retrieve
 from embedtool.classification.splits import Numbers
 from embedtool.core.types import Progress, Vectors
 
 QUERIES = 2_000  # images that are ranked for: their mean is known to a point by then
 K = 10
-MOVED = 24  # images kept of those that moved most
+MAX_MOVED = 24  # images, those that moved most
 
 
 @dataclass(frozen=True)
@@ -84,13 +88,11 @@ class Comparison:
                     "name": one.name,
                     "values": [one.first.value, one.second.value],
                     "ci95": [[e.low, e.high] for e in (one.first, one.second)],
-                    "change": one.change.value,
-                    "change_ci95": [one.change.low, one.change.high],
+                    **one.change.record("change"),
                 }
                 for one in self.measures
             ],
-            "overlap": self.overlap.value,
-            "overlap_ci95": [self.overlap.low, self.overlap.high],
+            **self.overlap.record("overlap"),
             "clusters": self.agreement and self.agreement.record(),
             "per_class": [
                 {"class": one.name, "images": one.images, "recalls": [one.first, one.second]}
@@ -119,7 +121,7 @@ class Differences:
     overlap: Estimate
     recalls: npt.NDArray[np.float64]  # (2, c)
     moved: Numbers
-    by: npt.NDArray[np.float64]  # how much each of these moved
+    distances: npt.NDArray[np.float64]  # how far each of these moved
     nearest: Numbers  # (2, moved)
     strengths: tuple[float, float]
     queries: int
@@ -129,7 +131,7 @@ def compare_vectors(
     first: Vectors,
     second: Vectors,
     labels: Numbers,
-    parts: Numbers,
+    folds: Numbers,
     classes: int,
     *,
     seed: int = 0,
@@ -137,17 +139,17 @@ def compare_vectors(
 ) -> Differences:
     """Compare unit rows (n, d) and (n, e) of the same images, of classes (n,).
 
-    The probe and the k-NN baseline are judged on the same parts (n,) of images left out, the
-    rankings on the same images of at most QUERIES.
+    The probe and the k-NN baseline are scored on the same folds (n,), the rankings on the same
+    images, at most QUERIES.
     """
     queries = np.sort(np.random.default_rng(seed).permutation(len(labels))[:QUERIES])
     both = (first, second)
     probes = [
-        cross_validate(rows, labels, parts, classes, progress=progress, stage=f"probe of {name}")
+        cross_validate(rows, labels, folds, classes, progress=progress, stage=f"probe of {name}")
         for rows, name in zip(both, ("A", "B"), strict=True)
     ]
     found = [one.probabilities.argmax(1) for one in probes]
-    voted = [cross_validate_knn(rows, labels, parts, classes).argmax(1) for rows in both]
+    voted = [cross_validate_knn(rows, labels, folds, classes).argmax(1) for rows in both]
     ranked = [retrieve(rows, labels, queries, k=K, progress=progress) for rows in both]
     scored = ~np.isnan(ranked[0].average_precision)
     values = {
@@ -167,10 +169,10 @@ def compare_vectors(
         if len(one)
     )
     near = [one.nearest for one in ranked]
-    kept = min(K, len(labels) - 1)
-    shared = [np.intersect1d(a[:kept], b[:kept]).size / kept for a, b in zip(*near, strict=True)]
-    moves = _moves(first, second, queries)
-    most = np.argsort(-moves, kind="stable")[:MOVED]
+    k = min(K, len(labels) - 1)
+    shared = [np.intersect1d(a[:k], b[:k]).size / k for a, b in zip(*near, strict=True)]
+    distances = _distances(first, second, queries)
+    most = np.argsort(-distances, kind="stable")[:MAX_MOVED]
     sizes = np.bincount(labels, minlength=classes)
     hits = [np.bincount(labels[one == labels], minlength=classes) for one in found]
     return Differences(
@@ -178,18 +180,18 @@ def compare_vectors(
         overlap=mean_with_interval(shared, seed=seed),
         recalls=np.array(hits) / sizes,
         moved=queries[most],
-        by=moves[most],
+        distances=distances[most],
         nearest=np.array([one[most, 0] for one in near]),
-        strengths=(probes[0].chosen.strength, probes[1].chosen.strength),
+        strengths=(probes[0].best.strength, probes[1].best.strength),
         queries=len(queries),
     )
 
 
-def _moves(first: Vectors, second: Vectors, queries: Numbers) -> npt.NDArray[np.float64]:
+def _distances(first: Vectors, second: Vectors, queries: Numbers) -> npt.NDArray[np.float64]:
     """1 less the correlation of the similarities (m, n) under both models, a query a row."""
     found = []
-    for start in range(0, len(queries), TOGETHER):
-        part = queries[start : start + TOGETHER]
+    for start in range(0, len(queries), QUERY_BLOCK):
+        part = queries[start : start + QUERY_BLOCK]
         sides = []
         for rows in (first, second):
             near = rows[part] @ rows.T

@@ -5,23 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from embedtool.classification.labels import Labelled, LabelReport, read_labels
-from embedtool.classification.metrics import Evaluation, evaluate, most_confident_mistakes
-from embedtool.classification.mistakes import Mistake
-from embedtool.classification.predict import MISTAKES
-from embedtool.classification.probe import Probe, read_probe
-from embedtool.classification.temperature import Probabilities
+from embedtool.classification.labels import LabelReport, read_labels
+from embedtool.classification.metrics import Evaluation, evaluate
+from embedtool.classification.mistakes import Mistake, most_confident_mistakes
+from embedtool.classification.probe import read_probe
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
 from embedtool.store.reader import IndexReader
 
+MAX_MISTAKES = 60  # the most confident ones, for the page
+
 
 @dataclass(frozen=True)
 class ProbeEvaluation:
-    """How well a probe does on the labelled images of an index, copies counted once. mistakes: the
-    most confident first; seen: how many of the images it had learned from."""
+    """The scores of a probe on the labelled images of an index, copies counted once. mistakes: the
+    most confident first; training_images: how many of the images the probe was trained on."""
 
     probe: Path
     index: Path
@@ -29,8 +28,8 @@ class ProbeEvaluation:
     evaluation: Evaluation
     mistakes: tuple[Mistake, ...]
     labels: LabelReport
-    seen: int
-    unknown: dict[str, int]  # classes that the probe does not have: left out
+    training_images: int
+    unknown_classes: dict[str, int]  # that the probe does not have, with their images: left out
 
     def record(self) -> dict[str, Any]:
         return {
@@ -38,8 +37,8 @@ class ProbeEvaluation:
             "index": str(self.index),
             "model": self.model,
             **self.evaluation.record(),
-            "seen": self.seen,
-            "unknown_classes": self.unknown,
+            "training_images": self.training_images,
+            "unknown_classes": self.unknown_classes,
             "labels": self.labels.record(),
             "mistakes": [
                 {
@@ -54,13 +53,13 @@ class ProbeEvaluation:
 
     def notes(self) -> list[str]:
         notes = self.labels.notes()
-        if self.seen:
+        if self.training_images:
             notes.append(
-                f"{self.seen:,} of {self.evaluation.n:,} images were learned from: this score is "
-                "not of new images, `probe train` has one that is"
+                f"{self.training_images:,} of {self.evaluation.n:,} images were learned from: this "
+                "score is not of new images, `probe train` has one that is"
             )
-        if self.unknown:
-            names = ", ".join(f"{name} ({count})" for name, count in self.unknown.items())
+        if self.unknown_classes:
+            names = ", ".join(f"{name} ({count})" for name, count in self.unknown_classes.items())
             notes.append(f"left out, for the probe has no such class: {names}")
         return notes
 
@@ -80,7 +79,7 @@ def evaluate_probe(
     """
     read = read_probe(probe)
     with IndexReader(index) as opened, opened.snapshot():
-        read.check(opened.fingerprint, index)
+        read.check_fingerprint(opened.fingerprint, index)
         labelled = read_labels(opened, labels)
         order = {name: number for number, name in enumerate(read.classes)}
         theirs = np.array([order.get(name, -1) for name in labelled.classes] + [-1], np.int64)
@@ -91,35 +90,19 @@ def evaluate_probe(
                 f"expected labels among the probe's classes ({', '.join(read.classes)}), found "
                 f"{', '.join(labelled.classes[:5]) or 'none'}. Give others: --labels FILE"
             )
-        probabilities = read.ask(opened, labelled.vectors[known], progress)
+        probabilities = read.predict(opened, labelled.vectors[known], progress)
+    paths = labelled.content_paths()
+    mistakes = most_confident_mistakes(
+        [paths[content] for content in known.tolist()], truth[known], probabilities, read.classes
+    )
     classes = labelled.report.classes
     return ProbeEvaluation(
         probe=Path(probe),
         index=Path(index),
         model=read.model,
         evaluation=evaluate(truth[known], probabilities, read.classes, seed=seed),
-        mistakes=_mistakes(labelled, read, known, truth[known], probabilities),
+        mistakes=tuple(mistakes[:MAX_MISTAKES]),
         labels=labelled.report,
-        seen=int(read.knows(labelled.digests)[known].sum()),
-        unknown={name: count for name, count in classes.items() if name not in order},
-    )
-
-
-def _mistakes(
-    labelled: Labelled,
-    probe: Probe,
-    known: npt.NDArray[np.int64],
-    truth: npt.NDArray[np.int64],
-    probabilities: Probabilities,
-) -> tuple[Mistake, ...]:
-    predicted = probabilities.argmax(1)
-    first = {c: n for n, c in reversed(list(enumerate(labelled.contents.tolist())))}
-    return tuple(
-        Mistake(
-            path=labelled.paths[first[int(known[i])]],
-            truth=probe.classes[truth[i]],
-            predicted=probe.classes[predicted[i]],
-            probability=float(probabilities[i, predicted[i]]),
-        )
-        for i in most_confident_mistakes(truth, probabilities)[:MISTAKES]
+        training_images=int(read.was_trained_on(labelled.digests)[known].sum()),
+        unknown_classes={name: count for name, count in classes.items() if name not in order},
     )

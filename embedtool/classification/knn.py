@@ -6,7 +6,7 @@ from embedtool.classification.logistic_regression import Labels
 from embedtool.classification.splits import Numbers
 from embedtool.classification.temperature import Probabilities
 from embedtool.core.types import Vectors
-from embedtool.search import nearest
+from embedtool.search.exact import nearest
 
 NEIGHBOURS = 10  # of the k-NN baseline, the k of precision@10
 
@@ -14,8 +14,8 @@ NEIGHBOURS = 10  # of the k-NN baseline, the k of precision@10
 def predict_knn(
     rows: Vectors, labels: Labels, queries: Vectors, classes: int, *, k: int = NEIGHBOURS
 ) -> Probabilities:
-    """The baseline: the share of each class (m, c) among the k nearest rows of a query, each
-    counted by its similarity."""
+    """Return the share of each class (m, c) among the k nearest rows of a query, each counted by
+    its similarity."""
     near, ids = nearest(queries, [(np.arange(len(rows)), rows)], min(k, len(rows)))
     votes = np.zeros((len(queries), classes))
     at = np.broadcast_to(np.arange(len(queries))[:, None], ids.shape)
@@ -25,11 +25,11 @@ def predict_knn(
 
 
 def cross_validate_knn(
-    rows: Vectors, labels: Labels, parts: Numbers, classes: int
+    rows: Vectors, labels: Labels, folds: Numbers, classes: int
 ) -> Probabilities:
-    """The baseline's prediction (n, c) of each image from the other parts."""
-    found = np.empty((len(rows), classes), np.float32)
-    for part in range(int(parts.max()) + 1):
-        here = parts == part
-        found[here] = predict_knn(rows[~here], labels[~here], rows[here], classes)
-    return found
+    """Return the baseline's prediction (n, c) of each image from the other folds."""
+    predicted = np.empty((len(rows), classes), np.float32)
+    for fold in range(int(folds.max()) + 1):
+        here = folds == fold
+        predicted[here] = predict_knn(rows[~here], labels[~here], rows[here], classes)
+    return predicted

@@ -10,21 +10,19 @@ from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
-import numpy.typing as npt
 
+from embedtool.classification.splits import Numbers
 from embedtool.core.extras import require
 from embedtool.core.paths import folder_label, full_path
-from embedtool.core.tables import legible
 from embedtool.core.types import PathLike
 from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.store.reader import IndexReader
 
 COLUMNS = ("path", "label")
 UNLABELLED = -1
-Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -91,6 +89,11 @@ class Labelled:
     contents: Numbers  # of each image, 0 to n - 1
     report: LabelReport
 
+    def content_paths(self) -> list[Path]:
+        """Return the path of each of the n contents, that of the first image that holds it."""
+        _, firsts = np.unique(self.contents, return_index=True)
+        return [self.paths[first] for first in firsts]
+
 
 def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
     """The class of every image, by its folder's name, or by a table where one is given.
@@ -99,7 +102,7 @@ def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
     the index is empty.
     """
     with index.snapshot():
-        rows, held = list(index.rows()), np.fromiter(index.vectors(), np.int64)
+        rows, held = list(index.rows()), np.fromiter(index.vector_ids(), np.int64)
     if not rows:
         raise EmbedtoolError(
             f"{index.path} holds no image. Fill it: embedtool index PHOTOS --index {index.path}"
@@ -114,12 +117,12 @@ def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
             given.setdefault(int(contents[number]), set()).add(own)
     else:
         numbers = {os.fsencode(path): number for number, path in enumerate(paths)}
-        above = [os.path.dirname(os.path.abspath(os.fsencode(table))), *index.roots()]
-        found, unmatched = labels_of(numbers, Path(table), above)
+        folders = [os.path.dirname(os.path.abspath(os.fsencode(table))), *index.roots()]
+        found, unmatched = match_table(numbers, Path(table), folders)
         for path, label in found:
             given.setdefault(int(contents[numbers[path]]), set()).add(label)
         if not given:
-            _refuse(index, table, unmatched)
+            _raise_no_label(index, table, unmatched)
     conflicts = {content for content, labels in given.items() if len(labels) > 1}
     single = {c: next(iter(labels)) for c, labels in given.items() if len(labels) == 1}
     classes = tuple(sorted(set(single.values())))
@@ -145,15 +148,16 @@ def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
     return Labelled(classes, vectors, labels, digests, paths, contents, report)
 
 
-def labels_of(
-    known: Container[bytes], table: Path, above: Sequence[bytes]
+def match_table(
+    known: Container[bytes], table: Path, folders: Sequence[bytes]
 ) -> tuple[list[tuple[bytes, str]], list[str]]:
-    """The paths among the known that a table gives a label, in its order, with the label; and those
-    of its paths that are none of them, whichever folder in `above` they are taken to be in. The
-    first of these goes before the others. Raises UsageError where a path is known in two others."""
+    """Return the paths among the known that a table gives a label, in its order, with the label;
+    and those of its paths that are none of them, whichever of the folders they are taken to be in.
+    The first folder goes before the others. Raises UsageError where a path is known in two others.
+    """
     found, unmatched = [], []
     for name, label in read_table(table):
-        own, *others = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in above)
+        own, *others = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in folders)
         places = [own] if own in known else sorted({place for place in others if place in known})
         if len(places) > 1:
             raise UsageError(
@@ -179,13 +183,13 @@ def read_table(table: Path) -> Iterator[tuple[str, str]]:
     try:
         with open(table, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
             reader = csv.DictReader(text, strict=True)
-            _have_columns(table, reader.fieldnames or [])
+            _check_columns(table, reader.fieldnames or [])
             for row in reader:
                 if row["path"] is None or row["label"] is None:
                     raise EmbedtoolError(
                         f"{table}, line {reader.line_num}: expected a path and a label"
                     )
-                if legible(row["label"]) != row["label"]:  # bytes of a path may be any
+                if not _is_unicode(row["label"]):  # of a path any bytes are right
                     raise EmbedtoolError(
                         f"{table}, line {reader.line_num}: expected a label in UTF-8, found "
                         f"{os.fsencode(row['label'])!r}. Save the table as UTF-8"
@@ -195,12 +199,20 @@ def read_table(table: Path) -> Iterator[tuple[str, str]]:
         raise EmbedtoolError(f"{table} cannot be read as CSV: {error}") from error
 
 
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # surrogates stand for the bytes that were not UTF-8
+        return False
+    return True
+
+
 def _read_parquet(table: Path) -> Iterator[tuple[str, str]]:
     import pyarrow as pa  # not every install has it
     import pyarrow.parquet as pq
 
     try:
-        _have_columns(table, pq.read_schema(table).names)
+        _check_columns(table, pq.read_schema(table).names)
         columns = pq.read_table(table, columns=list(COLUMNS)).to_pydict()
     except (pa.ArrowException, ValueError) as error:
         raise EmbedtoolError(
@@ -211,7 +223,7 @@ def _read_parquet(table: Path) -> Iterator[tuple[str, str]]:
             yield str(path), "" if label is None else str(label)
 
 
-def _have_columns(table: Path, found: Any) -> None:
+def _check_columns(table: Path, found: Any) -> None:
     if any(list(found).count(name) != 1 for name in COLUMNS):
         shown = repr(", ".join(map(str, found)))[:80] if found else "nothing"
         raise EmbedtoolError(
@@ -220,7 +232,7 @@ def _have_columns(table: Path, found: Any) -> None:
         )
 
 
-def _refuse(index: IndexReader, table: PathLike, unmatched: list[str]) -> None:
+def _raise_no_label(index: IndexReader, table: PathLike, unmatched: list[str]) -> NoReturn:
     if not unmatched:
         raise UsageError(f"{os.fspath(table)} gives no image a label: expected lines of path,label")
     roots = ", ".join(os.fsdecode(root) for root in index.roots())

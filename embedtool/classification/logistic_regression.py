@@ -17,46 +17,45 @@ import numpy.typing as npt
 from scipy.linalg import eigh
 from scipy.optimize import minimize
 
-from embedtool.core.threads import cpu_count, one_thread_each
+from embedtool.core.softmax import softmax
+from embedtool.core.threads import cpu_count, single_threaded_blas
 from embedtool.core.types import Progress, Vectors
 
-ROWS = 2048  # of the data at a time: their logits stay near the cores, and cores share evenly
+BLOCK_ROWS = 2048  # at a time: their logits stay in the cores' caches, and cores share evenly
 CURVATURE = 0.1  # times the share of a class; the bound has 0.5, this measured fewest steps
-STEPS = 200  # passes over the data at most; none measured needed half as many
-LEAST = 1e-30  # a probability that float32 has rounded to 0 has a logarithm all the same
-CLOSE = 1e-6  # relative change of the loss at which it ends: float32 sums know it no better
+MAX_ITERATIONS = 200  # passes over the data at most; none measured needed half as many
+MIN_PROBABILITY = 1e-30  # keeps the logarithm finite where float32 has rounded to 0
+TOLERANCE = 1e-6  # relative change of the loss at which it ends: float32 sums know it no better
 Labels = npt.NDArray[np.int64]  # (n,) classes, from 0
-Weights = npt.NDArray[np.float32]  # (n,) how much each image counts
-Parts = Sequence[slice]  # of the rows, those that are learned from
+SampleWeights = npt.NDArray[np.float32]  # (n,) how much each image counts
 
 
 @dataclass(frozen=True)
-class Solution:
+class LinearClassifier:
     """Logits are x @ weights.T + bias: weights (c, d), bias (c,)."""
 
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
-    steps: int = 0
 
-    def at(self, temperature: float) -> "Solution":
+    def with_temperature(self, temperature: float) -> "LinearClassifier":
         """The same with its logits divided: higher makes it less sure, and no prediction other."""
         scale = np.float32(1 / temperature)
-        return Solution(self.weights * scale, self.bias * scale, self.steps)
+        return LinearClassifier(self.weights * scale, self.bias * scale)
 
     def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
         """(n, c), of rows (n, d)."""
         found = np.empty((len(rows), len(self.bias)), np.float32)
-        for start in range(0, len(rows), ROWS):
-            part = slice(start, start + ROWS)
-            found[part] = softmax(rows[part] @ self.weights.T + self.bias)
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            found[block] = softmax(rows[block] @ self.weights.T + self.bias)
         return found
 
 
-class Axes:
+class PrincipalAxes:
     """The principal axes (d, r) of rows (n, d), their variances (r,), and the mean (d,)."""
 
     def __init__(self, rows: Vectors) -> None:
-        with one_thread_each():
+        with single_threaded_blas():
             self._find(rows)
 
     def _find(self, rows: Vectors) -> None:
@@ -70,8 +69,8 @@ class Axes:
             self.axes = (centred.T @ inner[:, keep]) / np.sqrt(squares[keep])
         else:
             products = np.zeros((d, d), np.float32)
-            for start in range(0, n, ROWS):
-                centred = rows[start : start + ROWS] - self.mean
+            for start in range(0, n, BLOCK_ROWS):
+                centred = rows[start : start + BLOCK_ROWS] - self.mean
                 products += centred.T @ centred
             squares, self.axes = eigh(products)
             self.variance = squares.clip(0) / n
@@ -80,95 +79,90 @@ class Axes:
 def fit(
     rows: Vectors,
     labels: Labels,
-    counts: Weights,
+    sample_weights: SampleWeights,
     classes: int,
     *,
     strength: float,
-    axes: Axes,
-    parts: Parts,
-    start: Solution | None = None,
-    close: float = CLOSE,
+    axes: PrincipalAxes,
+    training: Sequence[slice],
+    initial: LinearClassifier | None = None,
+    tolerance: float = TOLERANCE,
     progress: Progress | None = None,
-) -> Solution:
-    """The solution for the images in parts, counts (n,) being what each weighs.
+) -> LinearClassifier:
+    """Fit a classifier to the rows (n, d) that the slices of training select.
 
-    strength: C. axes: of these rows, or of more of their kind. start: a solution to begin with.
-    close: the relative change of the loss at which it ends.
+    sample_weights: (n,). strength: C. axes: of these rows, or of more of their kind. initial: the
+    classifier to start from. tolerance: the relative change of the loss at which it ends.
     """
-    total = float(sum(counts[part].sum(dtype=np.float64) for part in parts))
+    total = float(sum(sample_weights[part].sum(dtype=np.float64) for part in training))
     penalty = 1 / (strength * total)
     scale = 1 / np.sqrt(CURVATURE / classes * axes.variance + penalty)
-    back = (axes.axes * scale).astype(np.float32)  # (d, r)
-    r = back.shape[1]
-    free = np.sqrt(classes / CURVATURE)  # the scale of an intercept
+    to_features = (axes.axes * scale).astype(np.float32)  # (d, r)
+    r = to_features.shape[1]
+    intercept_scale = np.sqrt(classes / CURVATURE)  # the scale of an intercept
     blocks = [
-        slice(first, min(first + ROWS, part.stop))
-        for part in parts
-        for first in range(part.start, part.stop, ROWS)
+        slice(first, min(first + BLOCK_ROWS, part.stop))
+        for part in training
+        for first in range(part.start, part.stop, BLOCK_ROWS)
     ]
 
-    def unpack(flat: npt.NDArray[np.float64]) -> tuple[Vectors, Weights, Weights]:
+    def unpack(flat: npt.NDArray[np.float64]) -> tuple[Vectors, Vectors, Vectors]:
         inner = flat.astype(np.float32).reshape(classes, r + 1)
-        weights = inner[:, :r] @ back.T
-        return weights, inner[:, r] * np.float32(free) - weights @ axes.mean, inner[:, :r]
+        weights = inner[:, :r] @ to_features.T
+        bias = inner[:, r] * np.float32(intercept_scale) - weights @ axes.mean
+        return weights, bias, inner[:, :r]
 
     def loss(flat: npt.NDArray[np.float64]) -> tuple[float, npt.NDArray[np.float64]]:
         weights, bias, inner = unpack(flat)
         value = 0.0
-        slopes = np.zeros((classes, rows.shape[1]), np.float32)
-        lifts = np.zeros(classes)
+        weight_gradient = np.zeros((classes, rows.shape[1]), np.float32)
+        bias_gradient = np.zeros(classes)
 
-        def share(block: slice) -> tuple[float, Vectors, npt.NDArray[np.float64]]:
+        def block_terms(block: slice) -> tuple[float, Vectors, npt.NDArray[np.float64]]:
             own = labels[block]
             at = np.arange(len(own))
-            likely = softmax(rows[block] @ weights.T + bias)
-            lost = float(counts[block] @ np.log(likely[at, own].clip(LEAST)))
-            likely[at, own] -= 1
-            likely *= counts[block, np.newaxis]
-            return lost, likely.T @ rows[block], likely.sum(0, dtype=np.float64)
+            residuals = softmax(rows[block] @ weights.T + bias)
+            own_weights = sample_weights[block]
+            log_likelihood = float(own_weights @ np.log(residuals[at, own].clip(MIN_PROBABILITY)))
+            residuals[at, own] -= 1
+            residuals *= own_weights[:, np.newaxis]
+            return log_likelihood, residuals.T @ rows[block], residuals.sum(0, dtype=np.float64)
 
-        for lost, slope, lift in each(share, blocks):  # summed in one order: the same each time
-            value -= lost
-            slopes += slope
-            lifts += lift
-        slopes -= np.outer(lifts, axes.mean).astype(np.float32)
+        for log_likelihood, of_weights, of_bias in each(block_terms, blocks):
+            value -= log_likelihood  # summed in one order: the same each time
+            weight_gradient += of_weights
+            bias_gradient += of_bias
+        weight_gradient -= np.outer(bias_gradient, axes.mean).astype(np.float32)
         scaled = inner * scale
         value = value / total + penalty / 2 * float((scaled**2).sum())
         gradient = np.empty((classes, r + 1))
-        gradient[:, :r] = (slopes / np.float32(total)) @ back + penalty * scaled * scale
-        gradient[:, r] = lifts / total * free
+        of_data = (weight_gradient / np.float32(total)) @ to_features
+        gradient[:, :r] = of_data + penalty * scaled * scale
+        gradient[:, r] = bias_gradient / total * intercept_scale
         return value, gradient.ravel()
 
-    begin = np.zeros((classes, r + 1))
-    if start is not None:
-        begin[:, :r] = (start.weights @ axes.axes) / scale
-        begin[:, r] = (start.bias + start.weights @ axes.mean) / free
+    initial_flat = np.zeros((classes, r + 1))
+    if initial is not None:
+        initial_flat[:, :r] = (initial.weights @ axes.axes) / scale
+        initial_flat[:, r] = (initial.bias + initial.weights @ axes.mean) / intercept_scale
 
     passes = 0
 
-    def passed(_: object) -> None:
+    def count_pass(_: object) -> None:
         nonlocal passes
         passes += 1
         if progress:
-            progress(passes, STEPS, 0, "training on all")
+            progress(passes, MAX_ITERATIONS, 0, "training on all")
 
-    with one_thread_each(), ThreadPoolExecutor(cpu_count()) as pool:
+    with single_threaded_blas(), ThreadPoolExecutor(cpu_count()) as pool:
         each = pool.map if len(blocks) > 1 else map
         found = minimize(
             loss,
-            begin.ravel(),
+            initial_flat.ravel(),
             jac=True,
             method="L-BFGS-B",
-            callback=passed,
-            options={"maxiter": STEPS, "ftol": close, "gtol": 0, "maxcor": 10},
+            callback=count_pass,
+            options={"maxiter": MAX_ITERATIONS, "ftol": tolerance, "gtol": 0, "maxcor": 10},
         )
     weights, bias, _ = unpack(found.x)
-    return Solution(weights, bias, int(found.nfev))
-
-
-def softmax(logits: Vectors) -> npt.NDArray[np.float32]:
-    """Probabilities (n, c), written over the logits."""
-    logits -= logits.max(1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(1, keepdims=True)
-    return logits
+    return LinearClassifier(weights, bias)

@@ -1,36 +1,25 @@
-"""How good predictions are: scores of one set of predictions, and of the difference of two.
+"""How good predictions are: scores, each with a 95 % interval, from arrays."""
 
-Everything is computed from arrays and comes with a 95 % interval: the 2.5th and 97.5th percentile
-of the same score over resamples of the images, drawn with replacement (Efron and Tibshirani, An
-Introduction to the Bootstrap, chapter 13). The images are what varies, the classifier is fixed.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.classification.bootstrap import (
+    RESAMPLES,
+    Estimate,
+    Values,
+    estimate,
+    resample_weights,
+)
+from embedtool.classification.splits import Numbers
 from embedtool.errors import EmbedtoolError
 
-RESAMPLES = 1000  # the ends of an interval then move by about a tenth of its width with the seed
-TOP = 5
+TOP_K = 5
 BINS = 15  # of equal width, as Guo et al. have it
-SUM_TOLERANCE = (
-    1e-3  # of a row of probabilities: what float32 leaves of 1 over thousands of classes
-)
-Values = npt.NDArray[np.float64]
-Numbers = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score over all images, and the ends of its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
+SUM_TOLERANCE = 1e-3  # of a row of probabilities: float32 loses as much over thousands of classes
 
 
 @dataclass(frozen=True)
@@ -84,8 +73,7 @@ class Evaluation:
         """The same as JSON has it: a score as one number, its interval beside it as NAME_ci95."""
         record: dict[str, Any] = {"n": self.n, "classes": list(self.classes)}
         for name, score in self.headlines().items():
-            record[name] = score.value
-            record[f"{name}_ci95"] = [score.low, score.high]
+            record |= score.record(name)
         record["per_class"] = [
             {"class": one.pop("name"), **one} for one in map(asdict, self.per_class)
         ]
@@ -130,19 +118,19 @@ def evaluate(
         true=true,
         predicted=predicted,
         right=(predicted == true).astype(np.float64),
-        top=(before.sum(1) < TOP).astype(np.float64),
+        top=(before.sum(1) < TOP_K).astype(np.float64),
         confidence=confidence,
         bins=np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence),
     )
     whole = images.tally(np.ones(len(true)), c)
     scores = _headlines(whole)
-    drawn = [images.tally(weights, c) for weights in _weights(len(true), resamples, seed)]
+    drawn = [images.tally(weights, c) for weights in resample_weights(len(true), resamples, seed)]
     spread = _headlines(_Tally(*map(np.array, zip(*drawn, strict=True))))
-    estimates = {name: _estimate(float(scores[name]), spread[name]) for name in scores}
+    estimates = {name: estimate(float(scores[name]), spread[name]) for name in scores}
     top5 = estimates.pop("top5_accuracy", None)
     support, predictions, hits = whole.support, whole.predicted, whole.hits
-    precision, recall = _over(hits, predictions), _over(hits, support)
-    f1 = _over(2 * hits, support + predictions)
+    precision, recall = _quotient(hits, predictions), _quotient(hits, support)
+    f1 = _quotient(2 * hits, support + predictions)
     confusion = np.zeros((c, c), np.int64)
     np.add.at(confusion, (true, predicted), 1)
     return Evaluation(
@@ -161,43 +149,6 @@ def evaluate(
         resamples=resamples,
         seed=seed,
     )
-
-
-def mean_with_interval(
-    values: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
-) -> Estimate:
-    """The mean of one value an image (n,), and its interval."""
-    own = np.asarray(values, np.float64)
-    if own.ndim != 1 or not own.size:
-        raise EmbedtoolError(f"expected a value for each of n images, received {own.shape}")
-    spread = [own @ weights / len(own) for weights in _weights(len(own), resamples, seed)]
-    return _estimate(float(own.mean()), np.array(spread))
-
-
-def most_confident_mistakes(
-    truth: npt.NDArray[np.int64], probabilities: npt.NDArray[np.floating]
-) -> list[int]:
-    """Numbers of the images given another class than their own (n,), the most confident first, by
-    the probabilities (n, c)."""
-    wrong = np.flatnonzero(probabilities.argmax(1) != truth)
-    sure = probabilities.max(1)[wrong]
-    return [int(n) for n in wrong[np.argsort(-sure, kind="stable")]]
-
-
-def paired_difference(
-    first: npt.ArrayLike, second: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
-) -> Estimate:
-    """How much higher the mean of second is than that of first, both (n,) over the same images.
-
-    For two accuracies the values are 1 where a prediction was right, else 0. Images are drawn with
-    both their values, so what makes an image hard for both does not widen the interval.
-    """
-    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if one.shape != other.shape:
-        raise EmbedtoolError(
-            f"expected values of the same images, received {one.shape} and {other.shape}"
-        )
-    return mean_with_interval(other - one, resamples=resamples, seed=seed)
 
 
 class _Tally(NamedTuple):
@@ -236,8 +187,8 @@ class _Images:
     def reliability(self) -> tuple[ReliabilityBin, ...]:
         edges = np.linspace(0, 1, BINS + 1)
         n = np.bincount(self.bins, minlength=BINS)
-        confidence = _over(_sums(self.bins, self.confidence, BINS), n)
-        accuracy = _over(_sums(self.bins, self.right, BINS), n)
+        confidence = _quotient(_sums(self.bins, self.confidence, BINS), n)
+        accuracy = _quotient(_sums(self.bins, self.right, BINS), n)
         columns = (edges[:-1].tolist(), edges[1:].tolist(), n.tolist(), confidence, accuracy)
         return tuple(
             ReliabilityBin(low, high, count, float(mean), float(share))
@@ -248,17 +199,17 @@ class _Images:
 def _headlines(tally: _Tally) -> dict[str, Values]:
     """Each headline, () or (r,) as the tally is of one resample or of r."""
     n, support, predicted, hits = tally.n, tally.support, tally.predicted, tally.hits
-    recall = _over(hits, support)
+    recall = _quotient(hits, support)
     seen = (support + predicted > 0).sum(-1)
     scores = {
         "accuracy": hits.sum(-1) / n,
         "balanced_accuracy": recall.sum(-1) / (support > 0).sum(-1),
-        "macro_precision": _over(hits, predicted).sum(-1) / seen,
+        "macro_precision": _quotient(hits, predicted).sum(-1) / seen,
         "macro_recall": recall.sum(-1) / seen,
-        "macro_f1": _over(2 * hits, support + predicted).sum(-1) / seen,
+        "macro_f1": _quotient(2 * hits, support + predicted).sum(-1) / seen,
         "ece": np.abs(tally.gaps).sum(-1) / n,
     }
-    if support.shape[-1] > TOP:
+    if support.shape[-1] > TOP_K:
         scores["top5_accuracy"] = tally.top / n
     return scores
 
@@ -268,23 +219,11 @@ def _sums(groups: Numbers, values: Values, count: int) -> Values:
     return np.bincount(groups, values, count).astype(np.float64)
 
 
-def _over(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> Values:
+def _quotient(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> Values:
     """The quotient, 0 where there is nothing below."""
     quotient = np.zeros(above.shape)
     np.divide(above, below, out=quotient, where=below > 0)
     return quotient
-
-
-def _weights(n: int, resamples: int, seed: int) -> Iterator[Values]:
-    """How often each of n images (n,) is drawn, for one resample after the other."""
-    random = np.random.default_rng(seed)
-    for _ in range(resamples):
-        yield np.bincount(random.integers(n, size=n), minlength=n).astype(np.float64)
-
-
-def _estimate(value: float, spread: Values) -> Estimate:
-    low, high = np.percentile(spread, [2.5, 97.5]).tolist()
-    return Estimate(value, low, high)
 
 
 def _check(true: Numbers, given: Values, c: int) -> None:

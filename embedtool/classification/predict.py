@@ -1,4 +1,4 @@
-"""`predict_images` and `evaluate_probe`: what a probe makes of the images of an index."""
+"""`predict_images`: the class of every image of an index, by a probe."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from embedtool.errors import UsageError
 from embedtool.store.reader import IndexReader
 
 CANDIDATES = 4_000  # for a label next, a random share where there are more: 64 MB of similarities
-MISTAKES = 60  # kept for the page, the most confident ones
 
 
 @dataclass(frozen=True)
@@ -85,17 +84,17 @@ def predict_images(
         raise UsageError(f"expected a number of images to suggest, received {suggest_count}")
     read = read_probe(probe)
     with IndexReader(index) as opened, opened.snapshot():
-        read.check(opened.fingerprint, index)
+        read.check_fingerprint(opened.fingerprint, index)
         labelled = read_labels(opened)
-        by_content = read.ask(opened, labelled.vectors, progress)
+        by_content = read.predict(opened, labelled.vectors, progress)
         suggested: list[Path] = []
         if suggest_count:
-            new = np.flatnonzero(~read.knows(labelled.digests))
+            new = np.flatnonzero(~read.was_trained_on(labelled.digests))
             new = np.sort(np.random.default_rng(seed).permutation(new)[:CANDIDATES])
             rows = opened.rows_at(opened.places(labelled.vectors[new].tolist()))
             chosen = new[suggest(rows, by_content[new], suggest_count)]
-            first = {c: n for n, c in reversed(list(enumerate(labelled.contents.tolist())))}
-            suggested = [labelled.paths[first[content]] for content in chosen.tolist()]
+            paths = labelled.content_paths()
+            suggested = [paths[content] for content in chosen.tolist()]
     probabilities = by_content[labelled.contents]
     ordered = np.sort(probabilities, 1)
     likeliest, best = probabilities.argmax(1).tolist(), ordered[:, -1].tolist()

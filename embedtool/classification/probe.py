@@ -20,8 +20,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from scipy.special import erf
 
-from embedtool.classification.logistic_regression import Solution
-from embedtool.core.atomic_files import publish_folder
+from embedtool.classification.logistic_regression import LinearClassifier
+from embedtool.core.atomic_files import publish_folder, write_json
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import EmbedtoolError, ModelMismatch
 from embedtool.store.reader import IndexReader
@@ -55,21 +55,21 @@ class Probe:
 
     classes: tuple[str, ...]
     model: str
-    fingerprint: str  # of the vectors it was made for, and can be asked about
+    fingerprint: str  # of the vectors that it was trained on and predicts
     strength: float  # C
-    temperature: float  # that the solution's logits were divided by
+    temperature: float  # that the classifier's logits were divided by
     balanced: bool
     seed: int
-    report: dict[str, Any]  # what was measured as it was made
-    solution: Solution
-    trained: npt.NDArray[np.uint8]  # (n, 32)
+    report: dict[str, Any]  # what was measured as it was trained
+    classifier: LinearClassifier
+    training_digests: npt.NDArray[np.uint8]  # (n, 32)
     hidden: Hidden | None = None
 
     def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
         """(n, c), of unit rows (n, d)."""
-        return self.solution.probabilities(self.hidden.values(rows) if self.hidden else rows)
+        return self.classifier.probabilities(self.hidden.values(rows) if self.hidden else rows)
 
-    def check(self, fingerprint: str, index: PathLike) -> None:
+    def check_fingerprint(self, fingerprint: str, index: PathLike) -> None:
         """Raise ModelMismatch where the vectors of an index are not those the probe is for."""
         if fingerprint != self.fingerprint:
             raise ModelMismatch(
@@ -78,10 +78,10 @@ class Probe:
                 f"embedtool probe train {index} --out PROBE"
             )
 
-    def ask(
+    def predict(
         self, index: IndexReader, vectors: npt.NDArray[np.int64], progress: Progress | None = None
     ) -> npt.NDArray[np.float32]:
-        """Probabilities (n, c) of vectors by id, ascending, read a block at a time."""
+        """Return the probabilities (n, c) of vectors by id, ascending, read a block at a time."""
         found = np.empty((len(vectors), len(self.classes)), np.float32)
         done = 0
         for ids, rows in index.blocks_at(index.places(vectors.tolist())):
@@ -91,9 +91,9 @@ class Probe:
                 progress(done, len(vectors), 0, "predicting")
         return found
 
-    def knows(self, digests: tuple[bytes, ...]) -> npt.NDArray[np.bool_]:
-        """Whether each of n contents was learned from (n,)."""
-        own = {row.tobytes() for row in self.trained}
+    def was_trained_on(self, digests: tuple[bytes, ...]) -> npt.NDArray[np.bool_]:
+        """Return whether the probe was trained on each of n contents (n,)."""
+        own = {row.tobytes() for row in self.training_digests}
         return np.array([digest in own for digest in digests], np.bool_)
 
 
@@ -105,10 +105,14 @@ def write_probe(probe: Probe, path: PathLike) -> None:
     target = Path(path)
     if target.exists() and not (target / CARD).is_file():
         raise EmbedtoolError(f"{target} is there already and is no probe: name another with --out")
-    solution, hidden = probe.solution, probe.hidden
-    arrays = {"weights": solution.weights, "bias": solution.bias, "trained": probe.trained}
+    classifier, hidden = probe.classifier, probe.hidden
+    arrays = {
+        "weights": classifier.weights,
+        "bias": classifier.bias,
+        "trained": probe.training_digests,
+    }
     card = asdict(probe)
-    for tensor in ("solution", "trained", "hidden"):
+    for tensor in ("classifier", "training_digests", "hidden"):
         del card[tensor]
     if hidden:
         arrays |= {"hidden_weights": hidden.weights, "hidden_bias": hidden.bias}
@@ -122,7 +126,7 @@ def write_probe(probe: Probe, path: PathLike) -> None:
     card["sha256"] = _digest(card, tensors)
     with publish_folder(target, existing="replace") as draft:
         (draft / TENSORS).write_bytes(tensors)
-        (draft / CARD).write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+        write_json(draft / CARD, card)
 
 
 def read_probe(path: PathLike) -> Probe:
@@ -156,8 +160,8 @@ def read_probe(path: PathLike) -> Probe:
             hidden = Hidden(tensors["hidden_weights"], tensors["hidden_bias"], activation)
         return Probe(
             **card | {"classes": tuple(card["classes"])},
-            solution=Solution(tensors["weights"], tensors["bias"]),
-            trained=tensors["trained"],
+            classifier=LinearClassifier(tensors["weights"], tensors["bias"]),
+            training_digests=tensors["trained"],
             hidden=hidden,
         )
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:

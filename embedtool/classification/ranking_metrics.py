@@ -7,9 +7,9 @@ import numpy.typing as npt
 
 from embedtool.classification.splits import Numbers
 from embedtool.core.types import Progress, Vectors
-from embedtool.search import Ids, within
+from embedtool.search.exact import Ids, within
 
-TOGETHER = 64  # queries ranked at a time: 77 MB of ranks for 100,000 images
+QUERY_BLOCK = 64  # queries ranked at a time: 77 MB of ranks for 100,000 images
 Values = npt.NDArray[np.float64]
 
 
@@ -43,8 +43,8 @@ def retrieve(
     m, kept = len(queries), min(k, len(gallery) - 1)
     found = Retrieval(np.zeros(m), np.full(m, np.nan), np.full((m, k), -1))
     numbers = np.arange(len(gallery))
-    for start in range(0, m, TOGETHER):
-        part = queries[start : start + TOGETHER]
+    for start in range(0, m, QUERY_BLOCK):
+        part = queries[start : start + QUERY_BLOCK]
         ranked = within(gallery[part], [(numbers, gallery)], -1.0)
         for at, (query, (_, ids)) in enumerate(zip(part.tolist(), ranked, strict=True), start):
             others = ids[ids != query]
@@ -56,5 +56,5 @@ def retrieve(
             if ranks.size:
                 found.average_precision[at] = (np.arange(1, len(ranks) + 1) / ranks).mean()
         if progress:
-            progress(min(start + TOGETHER, m), m, 0, "ranking images")
+            progress(min(start + QUERY_BLOCK, m), m, 0, "ranking images")
     return found

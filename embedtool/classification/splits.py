@@ -1,29 +1,19 @@
-"""Who is learned from and who is judged: parts in which every class has its share, and no picture
-stands on both sides."""
+"""Stratified folds in which near-duplicates stay together."""
 
 from collections import Counter
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 Numbers = npt.NDArray[np.int64]
 
 
-def linked_groups(links: Numbers, count: int) -> Numbers:
-    """The group (n,) of each of n items, linked ones in one; links (p, 2) are pairs of items."""
-    ones = np.ones(len(links), np.int8)
-    graph = coo_matrix((ones, (links[:, 0], links[:, 1])), shape=(count, count))
-    return np.asarray(connected_components(graph, directed=False)[1], np.int64)
+def assign_folds(labels: Numbers, groups: Numbers, folds: int, *, seed: int = 0) -> Numbers:
+    """Return the fold (n,), 0 to folds - 1, of each of n items, a group in one fold.
 
-
-def assign_folds(labels: Numbers, groups: Numbers, parts: int, *, seed: int = 0) -> Numbers:
-    """The part (n,), 0 to parts - 1, of each of n items, a group in one part.
-
-    Groups are dealt out in random order, the larger first, each to the part that has the fewest
+    Groups are dealt out in random order, the larger first, each to the fold that has the fewest
     items of its classes, of equal ones the fewest items. Every class with as many groups as there
-    are parts is in all of them, and parts differ by a group.
+    are folds is in all of them, and folds differ by a group.
     """
     random = np.random.default_rng(seed)
     members: dict[int, Counter[int]] = {}
@@ -32,13 +22,23 @@ def assign_folds(labels: Numbers, groups: Numbers, parts: int, *, seed: int = 0)
     names = list(members)
     order = [names[i] for i in random.permutation(len(names))]
     order.sort(key=lambda group: -members[group].total())  # stable: random among equals
-    held = [Counter[int]() for _ in range(parts)]
-    sizes = [0] * parts
-    part_of = {}
+    contents = [Counter[int]() for _ in range(folds)]
+    sizes = [0] * folds
+    fold_of = {}
     for group in order:
         own = members[group]
-        part = min(range(parts), key=lambda p: (sum(held[p][c] for c in own), sizes[p]))
-        part_of[group] = part
-        held[part].update(own)
-        sizes[part] += own.total()
-    return np.array([part_of[group] for group in groups.tolist()], np.int64)
+        fold = min(range(folds), key=lambda f: (sum(contents[f][c] for c in own), sizes[f]))
+        fold_of[group] = fold
+        contents[fold].update(own)
+        sizes[fold] += own.total()
+    return np.array([fold_of[group] for group in groups.tolist()], np.int64)
+
+
+def stratified_sample(labels: Numbers, most: int, *, seed: int = 0) -> Numbers:
+    """Return the numbers of all n items, or where they are more than `most`, of a share of them in
+    which each class has its share."""
+    everything = np.arange(len(labels))
+    shares = -(-len(labels) // most)
+    if shares <= 1:
+        return everything
+    return np.flatnonzero(assign_folds(labels, everything, shares, seed=seed) == 0)

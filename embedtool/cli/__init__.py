@@ -1,7 +1,7 @@
-"""argv -> one call -> lines of text.
+"""The command line: argv to one call of the library to lines of text.
 
-The table below is all that `embedtool --help` needs: Typer, numpy and the rooms are imported for
-the command that runs, and only for it.
+The table below is all that `embedtool --help` needs: Typer, numpy and the other packages are
+imported for the command that runs, and only for it.
 """
 
 import gc
@@ -30,7 +30,7 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "rejects": ("maintenance", "List the files an index refused, and why."),
     "verify": ("maintenance", "Re-hash everything and say what is wrong."),
     "doctor": ("maintenance", "Check that this machine still makes the vectors the index holds."),
-    "compact": ("maintenance", "Give the room of removed images back to the disk."),
+    "compact": ("maintenance", "Give the space of removed images back to the disk."),
     "export": ("export_import", "Write an index's images and vectors for other programs."),
     "import": ("export_import", "Make an index of vectors that were made elsewhere, or exported."),
     "model": ("model", "List, explain, fetch and import networks."),

@@ -4,8 +4,8 @@ import os
 import sys
 
 
-def _names(given: list[str]) -> list[str]:
-    """The arguments, with - replaced by the paths on stdin: a line each, or NUL-separated."""
+def expand_stdin(given: list[str]) -> list[str]:
+    """Replace - by the paths on stdin: one a line, or NUL-separated."""
     names = []
     for name in given:
         if name == "-":

@@ -1,4 +1,4 @@
-"""`demo` and `bench`."""
+"""`bench`."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -64,12 +64,12 @@ def bench_photos(
         (
             r.model,
             r.precision,
-            f"{r.decode:.0f}",
-            f"{r.inference:.0f}",
-            f"{r.bound:.0f}",
-            f"{r.end_to_end:.0f}",
-            f"{r.of_bound:.2f}",
-            f"{r.times_keras:.2f}",
+            f"{r.decode_images_per_second:.0f}",
+            f"{r.inference_images_per_second:.0f}",
+            f"{r.bound_images_per_second:.0f}",
+            f"{r.end_to_end_images_per_second:.0f}",
+            f"{r.share_of_bound:.2f}",
+            f"{r.speedup_over_keras:.2f}",
         )
         for r in report.rows
     ]
@@ -79,7 +79,7 @@ def bench_photos(
         "",
         "",
         "",
-        f"{report.keras:.0f}",
+        f"{report.keras_images_per_second:.0f}",
         "",
         "1.00",
     )
@@ -92,7 +92,9 @@ def bench_search(
     index: Annotated[Path, typer.Argument(help="The index's folder.")],
     vectors: Annotated[
         int | None,
-        typer.Option(min=4000, help="How many; missing ones are grown.  [default: all it has]"),
+        typer.Option(
+            min=4000, help="How many; missing ones are interpolated.  [default: all it has]"
+        ),
     ] = None,
     min_recall: Annotated[
         float, typer.Option(help="What approximate search must find.")
@@ -105,7 +107,7 @@ def bench_search(
     1,000 vectors are held back and searched for among the others, each way in a process of its own.
     Milliseconds are of a query by itself (median, and the 99th of a hundred) and of one in a batch
     of 1,000 over all cores; resident is memory besides the files that are mapped. With --vectors
-    above what the index has, more are grown between neighbours.
+    above what the index has, more are interpolated between neighbours.
     """
     with progress_bar("measuring", quiet=quiet) as progress:
         report = embedtool.run_search_bench(
@@ -114,16 +116,16 @@ def bench_search(
     if json:
         emit_json(asdict(report))
         return
-    header = ("search", "p50 ms", "p99 ms", "batch ms", "x exact", "x batch")
+    header = ("method", "p50 ms", "p99 ms", "batch ms", "x exact", "x batch")
     recalls = tuple(f"recall@{k}" for k in report.rows[0].recall)
     rows = [
         (
-            r.search,
+            r.method,
             f"{r.p50_ms:.2f}",
             f"{r.p99_ms:.2f}",
             f"{r.batch_ms:.3f}",
-            f"{r.times_exact_p50:.1f}",
-            f"{r.times_exact_batch:.1f}",
+            f"{r.speedup_p50:.1f}",
+            f"{r.speedup_batch:.1f}",
             *(f"{share:.4f}" for share in r.recall.values()),
             "" if r.resident_mb is None else f"{r.resident_mb:.0f}",
         )
@@ -131,7 +133,7 @@ def bench_search(
     ]
     emit_table((*header, *recalls, "resident MB"), rows)
     say(
-        f"{report.vectors:,} vectors of {report.dim:,} ({report.grown:,} grown), index of "
+        f"{report.vectors:,} vectors of {report.dim:,} ({report.synthetic:,} synthetic), index of "
         f"{report.certificate.memory_bytes / 1e6:,.0f} MB built in {report.build_seconds:,.0f} s"
     )
 

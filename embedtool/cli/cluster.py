@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, Seed, apart, emit_json, emit_table, progress_bar, say
+from embedtool.cli.output import (
+    Json,
+    Quiet,
+    Seed,
+    check_distinct,
+    emit_json,
+    emit_table,
+    progress_bar,
+    say,
+)
 from embedtool.errors import UsageError
 
 
@@ -45,7 +54,7 @@ def cluster(
     """
     if link and copy:
         raise UsageError("expected one of --link and --copy")
-    apart(to, html, png, link, copy)
+    check_distinct(to, html, png, link, copy)
     with progress_bar("clustering", quiet=quiet) as progress:
         report = embedtool.cluster_index(
             index, detail=detail, name_by=name_by, seed=seed, progress=progress

@@ -1,4 +1,4 @@
-"""`embedtool demo`."""
+"""`demo`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -27,13 +27,13 @@ def demo(
             {
                 "photos": str(result.photos),
                 "index": str(result.report.index),
-                "page": str(result.page),
+                "search_page": str(result.search_page),
                 "images": result.report.total,
                 "rejected": result.report.rejected,
                 "images_per_second": round(result.report.images_per_second, 1),
-                "neighbours_of_own_kind": result.own_kind,
+                "precision_at_10": result.precision_at_10,
                 "clusters": len(result.clusters.clusters),
-                "map": str(result.map_page),
+                "map_page": str(result.map_page),
             }
         )
         return
@@ -49,9 +49,9 @@ def demo(
         f"\nindexed {result.report.total} drawn pictures at "
         f"{result.report.images_per_second:,.0f} images/s, {result.report.duplicates} a copy and "
         f"{result.report.rejected} broken on purpose (embedtool rejects {result.report.index})\n"
-        f"{result.own_kind:.0%} of the 10 nearest are of their query's own kind\n"
+        f"{result.precision_at_10:.0%} of the 10 nearest are of their query's own kind\n"
         f"{len(result.clusters.clusters)} clusters were found, of the 12 kinds that were drawn\n"
-        f"open these pages: {result.page}\n"
+        f"open these pages: {result.search_page}\n"
         f"                  {result.map_page}\n"
         f"then your photos: embedtool index PHOTOS"
     )

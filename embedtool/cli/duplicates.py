@@ -53,14 +53,14 @@ def duplicates(
     --min-similarity, are only alike, and --move leaves them alone. Kept is the one of more pixels,
     then the larger file, the older, the first by path. Nothing is ever deleted.
     """
-    asked = [value for value in (link, copy, move, undo) if value]
-    if len(asked) > 1 or (dry_run and not move):
+    actions = [value for value in (link, copy, move, undo) if value]
+    if len(actions) > 1 or (dry_run and not move):
         raise UsageError(
             "expected one of --link, --copy, --move, --undo; --dry-run goes with --move"
         )
     if undo:
         back, left = embedtool.undo_moves(undo)
-        _tell_moves(back, json)
+        _emit_moves(back, json)
         for reason in left:
             say(f"note: {reason}")
         if left:
@@ -79,28 +79,28 @@ def duplicates(
     if link or copy:
         embedtool.write_duplicate_folders(found, link or copy or "", copy=bool(copy))
     if move and dry_run:
-        _tell_moves(embedtool.plan_moves(found, move), json)
+        _emit_moves(embedtool.plan_moves(found, move), json)
     elif move:
-        _tell_moves(embedtool.move_duplicates(found, move), json)
+        _emit_moves(embedtool.move_duplicates(found, move), json)
     elif json:
-        emit_json({"groups": [_group(group) for group in found.groups]})
+        emit_json({"groups": [_group_record(group) for group in found.groups]})
     else:
-        _print(found.groups)
+        _emit_groups(found.groups)
     if quiet:
         return
     for note in found.notes:
         say(f"note: {note}")
-    spare = sum(len(group.spare) for group in found.groups)
-    say(f"note: {len(found.groups)} groups; {spare} of {found.images} images could go")
+    redundant = sum(len(group.redundant) for group in found.groups)
+    say(f"note: {len(found.groups)} groups; {redundant} of {found.images} images could go")
     if html:
         say(f"page: {html}")
-    if move and not dry_run and spare:
+    if move and not dry_run and redundant:
         say(
             f"note: to bring all back: embedtool duplicates --undo {move / 'embedtool-moves.jsonl'}"
         )
 
 
-def _print(groups: tuple[DuplicateGroup, ...]) -> None:
+def _emit_groups(groups: tuple[DuplicateGroup, ...]) -> None:
     """A group a paragraph on a terminal; a line for each image in a pipe."""
     if sys.stdout.isatty():
         for group in groups:
@@ -120,7 +120,7 @@ def _print(groups: tuple[DuplicateGroup, ...]) -> None:
     )
 
 
-def _group(group: DuplicateGroup) -> dict[str, object]:
+def _group_record(group: DuplicateGroup) -> dict[str, object]:
     return {
         "kind": group.kind,
         "similarity": group.similarity,
@@ -128,12 +128,12 @@ def _group(group: DuplicateGroup) -> dict[str, object]:
         "reason": group.reason,
         "paths": [str(path) for path in group.paths],
         "similarities": list(group.similarities),
-        "spare": [str(path) for path in group.spare],
+        "redundant": [str(path) for path in group.redundant],
         "verified": group.verified,
     }
 
 
-def _tell_moves(moves: Moves, json: bool) -> None:
+def _emit_moves(moves: Moves, json: bool) -> None:
     rows = [(str(source), str(place)) for source, place in moves]
     if json:
         emit_json({"moves": [{"from": source, "to": place} for source, place in rows]})

@@ -70,8 +70,8 @@ def finetune(
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
     optimiser: Annotated[str | None, typer.Option(help="adamw, sgd or rmsprop.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate of phase two.")] = None,
-    head_rate: Annotated[float | None, typer.Option(help="Of phase one.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="Of phase two.")] = None,
+    head_learning_rate: Annotated[float | None, typer.Option(help="Of phase one.")] = None,
     schedule: Annotated[str | None, typer.Option(help="cosine or constant.")] = None,
     weight_decay: Annotated[float | None, typer.Option(help="Decoupled, of kernels.")] = None,
     dropout: Annotated[float | None, typer.Option(help="Before the head.")] = None,
@@ -154,17 +154,17 @@ def finetune(
             sheet=sheet,
             tensorboard=tensorboard,
             cache_bytes=int(cache_size * GIGABYTE),
-            after_epoch=None if quiet else _tell,
+            after_epoch=None if quiet else _say_epoch,
             progress=progress,
         )
     record = report.record()
-    if html and report.judgement:
-        gain = report.judgement.gain
+    if html and report.test_result:
+        gain = report.test_result.gain
         embedtool.write_evaluation_page(
-            report.judgement.evaluation,
+            report.test_result.evaluation,
             html,
             title=f"{out.name}, fine-tuned from {report.base}",
-            mistakes=report.judgement.mistakes(),
+            mistakes=report.test_result.mistakes(),
             curves=record["history"],
             notes=(
                 f"Accuracy over a linear probe of the frozen network, on the same photos: "
@@ -181,11 +181,11 @@ def finetune(
                  "macro_f1", "gain", "gain_ci95", "rejected", "seconds")  # fmt: skip
         emit_record({name: record[name] for name in shown if name in record})
     if not quiet:
-        _tell_of(report.notes, report.rejects)
+        _say_notes(report.notes, report.rejects)
         say(f"index with it: embedtool index PHOTOS --model {out}")
 
 
-def _tell(epoch: "Epoch") -> None:
+def _say_epoch(epoch: "Epoch") -> None:
     text = f"epoch {epoch.epoch} {epoch.phase}: loss {epoch.loss:.4f} accuracy {epoch.accuracy:.4f}"
     if epoch.validation_accuracy is not None:
         text += f", validation loss {epoch.validation_loss:.4f} "
@@ -248,21 +248,24 @@ def tune(
         best = sorted(report.trials, key=lambda trial: -trial.accuracy)
         emit_table(
             ("trial", "accuracy", "epochs", "seconds", "chosen"),
-            [(t.number, t.accuracy, t.epochs, round(t.seconds), _told(t.chosen)) for t in best],
+            [
+                (t.number, t.accuracy, t.epochs, round(t.seconds), _settings_text(t.chosen))
+                for t in best
+            ],
         )
     if not quiet:
-        _tell_of(report.notes, report.rejects)
+        _say_notes(report.notes, report.rejects)
         say(f"use it: embedtool finetune PHOTOS --out MODEL --config {report.config}")
 
 
-def _tell_of(notes: Sequence[str], rejects: Sequence[Reject]) -> None:
+def _say_notes(notes: Sequence[str], rejects: Sequence[Reject]) -> None:
     for note in notes:
         say(f"note: {note}")
     for reject in rejects:
         say(f"rejected: {reject.path}: {reject.stage}: {reject.reason}")
 
 
-def _told(chosen: dict[str, object]) -> str:
+def _settings_text(chosen: dict[str, object]) -> str:
     return ", ".join(
         f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
         for name, value in chosen.items()

@@ -1,4 +1,4 @@
-"""`index` and `search`."""
+"""`index`."""
 
 import os
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.arguments import _names
+from embedtool.cli.arguments import expand_stdin
 from embedtool.cli.output import (
     Json,
     Quiet,
@@ -61,7 +61,7 @@ def index(
     stops the run. Interrupted, the same command goes on where it stopped.
     """
     limit = _reject_limit(max_rejects)
-    names = _names(photos)
+    names = expand_stdin(photos)
     if "-" in photos:  # a list made a while ago: one file that went since must not stop the rest
         gone = [name for name in names if not os.path.lexists(name)]
         names = [name for name in names if os.path.lexists(name)] or names

@@ -58,7 +58,7 @@ def verify(
 ) -> None:
     """Re-hash everything and say what is wrong.
 
-    Exit code 0 when all is whole, 3 when not.
+    Exit code 0 when all is intact, 3 when not.
     """
     faults = embedtool.verify_index(index)
     again = embedtool.deep_verify_index(index) if deep and not faults else None
@@ -66,12 +66,12 @@ def verify(
         faults += again.faults
     if json:
         deeply = {"deep": asdict(again)} if again else {}
-        emit_json({"index": str(index), "whole": not faults, "faults": faults, **deeply})
+        emit_json({"index": str(index), "intact": not faults, "faults": faults, **deeply})
     else:
         for fault in faults:
             say(f"fault: {fault}")
         if not faults:
-            emit_record({"index": index, "whole": "yes"})
+            emit_record({"index": index, "intact": "yes"})
         if again:
             lowest = (
                 "" if again.lowest_cosine is None else f", lowest cosine {again.lowest_cosine:.6f}"
@@ -100,9 +100,9 @@ def doctor(index: IndexPath, json: Json = False) -> None:
 
 
 def compact(index: IndexPath, json: Json = False, quiet: Quiet = False) -> None:
-    """Give the room of removed images back to the disk.
+    """Give the space of removed images back to the disk.
 
-    Vector files are rewritten without dead rows, small ones joined. Needs the room of one new file
+    Vector files are rewritten without dead rows, small ones merged. Needs the space of one new file
     of up to 65,536 vectors; killed, the same command goes on.
     """
     with progress_bar("compacting", quiet=quiet) as progress:

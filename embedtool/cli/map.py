@@ -6,7 +6,16 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import SEEDS, Json, Quiet, apart, emit_json, emit_table, progress_bar, say
+from embedtool.cli.output import (
+    SEEDS,
+    Json,
+    Quiet,
+    check_distinct,
+    emit_json,
+    emit_table,
+    progress_bar,
+    say,
+)
 
 
 def map(
@@ -28,13 +37,13 @@ def map(
     ] = None,
     size: Annotated[int, typer.Option(help="Height of the PNG in pixels.")] = 1200,
     neighbours: Annotated[
-        int | None, typer.Option(help="Of UMAP.  [default: what the kept map has, or 30]")
+        int | None, typer.Option(help="Of UMAP.  [default: what the saved map has, or 30]")
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="[default: what the kept map has, or 0]", **SEEDS)
+        int | None, typer.Option(help="[default: what the saved map has, or 0]", **SEEDS)
     ] = None,
-    anew: Annotated[
-        bool, typer.Option("--anew", help="Lay all out again, though a map is kept.")
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Lay out all images again, even if a map is saved.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -42,14 +51,14 @@ def map(
     """Show all images on a plane, like ones near each other.
 
     UMAP on the index's neighbour graph. The map stays in the index: new images are placed on it
-    one by one and nothing else moves, until --anew, another --seed or --neighbours, or more placed
-    than laid out.
+    one by one and nothing else moves, until --rebuild, another --seed or --neighbours, or more
+    placed than laid out.
     """
-    apart(html, png, to)
+    check_distinct(html, png, to)
     with progress_bar("mapping", quiet=quiet) as progress:
         predicted = embedtool.predict_images(index, probe, progress=progress) if probe else None
         found = embedtool.map_index(
-            index, neighbours=neighbours, seed=seed, anew=anew, progress=progress
+            index, neighbours=neighbours, seed=seed, rebuild=rebuild, progress=progress
         )
         if predicted:
             images = predicted.images

@@ -48,7 +48,7 @@ def pull(
     backbone = embedtool.load_backbone(spec, precision=precision)
     if backbone.note:
         say(f"note: {backbone.note}")
-    _done(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)
+    _emit_model(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)
 
 
 @model.command("import")
@@ -62,10 +62,10 @@ def import_model(
     A full MobileNetV2 serves as `mobilenet_v2` from then on.
     """
     backbone = embedtool.import_model(path, name)
-    _done(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)
+    _emit_model(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)
 
 
-def _done(spec: str, compiled: str, fingerprint: str, json: bool) -> None:
+def _emit_model(spec: str, compiled: str, fingerprint: str, json: bool) -> None:
     record = {"model": spec, "compiled": compiled, "fingerprint": fingerprint}
     if json:
         emit_json(record)

@@ -14,10 +14,10 @@ import typer
 from embedtool.errors import UsageError
 
 if TYPE_CHECKING:
-    from embedtool.classification.metrics import Estimate
+    from embedtool.classification.bootstrap import Estimate
     from embedtool.core.types import Progress
     from embedtool.search.results import Certificate
-SCHEMA = 1
+SCHEMA = 2  # of what --json prints
 # What would break a line or a column, or move a terminal's cursor; --json has names as they are.
 ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
@@ -36,8 +36,8 @@ def plain(value: object) -> str:
     return str(value).translate(ESCAPES)
 
 
-def apart(*files: Path | None) -> None:
-    """Raise UsageError where one file is to be written twice."""
+def check_distinct(*files: Path | None) -> None:
+    """Raise UsageError if one file is to be written twice."""
     given = [os.path.abspath(file) for file in files if file]
     for file in given:
         if given.count(file) > 1:

@@ -48,8 +48,8 @@ def train(
     """Learn the classes of labelled images from their stored vectors.
 
     A logistic regression whose strength is chosen by cross-validation. The score is of images that
-    were not learned from, those that are alike kept on one side; beside it stands the score without
-    that care, and that of the nearest neighbours.
+    were not learned from, with near-duplicates on one side of each split; beside it stand the score
+    with near-duplicates on both sides (leaky), and that of the k-NN baseline.
     """
     with progress_bar("choosing strength", quiet=quiet) as progress:
         report = embedtool.train_probe(
@@ -69,17 +69,17 @@ def train(
             "model": report.model,
             "classes": len(report.evaluation.classes),
             "labelled": report.labels.labelled,
-            "judged on": report.evaluation.n,
+            "cross-validated": report.evaluation.n,
             "strength": report.strength,
             "accuracy": with_interval(report.evaluation.accuracy),
             "macro f1": with_interval(report.evaluation.macro_f1),
-            "accuracy without care": with_interval(report.careless),
-            "images alike": report.alike,
-            "accuracy of neighbours": with_interval(report.neighbours),
+            "leaky accuracy": with_interval(report.leaky_score),
+            "near-duplicates": report.near_duplicates,
+            "k-NN accuracy": with_interval(report.knn_score),
         }
         if few := report.few_shot:
             record[f"accuracy of {few.shots} shots"] = with_interval(few.accuracy)
-            record[f"neighbours of {few.shots} shots"] = with_interval(few.neighbours)
+            record[f"k-NN accuracy of {few.shots} shots"] = with_interval(few.knn_accuracy)
         emit_record(record)
     if not quiet:
         for note in report.notes:

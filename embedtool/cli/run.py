@@ -13,6 +13,7 @@ import typer
 
 from embedtool.cli import COMMANDS
 from embedtool.cli.output import say
+from embedtool.core.own_process import claim_process
 from embedtool.errors import EmbedtoolError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
@@ -22,6 +23,7 @@ def run(arguments: Sequence[str], names: Sequence[str], *, debug: bool = False) 
     """Parse and run; `names` are the commands to load, one where the first word tells it."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - None where the caller closed it
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    claim_process()
     warnings.showwarning = lambda message, *_: say(f"note: {message}")
     for stream in (sys.stdout, sys.stderr):  # names that are not UTF-8 leave as they came
         if isinstance(stream, TextIOWrapper):

@@ -1,4 +1,4 @@
-"""`embedtool search`."""
+"""`search`."""
 
 import sys
 from dataclasses import asdict
@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.arguments import _names
+from embedtool.cli.arguments import expand_stdin
 from embedtool.cli.output import Json, Quiet, emit_json, emit_table, plain, progress_bar, say
 from embedtool.errors import UsageError
 from embedtool.search.results import QueryMatches
@@ -66,13 +66,13 @@ def search(
     with progress_bar("preparing search", quiet=quiet) as progress:
         results = embedtool.search_photos(
             index,
-            _names(images or []),
+            expand_stdin(images or []),
             rows=row or [],
             k=k,
             min_similarity=min_similarity,
             where=where or [],
             min_recall=min_recall,
-            max_memory=_bytes(max_memory),
+            max_memory=_parse_bytes(max_memory),
             progress=progress,
         )
     if html:
@@ -80,7 +80,7 @@ def search(
     if json:
         certificate = results[0].certificate
         found = {"kind": "approximate", **asdict(certificate)} if certificate else {"kind": "exact"}
-        emit_json({"queries": [_query(r) for r in results], "search": found})
+        emit_json({"queries": [_query_record(r) for r in results], "search": found})
     elif sys.stdout.isatty():
         for r in results:
             print(plain(r.query))
@@ -97,9 +97,9 @@ def search(
     if quiet:
         return
     if empty := sum(not r.matches for r in results):
-        asked = [f"--where {condition}" for condition in where or []]
-        asked += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
-        why = " ".join(asked) or "the index holds none"
+        conditions = [f"--where {condition}" for condition in where or []]
+        conditions += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
+        why = " ".join(conditions) or "the index holds none"
         say(f"note: {empty} of {len(results)} queries found no image: {why}")
     if (
         k
@@ -109,7 +109,7 @@ def search(
         say(f"note: {k} matches were asked for, the index holds {held} images")
 
 
-def _query(result: QueryMatches) -> dict[str, object]:
+def _query_record(result: QueryMatches) -> dict[str, object]:
     matches = [
         {
             "rank": m.rank,
@@ -122,7 +122,7 @@ def _query(result: QueryMatches) -> dict[str, object]:
     return {"query": result.query, "matches": matches}
 
 
-def _bytes(text: str | None) -> int | None:
+def _parse_bytes(text: str | None) -> int | None:
     if text is None:
         return None
     units = {"K": 1e3, "M": 1e6, "G": 1e9}

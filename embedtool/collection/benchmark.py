@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from embedtool.collection.results import BenchReport, BenchRow
 from embedtool.collection.sync import sync
 from embedtool.core.paths import full_path
 from embedtool.core.threads import cpu_count
@@ -28,31 +29,7 @@ from embedtool.store.writer import create
 
 Item = TypeVar("Item")
 ROUNDS = 3
-HELD = 64  # decoded pictures that the inference measurement goes round
-
-
-@dataclass(frozen=True)
-class BenchRow:
-    """Images per second of one network on all cores, medians over the rounds."""
-
-    model: str
-    precision: str
-    decode: float
-    inference: float
-    bound: float  # 1 / (1/decode + 1/inference): both on the same cores, nothing else
-    end_to_end: float  # from files to committed vectors
-    of_bound: float
-    times_keras: float  # end_to_end over the Keras idiom, each round by itself
-
-
-@dataclass(frozen=True)
-class BenchReport:
-    images: int
-    cores: int
-    rounds: int
-    keras_model: str
-    keras: float  # images per second of image_dataset_from_directory and model.predict
-    rows: tuple[BenchRow, ...]
+DECODED = 64  # images that the inference measurement repeats
 
 
 @dataclass
@@ -82,14 +59,14 @@ def run_bench(
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         folder = Path(photos) if photos is not None else Path(scratch) / "photos"
         if photos is None:
-            draw_photos(folder, plain=True)
+            draw_photos(folder, jpeg_only=True)
         listing = list_photos([folder])
         require_images(listing)
         series = [_series(spec) for spec in models or _default_models()]
         from embedtool.collection.keras_baseline import KerasBaseline
 
         first = series[0].backbone
-        idiom = KerasBaseline(first.folder, first.recipe.layer)
+        baseline = KerasBaseline(first.folder, first.recipe.layer)
         keras: list[float] = []
         steps, step = rounds * (len(series) + 1), 0
         for turn in range(-1, rounds):  # the first turn warms up and is not counted
@@ -98,7 +75,7 @@ def run_bench(
                 step += turn >= 0
                 if progress:
                     progress(step, steps, 0)
-            speed = idiom.images_per_second(folder)
+            speed = baseline.images_per_second(folder)
             if turn >= 0:
                 keras.append(speed)
                 step += 1
@@ -107,7 +84,7 @@ def run_bench(
         cores=cpu_count(),
         rounds=rounds,
         keras_model=f"{first.spec} float32",
-        keras=median(keras),
+        keras_images_per_second=median(keras),
         rows=tuple(_row(one, keras) for one in series),
     )
 
@@ -142,8 +119,8 @@ def _measure(
             ) from reject
 
     decoding = _rate(decode_file, files)
-    held = [decode_image(read_source(file)[1], size)[None] for file in files[:HELD]]
-    inferring = _rate(lambda n: embedder.embed(held[n % len(held)]), range(len(files)))
+    decoded = [decode_image(read_source(file)[1], size)[None] for file in files[:DECODED]]
+    inferring = _rate(lambda n: embedder.embed(decoded[n % len(decoded)]), range(len(files)))
     with (
         tempfile.TemporaryDirectory(dir=scratch) as place,
         create(
@@ -181,10 +158,10 @@ def _row(one: _Series, keras: Sequence[float]) -> BenchRow:
     return BenchRow(
         model=one.backbone.spec,
         precision=one.backbone.precision,
-        decode=median(one.decode),
-        inference=median(one.inference),
-        bound=median(bounds),
-        end_to_end=median(one.end_to_end),
-        of_bound=median(end / bound for end, bound, _ in pairs),
-        times_keras=median(end / idiom for end, _, idiom in pairs),
+        decode_images_per_second=median(one.decode),
+        inference_images_per_second=median(one.inference),
+        bound_images_per_second=median(bounds),
+        end_to_end_images_per_second=median(one.end_to_end),
+        share_of_bound=median(end / bound for end, bound, _ in pairs),
+        speedup_over_keras=median(end / baseline for end, _, baseline in pairs),
     )

@@ -10,12 +10,12 @@ from os.path import abspath
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embedtool.collection.index_report import IndexReport
+from embedtool.collection.results import IndexReport
 from embedtool.collection.sync import sync
 from embedtool.core.types import PathLike, Progress, as_list
 from embedtool.errors import ModelMismatch, ModelOffline, UsageError
 from embedtool.images.listing import list_photos, require_images
-from embedtool.search.refresh import refresh_search
+from embedtool.search.refresh import refresh_search_index
 from embedtool.store.layout import exists
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
@@ -39,7 +39,7 @@ def index_photos(
     """Bring an index up to date with photos; make it where there is none.
 
     photos: folders, files or patterns. index: its folder, else indexes/<name of the first photo
-    folder>. model, layer, precision: as in `load_backbone`; a new index takes "auto" unless told,
+    folder>. model, layer, precision: as in `load_backbone`; a new index takes "auto" by default,
     an existing one keeps its own. Files that cannot be used are recorded, never raised.
     Raises PhotosMissing (nothing is changed), ModelMismatch, ModelOffline, IndexLocked.
     """
@@ -77,7 +77,7 @@ def index_photos(
 
     with target:
         if fresh is None:
-            _refuse_other_model(target, model, layer, precision)
+            _check_same_model(target, model, layer, precision)
         report = sync(
             target,
             photos,
@@ -86,7 +86,7 @@ def index_photos(
             batch_size=batch_size,
             progress=progress,
         )
-        refresh_search(target, progress=progress)
+        refresh_search_index(target, progress=progress)
     return replace(report, notes=note + report.notes)
 
 
@@ -98,7 +98,7 @@ def default_index(photos: PathLike) -> Path:
     return Path("indexes") / (path.name or "photos")
 
 
-def _refuse_other_model(
+def _check_same_model(
     index: IndexReader, model: str | None, layer: str | None, precision: str | None
 ) -> None:
     """Let no vectors of another model into an index."""
@@ -114,10 +114,10 @@ def _refuse_other_model(
     from embedtool.models import load_backbone
 
     try:
-        asked = load_backbone(spec, layer=wanted[0], precision=wanted[1])
-        if asked.fingerprint == index.fingerprint:
+        requested = load_backbone(spec, layer=wanted[0], precision=wanted[1])
+        if requested.fingerprint == index.fingerprint:
             return
-        wanted = (asked.recipe.layer, asked.precision)
+        wanted = (requested.recipe.layer, requested.precision)
     except ModelOffline:  # not at hand, so it cannot be what made this index here
         pass
     flags = [f"--model {spec}"]

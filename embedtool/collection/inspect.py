@@ -2,11 +2,11 @@
 
 import json
 import os
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from embedtool.collection.results import DeepCheck
 from embedtool.core.paths import full_path
 from embedtool.core.types import PathLike, Reject, Source
 from embedtool.errors import DerivedDamaged, ModelMismatch
@@ -61,16 +61,6 @@ def verify_index(index: PathLike) -> list[str]:
     [] if all is whole."""
     with IndexReader(index) as opened, opened.snapshot():
         return [*opened.verify(), *damaged_derived(opened.path)]
-
-
-@dataclass(frozen=True)
-class DeepCheck:
-    """What came of embedding a sample of images again."""
-
-    compared: int
-    skipped: int  # their file is gone or has changed since, so `index` is what they need
-    lowest_cosine: float | None  # of a stored vector and the new one; None where none was compared
-    faults: tuple[str, ...]
 
 
 def deep_verify_index(index: PathLike, *, sample: int = SAMPLE, seed: int = 0) -> DeepCheck:

@@ -4,13 +4,8 @@ import time
 from pathlib import Path
 
 from embedtool.errors import UsageError
+from embedtool.models.keras_runtime import keras, mobilenet
 from embedtool.models.model_folder import ModelFolder
-from embedtool.models.quiet import hushed
-
-with hushed():  # TensorFlow greets on stderr while it is imported and at its first tensor
-    import keras
-
-    from embedtool.models import mobilenet
 
 
 class KerasBaseline:

@@ -11,18 +11,12 @@ from embedtool.errors import ImageRejected, UsageError
 from embedtool.images.decode import decode_image
 from embedtool.images.read_file import read_source
 from embedtool.models.embedder import embedder_of
-from embedtool.search import (
-    Ids,
-    Similarities,
-    check_similarity,
-    have_certified,
-    nearest,
-    open_searcher,
-    within,
-)
+from embedtool.search.build_approximate import ensure_certified
+from embedtool.search.exact import Ids, Similarities, check_similarity, nearest, within
 from embedtool.search.filters import Filter, parse_filter
 from embedtool.search.results import Match, QueryMatches
-from embedtool.store.cluster_labels import NONE, read_clusters
+from embedtool.search.searcher import open_searcher
+from embedtool.store.cluster_labels import NO_CLUSTERS, read_clusters
 from embedtool.store.reader import IndexReader
 
 DEFAULT_K = 10
@@ -65,7 +59,7 @@ def search_photos(
         names, vectors = _queries(opened, images, rows)
         exact = chosen is not None or (k is None and min_similarity is not None)
         if not exact and (min_recall is not None or max_memory is not None):
-            exact = not have_certified(opened, min_recall, max_memory, progress=progress)
+            exact = not ensure_certified(opened, min_recall, max_memory, progress=progress)
         with opened.snapshot():  # only now: a long read keeps a writer waiting
             return _search(opened, names, np.vstack(vectors), k, min_similarity, chosen, exact)
 
@@ -81,7 +75,7 @@ def _search(
 ) -> list[QueryMatches]:
     blocks = index.blocks()
     if chosen:
-        blocks = index.blocks_at(index.places(index.vectors_where(chosen.holds)))
+        blocks = index.blocks_at(index.places(index.vector_ids_where(chosen.accepts)))
     certificate = None
     found: Iterable[tuple[Similarities, Ids]]
     if k is None and min_similarity is not None:
@@ -94,21 +88,21 @@ def _search(
             searcher = open_searcher(index)
             certificate = searcher.certificate_for(k)
             found = zip(*searcher.nearest(queries, k), strict=True)
-    clusters = read_clusters(index) or NONE
+    clusters = read_clusters(index) or NO_CLUSTERS
     results = []
     for name, (similarities, ids) in zip(names, found, strict=True):
         images = index.images_of(ids.tolist())
-        own, there = clusters.of(ids)
-        stands = [
-            (full_path(image.root, image.path), float(similarity), label if known else None)
-            for similarity, id, label, known in zip(
-                similarities, ids.tolist(), own.tolist(), there.tolist(), strict=True
+        labels, labelled = clusters.labels_of(ids)
+        found_images = [
+            (full_path(image.root, image.path), float(similarity), label if has_label else None)
+            for similarity, id, label, has_label in zip(
+                similarities, ids.tolist(), labels.tolist(), labelled.tolist(), strict=True
             )
             if min_similarity is None or similarity >= min_similarity
             for image in images.get(id, ())
-            if chosen is None or chosen.holds(image.root, image.path)
+            if chosen is None or chosen.accepts(image.root, image.path)
         ]
-        matches = (Match(rank, *stand) for rank, stand in enumerate(stands[:k], 1))
+        matches = (Match(rank, *image) for rank, image in enumerate(found_images[:k], 1))
         results.append(QueryMatches(name, tuple(matches), certificate))
     return results
 

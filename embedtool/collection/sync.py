@@ -1,4 +1,4 @@
-"""The corridor: what is new, changed, renamed or gone -> read, decode, embed -> commit.
+"""Bring an index up to date: find what changed in the photos; read, decode and embed it; commit.
 
 Batches are committed every few seconds, so an interrupted run loses seconds and the next one goes
 on where it stopped. Nothing is dropped before all that is new has been stored.
@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.collection.index_report import IndexReport
+from embedtool.collection.results import IndexReport
 from embedtool.core.types import Progress, Source
 from embedtool.errors import ModelMismatch, PhotosMissing
 from embedtool.images.listing import Listing, list_photos, require_images
-from embedtool.images.quarantine import is_record
-from embedtool.store.layout import RECORD, RejectRow, Row
+from embedtool.store.layout import DECODING_RECORD, RejectRow, Row
 from embedtool.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def sync(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> IndexReport:
-    """Make an index say what the photos are now.
+    """Bring an index up to date with the photos.
 
     open_embedder is called only where something must be embedded. Raises PhotosMissing, with
     nothing changed, where a folder that had images is missing or has none: a disk that is not
@@ -47,13 +46,13 @@ def sync(
     """
     start = time.monotonic()
     listing = list_photos(photos, index.roots())
-    _refuse_empty(index, listing)
+    _check_not_emptied(index, listing)
     for scope in listing.scopes:
         if not scope.is_file:
-            index.absorb(scope.root)
+            index.merge_inner_roots(scope.root)
     plan = _plan(index, listing)
     embedding = time.monotonic()
-    if plan.todo:
+    if plan.pending:
         from embedtool.models.embed_files import embed_files
 
         run = _Run(index, plan)
@@ -64,28 +63,28 @@ def sync(
                 f"makes {embedder.fingerprint[:12]}. Index into another folder with --index"
             )
         outcomes = embed_files(
-            plan.todo,
+            plan.pending,
             embedder,
             known=index.digests(),
             workers=workers,
             batch_size=batch_size,
-            record=index.path / RECORD,
+            record=index.path / DECODING_RECORD,
         )
         embedding = time.monotonic()
         try:
             for done, outcome in enumerate(outcomes, 1):
                 run.take(outcome)
                 if progress:
-                    progress(done, len(plan.todo), plan.counts["rejected"])
+                    progress(done, len(plan.pending), plan.counts["rejected"])
             run.commit()
         except KeyboardInterrupt:
             run.commit()
             raise
     else:
-        _forget_record(index)
+        _remove_decoding_record(index)
     gone = [row.id for rows in plan.gone.values() for row in rows]
-    if plan.todo or gone or plan.forgotten or index.has_orphans():
-        index.drop(gone, plan.forgotten)
+    if plan.pending or gone or plan.stale_rejects or index.has_orphans():
+        index.drop(gone, plan.stale_rejects)
     end = time.monotonic()
     return IndexReport(
         index=index.path,
@@ -106,32 +105,32 @@ KINDS = ("added", "updated", "renamed", "unchanged", "duplicates", "rejected")
 class _Plan:
     """What the catalogue and the listing say together."""
 
-    todo: list[Source] = field(default_factory=list)
+    pending: list[Source] = field(default_factory=list)
     stored: dict[tuple[bytes, bytes], Row] = field(default_factory=dict)  # rows of changed files
     gone: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # by digest
     moved: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # root gone
-    forgotten: list[RejectRow] = field(default_factory=list)  # rejects whose file is gone
-    unread: list[tuple[Source, str]] = field(default_factory=list)  # kept: (file, reason)
+    stale_rejects: list[RejectRow] = field(default_factory=list)  # whose file is gone
+    unreadable: list[tuple[Source, str]] = field(default_factory=list)  # (file, reason)
     counts: Counter[str] = field(default_factory=Counter)
 
 
 def _plan(index: Writer, listing: Listing) -> _Plan:
     plan = _Plan()
     rows = {(row.root, row.path): row for row in index.rows()}
-    refusals = {(x.root, x.path): x for x in index.refusals()}
+    reject_rows = {(x.root, x.path): x for x in index.reject_rows()}
     for file in listing.files:
         place = (file.root, file.path)
-        row, refusal = rows.pop(place, None), refusals.pop(place, None)
+        row, reject_row = rows.pop(place, None), reject_rows.pop(place, None)
         if row and (row.size, row.mtime_ns) == (file.size, file.mtime_ns):
             plan.counts["unchanged"] += 1
         elif (
-            refusal
-            and (refusal.size, refusal.mtime_ns) == (file.size, file.mtime_ns)
-            and refusal.stage != "read"  # permissions and cables mend without a trace on the file
+            reject_row
+            and (reject_row.size, reject_row.mtime_ns) == (file.size, file.mtime_ns)
+            and reject_row.stage != "read"  # permissions can change without a trace on the file
         ):
             plan.counts["rejected"] += 1
         else:
-            plan.todo.append(file)
+            plan.pending.append(file)
             if row:
                 plan.stored[place] = row
     root_stands = cache(os.path.isdir)
@@ -140,7 +139,7 @@ def _plan(index: Writer, listing: Listing) -> _Plan:
             plan.gone[row.digest].append(row)
         elif not root_stands(row.root):
             plan.moved[row.digest].append(row)
-    plan.forgotten = [x for place, x in refusals.items() if listing.holds(*place)]
+    plan.stale_rejects = [x for place, x in reject_rows.items() if listing.holds(*place)]
     return plan
 
 
@@ -164,12 +163,12 @@ class _Run:
         old = self.plan.stored.get((file.root, file.path))
         if outcome.reject and outcome.reject.stage == "read" and old:
             # Its disk or its permissions are gone, not its picture: keep the vector.
-            self.plan.unread.append((file, outcome.reject.reason))
+            self.plan.unreadable.append((file, outcome.reject.reason))
             kind = "unchanged"
         elif outcome.reject:
             self.rejects.append((file, outcome.reject.stage, outcome.reject.reason))
             kind = "rejected"
-        elif outcome.vector is None and old is None and (row := self._left_behind(digest)):
+        elif outcome.vector is None and old is None and (row := self._row_of_missing_file(digest)):
             self.renames.append((row.id, file))
             kind = "renamed"
         else:
@@ -187,7 +186,7 @@ class _Run:
         if rows >= COMMIT_ROWS or time.monotonic() - self.since > COMMIT_SECONDS:
             self.commit()
 
-    def _left_behind(self, digest: bytes) -> Row | None:
+    def _row_of_missing_file(self, digest: bytes) -> Row | None:
         """A row of this content whose own file is gone, or stood in a root that is."""
         for rows in (self.plan.gone.get(digest), self.plan.moved.get(digest)):
             if rows:
@@ -201,7 +200,7 @@ class _Run:
         self.index.commit(vectors=vectors, images=images, renames=renames, rejects=rejects)
 
 
-def _refuse_empty(index: Writer, listing: Listing) -> None:
+def _check_not_emptied(index: Writer, listing: Listing) -> None:
     """Stop where a folder that has images in the index shows none now."""
     areas = {os.path.join(s.root, s.path).rstrip(b"/") for s in listing.scopes if not s.is_file}
     areas |= {root for root in index.roots() if any(root.startswith(a + b"/") for a in areas)}
@@ -219,26 +218,29 @@ def _refuse_empty(index: Writer, listing: Listing) -> None:
     require_images(listing)
 
 
-def _forget_record(index: Writer) -> None:
+def _remove_decoding_record(index: Writer) -> None:
     """Remove what a killed run noted of its decoding: nothing is left to decode."""
-    record = index.path / RECORD
-    if record.exists() and is_record(record.read_bytes()):
-        record.unlink()
+    record = index.path / DECODING_RECORD
+    if record.exists():
+        from embedtool.images.quarantine import is_record
+
+        if is_record(record.read_bytes()):
+            record.unlink()
 
 
 def _notes(index: Writer, listing: Listing, plan: _Plan) -> list[str]:
     notes = []
     for scope in listing.unreadable:
-        kept = sum(scope.holds(row.root, row.path) for row in index.rows())
-        if kept:
+        count = sum(scope.holds(row.root, row.path) for row in index.rows())
+        if count:
             notes.append(
-                f"{scope} is empty or cannot be read: its {kept} images were kept in the index. "
+                f"{scope} is empty or cannot be read: its {count} images were kept in the index. "
                 "Mount its disk, or delete the folder to drop them"
             )
-    if plan.unread:
-        file, reason = plan.unread[0]
+    if plan.unreadable:
+        file, reason = plan.unreadable[0]
         notes.append(
-            f"{len(plan.unread)} files cannot be read now and keep their vectors, the first "
+            f"{len(plan.unreadable)} files cannot be read now and keep their vectors, the first "
             f"{os.fsdecode(os.path.join(file.root, file.path))}: {reason}"
         )
     if listing.others:

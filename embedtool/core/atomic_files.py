@@ -2,13 +2,14 @@
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 
 @contextmanager
@@ -25,6 +26,12 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
         draft.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write an object as indented JSON under `path`, whole or not at all."""
+    with atomic_write(path) as file:
+        file.write((json.dumps(content, indent=1) + "\n").encode())
 
 
 def check_writable(path: Path) -> None:
@@ -48,12 +55,13 @@ def publish_folder(
 ) -> Iterator[Path]:
     """Yield an empty folder; on leaving without an error it is on disk as `target`, whole.
 
-    existing: what becomes of a `target` that is there by then. "keep": it stays and ours is
-    dropped, both hold the same. "replace": it goes; killed between its going and our coming, it
-    is found beside, hidden, as ours is. "refuse": FileExistsError, and ours is dropped.
+    existing: what becomes of a `target` that exists by then. "keep": it stays and the new one is
+    dropped, for both hold the same. "replace": it is removed; after a kill between the two renames
+    both are found beside it under hidden names. "refuse": raises FileExistsError, and the new one
+    is dropped.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = _beside(target)
+    draft = _hidden_sibling(target)
     draft.mkdir()  # not mkdtemp: others may use it, as far as the umask lets them
     try:
         yield draft
@@ -66,7 +74,7 @@ def publish_folder(
         if not os.path.lexists(target):
             draft.rename(target)
         elif existing == "replace":
-            old = _beside(target)
+            old = _hidden_sibling(target)
             target.rename(old)
             try:
                 draft.rename(target)
@@ -81,7 +89,7 @@ def publish_folder(
         shutil.rmtree(draft, ignore_errors=True)
 
 
-def _beside(target: Path) -> Path:
+def _hidden_sibling(target: Path) -> Path:
     return target.parent / f".{target.name[:16]}-{uuid.uuid4().hex}"
 
 

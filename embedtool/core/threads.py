@@ -6,19 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from threadpoolctl import ThreadpoolController
-
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-LOOK_AHEAD = 4  # photos in flight for each thread
+LOOK_AHEAD = 4  # items in flight for each thread
 
 
-def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """The result of each item, in order, worked out by a thread for each core."""
+def map_in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
+    """Yield the result of each item, in order, worked out by a thread for each core."""
     window: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(cpu_count(), thread_name_prefix="finetune") as pool:
+    with ThreadPoolExecutor(cpu_count(), thread_name_prefix="embedtool") as pool:
         try:
             for item in items:
                 window.append(pool.submit(work, item))
@@ -32,21 +32,24 @@ def in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[
 
 
 def cpu_count() -> int:
-    """The cores this process may use."""
+    """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 @contextmanager
-def one_thread_each() -> Iterator[None]:
-    """Matrix products on the thread that asks for them: blocks are what is shared out here. Threads
-    that share one small product wait for each other, twenty times its own time on a busy machine.
+def single_threaded_blas() -> Iterator[None]:
+    """Compute each matrix product on the thread that asks for it, where blocks are shared out to
+    threads already. Threads that share one small product wait for each other, twenty times its own
+    time on a busy machine.
     """
-    with _libraries().limit(limits=1, user_api="blas"):
+    with _blas_libraries().limit(limits=1, user_api="blas"):
         yield
 
 
 @lru_cache
-def _libraries() -> ThreadpoolController:
+def _blas_libraries() -> "ThreadpoolController":
+    from threadpoolctl import ThreadpoolController  # 5 ms that few commands need
+
     return ThreadpoolController()  # it looks through all that is loaded

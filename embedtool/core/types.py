@@ -1,7 +1,7 @@
-"""What travels between the rooms.
+"""Types that several packages use.
 
 Shape letters, used in every docstring: n images or rows, m queries, s pixels along one side,
-d vector dimensions, k neighbours asked for, c classes.
+d vector dimensions, k neighbours wanted, c classes.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ IMPORTED = "imported"  # the architecture of vectors that another program made
 
 def unit_rows(raw: npt.NDArray[np.floating], *, first: int = 0) -> Vectors:
     """Return (n, d) rows scaled to length 1, float32 and C-contiguous, as `normalise` does."""
-    with np.errstate(over="ignore", invalid="ignore"):  # not finite in float32: told below
+    with np.errstate(over="ignore", invalid="ignore"):  # not finite in float32: raised below
         rows = np.array(raw, dtype=np.float32, order="C")
     return normalise(rows, first=first)
 

@@ -17,8 +17,8 @@ class File:
 
     row: Row
     path: Path
-    inside: bool  # stands in the reference folder
-    there: bool
+    in_reference: bool  # stands in the reference folder
+    exists: bool
     linked: bool  # reached by a symbolic link
 
     @property
@@ -49,36 +49,36 @@ def read_contents(
     folder = None
     if reference is not None:
         folder = os.path.join(os.path.abspath(os.fsencode(reference)), b"")
-    items, changed, gone, doubled, held = [], 0, 0, 0, 0
+    items, changed, missing, linked_names, referenced = [], 0, 0, 0, 0
     images = index.images_of(index.places_after(0)["id"].tolist())
     for vector in sorted(images):
         files: dict[object, File] = {}
         for row in images[vector]:
             full = os.path.join(row.root, row.path)
-            inside = folder is not None and full.startswith(folder)
-            held += inside
+            in_reference = folder is not None and full.startswith(folder)
+            referenced += in_reference
             linked = os.path.realpath(full) != full
             try:
                 status = os.stat(full)
             except OSError:
-                gone += 1
+                missing += 1
                 file = File(row, full_path(row.root, row.path), False, False, linked)
                 files[full] = file
                 continue
             if (status.st_size, status.st_mtime_ns) != (row.size, row.mtime_ns):
                 changed += 1
                 continue
-            file = File(row, full_path(row.root, row.path), inside, True, linked)
+            file = File(row, full_path(row.root, row.path), in_reference, True, linked)
             same = (status.st_dev, status.st_ino)
-            doubled += same in files
-            files[same] = min(files.get(same, file), file, key=file_order)
+            linked_names += same in files
+            files[same] = min(files.get(same, file), file, key=keep_order)
         if files:
-            items.append(Content(vector, sorted(files.values(), key=file_order)))
+            items.append(Content(vector, sorted(files.values(), key=keep_order)))
     if not images:
         raise UsageError(
             f"{index.path} holds no image. Fill it: embedtool index PHOTOS --index {index.path}"
         )
-    if reference is not None and not held:
+    if reference is not None and not referenced:
         raise UsageError(
             f"expected a folder that holds images of {index.path}, {os.fspath(reference)!r} holds "
             f"none of them. Index it too: embedtool index {os.fspath(reference)} "
@@ -89,12 +89,18 @@ def read_contents(
         notes.append(
             f"{changed} files changed since they were indexed and were left out: index them again"
         )
-    if gone:
-        notes.append(f"{gone} files are gone: their vectors alone decided")
-    if doubled:
-        notes.append(f"{doubled} names are links to a file that has another name: not counted")
+    if missing:
+        notes.append(f"{missing} files are gone: their vectors alone decided")
+    if linked_names:
+        notes.append(f"{linked_names} names are links to a file that has another name: not counted")
     return items, notes
 
 
-def file_order(file: File) -> tuple[object, ...]:
-    return (not file.inside, not file.there, file.linked, file.row.mtime_ns, os.fsencode(file.path))
+def keep_order(file: File) -> tuple[object, ...]:
+    return (
+        not file.in_reference,
+        not file.exists,
+        file.linked,
+        file.row.mtime_ns,
+        os.fsencode(file.path),
+    )

@@ -17,11 +17,14 @@ from embedtool.duplicates.files_by_content import Content, File, read_contents
 from embedtool.duplicates.picture_pairs import Pairs, PicturePairs
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
 from embedtool.duplicates.star_groups import Items, Near, star_groups
-from embedtool.search import check_similarity, nearest, open_searcher
+from embedtool.search.exact import check_similarity, nearest
+from embedtool.search.searcher import open_searcher
 from embedtool.store.reader import IndexReader
 
 NEIGHBOURS = 8  # pairs proposed for each image: a copy is among the first few
-LEAST = 0.5  # cosine below which no re-encoding, resize or crop was measured, with either network
+MIN_COSINE = (
+    0.5  # of a pair: every re-encoding, resize or crop measured has more, in either network
+)
 Test = Callable[[Pairs], npt.NDArray[np.bool_]]
 
 
@@ -38,7 +41,7 @@ def find_duplicates(
     lightly cropped, which is decided on pixels; "similar", only with min_similarity, is at least
     this near the kept one in cosine. Of an identical group only the kept file stands in a
     near-identical one, and of that only the kept one in a similar one, so an image is in at most
-    one group of a kind, and what is not kept is told once.
+    one group of a kind, and `redundant` in one group.
     Kept is what is larger in pixels, then in bytes, then older, then first by path. With a
     reference folder its images are kept, and groups are only those of an image in it and at least
     one outside. Files that changed since they were indexed are left out. Where a file is gone its
@@ -84,16 +87,16 @@ class _Search:
         self.progress = progress
         self.vectors = np.array([item.vector for item in items], np.int64)
         self.places = index.places(self.vectors.tolist())
-        inside = np.flatnonzero([item.best.inside for item in items])
-        self.anchors = inside if referenced else None
-        files = [item.best.source if item.best.there else None for item in items]
-        self.likeness = PicturePairs(files, self.cosines)
+        in_reference = np.flatnonzero([item.best.in_reference for item in items])
+        self.anchors = in_reference if referenced else None
+        files = [item.best.source if item.best.exists else None for item in items]
+        self.pictures = PicturePairs(files, self.cosines)
 
     def identical(self, item: Content) -> DuplicateGroup | None:
         """The group of one content that several files hold."""
         others = item.files[1:]
         if self.anchors is not None:
-            others = [file for file in others if not file.inside] if item.best.inside else []
+            others = [f for f in others if item.best.in_reference and not f.in_reference]
         if not others:
             return None
         return DuplicateGroup(
@@ -102,34 +105,35 @@ class _Search:
             reason=_reason(item.best, others[0], (0, 0), (0, 0)),
             paths=(item.best.path, *(file.path for file in others)),
             similarities=(1.0,) * (1 + len(others)),
-            spare=tuple(file.path for file in others if file.there),
+            redundant=tuple(file.path for file in others if file.exists),
             verified=True,
         )
 
     def near_identical(self) -> list[Items]:
         """Groups [hub, members...] of items that show one picture."""
-        pairs = self.proposed(self.places, None, LEAST)
-        likeness = self.likeness
+        pairs = self.proposed(self.places, None, MIN_COSINE)
+        pictures = self.pictures
 
         def near(hub: int, others: Items) -> npt.NDArray[np.bool_]:
-            return likeness.same(np.stack([np.full_like(others, hub), others], 1))
+            return pictures.same(np.stack([np.full_like(others, hub), others], 1))
 
-        def more(hubs: Items, alive: Items) -> Pairs:
-            return likeness.untested(self.proposed(self.places[hubs], alive, LEAST))
+        def more(hubs: Items, remaining: Items) -> Pairs:
+            proposed = self.proposed(self.places[hubs], remaining, MIN_COSINE)
+            return pictures.untested(proposed)
 
-        return self._grouped(pairs, lambda p: likeness.same(p, self.progress), near, more)
+        return self._grouped(pairs, lambda p: pictures.same(p, self.progress), near, more)
 
     def similar(self, taken: Items, least: float) -> list[Items]:
         """Groups [hub, members...] of items, less those taken, that are this near their hub."""
-        alive = np.setdiff1d(np.arange(len(self.items)), taken)
-        pairs = self.proposed(self.places[alive], alive, least)
+        remaining = np.setdiff1d(np.arange(len(self.items)), taken)
+        pairs = self.proposed(self.places[remaining], remaining, least)
         seen = set(map(tuple, pairs.tolist()))
 
         def near(hub: int, others: Items) -> npt.NDArray[np.bool_]:
             return self.cosines(np.stack([np.full_like(others, hub), others], 1)) >= least
 
         def more(hubs: Items, left: Items) -> Pairs:
-            found = self.proposed(self.places[hubs], np.intersect1d(left, alive), least)
+            found = self.proposed(self.places[hubs], np.intersect1d(left, remaining), least)
             new = [pair for pair in map(tuple, found.tolist()) if pair not in seen]
             seen.update(new)
             return np.array(new, np.int64).reshape(-1, 2)
@@ -139,10 +143,10 @@ class _Search:
     def _grouped(
         self, pairs: Pairs, test: Test, near: Near, more: Callable[[Items, Items], Pairs]
     ) -> list[Items]:
-        """Groups from pairs; hubs whose neighbours were all near ask again among what is left.
+        """Groups from pairs; hubs whose neighbours were all near are searched again.
 
-        An image with more near ones than NEIGHBOURS does not see them all at once. Its group
-        becomes one item, its hub, and there is room among the nearest for the next.
+        An image with more near ones than NEIGHBOURS does not see them all at once. The others are
+        found once its group has become one item, its hub.
         """
         links = pairs[test(pairs)]
         while True:
@@ -195,43 +199,43 @@ class _Search:
         return found
 
     def group(self, kind: str, members: Items) -> DuplicateGroup:
-        """A group [hub, members...] of items, told by files."""
+        """The group of files of [hub, members...], which are items."""
         hub, others = members[0], members[1:]
         cosines = self.cosines(np.stack([np.full_like(others, hub), others], 1))
         others = others[np.argsort(-cosines, kind="stable")]
         best = self.items[hub].best
         files = [self.items[i].best for i in others]
-        second = min(others.tolist(), key=self._order)
+        second = min(others.tolist(), key=self._keep_order)
         return DuplicateGroup(
             kind=kind,
             keep=best.path,
             reason=_reason(
                 best,
                 self.items[second].best,
-                tuple(self.likeness.sizes[hub].tolist()),
-                tuple(self.likeness.sizes[second].tolist()),
+                tuple(self.pictures.sizes[hub].tolist()),
+                tuple(self.pictures.sizes[second].tolist()),
             ),
             paths=(best.path, *(file.path for file in files)),
             similarities=(1.0, *(float(c) for c in -np.sort(-cosines))),
-            spare=tuple(f.path for f in files if f.there and kind != "similar"),
-            verified=kind == "similar" or all(map(self.likeness.read, members)),
+            redundant=tuple(f.path for f in files if f.exists and kind != "similar"),
+            verified=kind == "similar" or all(map(self.pictures.is_readable, members)),
         )
 
     def _rank(self, links: Pairs) -> Items:
         """The place of each linked item, the best to keep first; others come after them."""
         rank = np.full(len(self.items), len(self.items), np.int64)
         linked = np.unique(links)
-        self.likeness.look(linked, self.progress)
-        for place, item in enumerate(sorted(linked.tolist(), key=self._order)):
+        self.pictures.read_files(linked, self.progress)
+        for place, item in enumerate(sorted(linked.tolist(), key=self._keep_order)):
             rank[item] = place
         return rank
 
-    def _order(self, item: int) -> tuple[object, ...]:
+    def _keep_order(self, item: int) -> tuple[object, ...]:
         file = self.items[item].best
-        width, height = self.likeness.sizes[item].tolist()
+        width, height = self.pictures.sizes[item].tolist()
         return (
-            not file.inside,
-            not file.there,
+            not file.in_reference,
+            not file.exists,
             -width * height,
             -file.row.size,
             file.row.mtime_ns,
@@ -241,9 +245,9 @@ class _Search:
 
 def _reason(keep: File, other: File, size: tuple[int, ...], other_size: tuple[int, ...]) -> str:
     """What sets the kept file before the best of the others."""
-    if keep.inside and not other.inside:
+    if keep.in_reference and not other.in_reference:
         return "in the reference folder"
-    if keep.there and not other.there:
+    if keep.exists and not other.exists:
         return "the other file is gone"
     if size[0] * size[1] > other_size[0] * other_size[1]:
         return "more pixels, {}x{} over {}x{}".format(*size, *other_size)

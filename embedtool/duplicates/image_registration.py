@@ -2,12 +2,12 @@
 
 A network's cosine cannot tell: two shirts on one red cloth are nearer to each other than a photo
 is to its own small copy. So the two are laid over each other and their fine detail is compared.
-First the middle of the one is sought in the other at a few scales, then the placement is refined
-on finer and finer pictures, as Lucas and Kanade do (Baker and Matthews, "Lucas-Kanade 20 Years
+First the central patch of the one is matched in the other at a few scales, then the transform is
+refined up an image pyramid, as Lucas and Kanade do (Baker and Matthews, "Lucas-Kanade 20 Years
 On", IJCV 2004, the inverse compositional form, affine), and pairs that do not fit are dropped.
 
-A placement is a float32 (3, 3) matrix in coordinates that run from -1 to 1 over a picture; it takes
-a point of the second picture to where it lies in the first.
+A transform is an affine float32 (3, 3) matrix in coordinates that run from -1 to 1 over a picture;
+it takes a point of the second picture to where it lies in the first.
 """
 
 from collections.abc import Sequence
@@ -21,21 +21,22 @@ from numpy.lib.stride_tricks import sliding_window_view
 from embedtool.core.types import Pixels
 
 Grey = npt.NDArray[np.floating]  # (n, s, s) or (n, p), float32
-Placements = npt.NDArray[np.floating]  # (n, 3, 3), float32
-DECODED = 256  # asked of decode_image: averaged down from here, all formats look alike
-FINE, SMALL, TINT = 128, 32, 16  # sides of the pictures compared: detail, placement, colour
+Transforms = npt.NDArray[np.floating]  # (n, 3, 3), float32
+DECODED_SIDE = 256  # asked of decode_image: averaged down from here, all formats look alike
+FINE_SIDE, COARSE_SIDE, COLOUR_SIDE = 128, 32, 16  # of the pictures for detail, patches, colour
 SCALES = (1, 0.95, 0.9, 0.85, 0.8)  # a crop of 10 % a side leaves 0.8
-PATCH = 20  # the middle of the small picture: it lies inside the other whatever was cropped
-STEPS = ((32, 4), (64, 3), (128, 4))  # (side, refinements): each side starts within a pixel
-PLACED = 0.65  # correlation of the patch: two in a thousand lightly cropped copies have less
-PROMISING = 0.65  # correlation at one side below which the next one is not tried
-SAME = 0.84  # of fine detail at the last side: README has what lies on either side of it
-SAME_TINT = 0.9  # of colour: the same shirt in red and in blue is not the same picture
-OVERLAP = 0.5  # the least share of either picture that the other one shows
-DETAIL = 5  # smoothings that leave the shading only
-PANEL = 16  # columns: OpenBLAS shares products over 2**18 among threads, which for ones so small
-# is a loss, and on a machine that has other work a wait of seconds
-FLAT = 0.5  # grey levels; a picture that varies less has no detail to compare
+PATCH_SIDE = 20  # the middle of the coarse picture: it lies inside the other whatever was cropped
+PYRAMID = ((32, 4), (64, 3), (128, 4))  # (side, steps) of each level, which starts within a pixel
+MIN_PATCH_CORRELATION = 0.65  # two in a thousand lightly cropped copies have less
+MIN_LEVEL_CORRELATION = 0.65  # below it the next level is not tried
+MIN_DETAIL_CORRELATION = 0.84  # at the last level: README has what lies on either side of it
+MIN_COLOUR_CORRELATION = 0.9  # the same shirt in red and in blue is not the same picture
+MIN_OVERLAP = 0.5  # the least share of either picture that the other one shows
+SHADING_BLURS = 5  # smoothings that leave the shading only
+# OpenBLAS shares products over 2**18 among threads, which for ones so small is a loss, and on a
+# machine that has other work a wait of seconds.
+PANEL_COLUMNS = 16
+MIN_CONTRAST = 0.5  # grey levels; a picture that varies less has no detail to compare
 
 
 @dataclass(frozen=True)
@@ -43,112 +44,115 @@ class ReducedImage:
     """One image, small: grey (128, 128) and colour (16, 16, 3), both uint8."""
 
     grey: npt.NDArray[np.uint8]
-    tint: npt.NDArray[np.uint8]
+    colour: npt.NDArray[np.uint8]
 
 
 def reduce_image(pixels: Pixels) -> ReducedImage:
-    """Make a portrait from the pixels (256, 256, 3) that `decode_image` gives."""
+    """Reduce the pixels (256, 256, 3) that `decode_image` gives."""
     channels = np.moveaxis(pixels, 2, 0).astype(np.float32)
-    fine = _reduced(channels, FINE)
-    return ReducedImage(_bytes(fine.mean(0)), _bytes(np.moveaxis(_reduced(fine, TINT), 0, 2)))
+    fine = _downsample(channels, FINE_SIDE)
+    colour = np.moveaxis(_downsample(fine, COLOUR_SIDE), 0, 2)
+    return ReducedImage(_bytes(fine.mean(0)), _bytes(colour))
 
 
-def small(one: ReducedImage) -> npt.NDArray[np.uint8]:
-    """The grey picture (32, 32) that `place` works on."""
-    return _bytes(_reduced(one.grey.astype(np.float32), SMALL))
+def coarse_image(one: ReducedImage) -> npt.NDArray[np.uint8]:
+    """Return the grey picture (32, 32) whose patches are matched."""
+    return _bytes(_downsample(one.grey.astype(np.float32), COARSE_SIDE))
 
 
-def patches(smalls: npt.NDArray[np.uint8]) -> Grey:
+def centre_patches(coarse: npt.NDArray[np.uint8]) -> Grey:
     """The detail in the middle of pictures (n, 32, 32) at every scale, as unit rows (n, 5, 400)."""
-    grey = smalls.astype(np.float32)
-    found = np.empty((len(grey), len(SCALES), PATCH * PATCH), np.float32)
+    grey = coarse.astype(np.float32)
+    found = np.empty((len(grey), len(SCALES), PATCH_SIDE * PATCH_SIDE), np.float32)
     for number, scale in enumerate(SCALES):
-        side = round(SMALL * scale)
-        rows = slice((side - PATCH) // 2, (side - PATCH) // 2 + PATCH)
-        sharp = _blur(side, 1) @ _reducer(SMALL, side)
-        soft = _blur(side, DETAIL) @ sharp
+        side = round(COARSE_SIDE * scale)
+        rows = slice((side - PATCH_SIDE) // 2, (side - PATCH_SIDE) // 2 + PATCH_SIDE)
+        sharp = _blur_matrix(side, 1) @ _resize_matrix(COARSE_SIDE, side)
+        soft = _blur_matrix(side, SHADING_BLURS) @ sharp
         detail = (sharp[rows] @ grey @ sharp[rows].T) - (soft[rows] @ grey @ soft[rows].T)
         flat = detail.reshape(len(grey), -1)
         flat = flat - flat.mean(1, keepdims=True)
         lengths = np.linalg.norm(flat, axis=1, keepdims=True)
-        found[:, number] = flat / np.maximum(lengths, PATCH * FLAT)
+        found[:, number] = flat / np.maximum(lengths, PATCH_SIDE * MIN_CONTRAST)
     return found
 
 
-def place(first: npt.NDArray[np.uint8], others: Grey) -> tuple[Grey, Placements]:
-    """Seek others, the `patches` (n, 5, 400) of n pictures, in the picture first (32, 32).
+def match_patches(first: npt.NDArray[np.uint8], others: Grey) -> tuple[Grey, Transforms]:
+    """Match the `centre_patches` (n, 5, 400) of n pictures in the picture first (32, 32).
 
-    Returns the best correlations (n,) and where they were found, placements (n, 3, 3).
+    Returns the highest correlations (n,) and where they were found, transforms (n, 3, 3).
     """
-    n = len(others)
+    n, size = len(others), PATCH_SIDE * PATCH_SIDE
     detail = _detail(first[None].astype(np.float32))[0]
-    windows = sliding_window_view(detail, (PATCH, PATCH)).reshape(-1, PATCH * PATCH)
+    windows = sliding_window_view(detail, (PATCH_SIDE, PATCH_SIDE)).reshape(-1, size)
     # The patches have mean 0, so only the spread of a window needs its mean.
-    squares = np.einsum("wp,wp->w", windows, windows) - PATCH * PATCH * windows.mean(1) ** 2
-    spread = np.sqrt(np.maximum(squares, (PATCH * FLAT) ** 2))
-    halves = np.array_split(windows, 2)  # see PANEL
+    squares = np.einsum("wp,wp->w", windows, windows) - size * windows.mean(1) ** 2
+    spread = np.sqrt(np.maximum(squares, (PATCH_SIDE * MIN_CONTRAST) ** 2))
+    halves = np.array_split(windows, 2)  # see PANEL_COLUMNS
     found = np.concatenate([others @ half.T for half in halves], 2) / spread
     found = found.reshape(n, -1)
     where = found.argmax(1)
     number, window = np.divmod(where, len(windows))
-    sides = np.array([round(SMALL * scale) for scale in SCALES])[number]
-    across = SMALL - PATCH + 1
-    offsets = np.stack([window % across, window // across], 1) - ((sides - PATCH) // 2)[:, None]
-    placements = np.zeros((n, 3, 3), np.float32)
-    placements[:, 0, 0] = placements[:, 1, 1] = sides / SMALL
-    placements[:, :2, 2] = (sides[:, None] + 2 * offsets) / SMALL - 1
-    placements[:, 2, 2] = 1
-    return found[np.arange(n), where], placements
+    sides = np.array([round(COARSE_SIDE * scale) for scale in SCALES])[number]
+    across = COARSE_SIDE - PATCH_SIDE + 1
+    corners = np.stack([window % across, window // across], 1)
+    offsets = corners - ((sides - PATCH_SIDE) // 2)[:, None]
+    transforms = np.zeros((n, 3, 3), np.float32)
+    transforms[:, 0, 0] = transforms[:, 1, 1] = sides / COARSE_SIDE
+    transforms[:, :2, 2] = (sides[:, None] + 2 * offsets) / COARSE_SIDE - 1
+    transforms[:, 2, 2] = 1
+    return found[np.arange(n), where], transforms
 
 
 def same_picture(
-    first: Sequence[ReducedImage], second: Sequence[ReducedImage], placements: Placements
+    first: Sequence[ReducedImage], second: Sequence[ReducedImage], transforms: Transforms
 ) -> npt.NDArray[np.bool_]:
-    """Whether each second picture is the first, from where `place` put it; (n,) bool."""
+    """Whether each second picture is the first, starting from these transforms; (n,) bool."""
     one, two = (np.stack([p.grey for p in side]).astype(np.float32) for side in (first, second))
     left = np.arange(len(one))
-    placements = placements.copy()
-    for side, times in STEPS:
+    transforms = transforms.copy()
+    for side, times in PYRAMID:
         if not left.size:
             break
-        a, b = _reduced(one[left], side), _reduced(two[left], side)
-        placements[left] = _refined(a, b, placements[left], times)
-        correlation, overlap = _correlation(_detail(a), _detail(b), placements[left])
-        needed = SAME if side == FINE else PROMISING
-        left = left[(correlation >= needed) & (overlap >= OVERLAP)]
+        a, b = _downsample(one[left], side), _downsample(two[left], side)
+        transforms[left] = _refine(a, b, transforms[left], times)
+        correlation, overlap = _correlation(_detail(a), _detail(b), transforms[left])
+        needed = MIN_DETAIL_CORRELATION if side == FINE_SIDE else MIN_LEVEL_CORRELATION
+        left = left[(correlation >= needed) & (overlap >= MIN_OVERLAP)]
     same = np.zeros(len(one), np.bool_)
     if left.size:
-        same[left] = _tint_agrees(first, second, placements, left)
+        same[left] = _colours_agree(first, second, transforms, left)
     return same
 
 
-def _tint_agrees(
+def _colours_agree(
     first: Sequence[ReducedImage],
     second: Sequence[ReducedImage],
-    placements: Placements,
+    transforms: Transforms,
     left: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.bool_]:
     """Whether the colours agree, brightness and contrast apart: all channels as one signal."""
     a, b = (
-        np.moveaxis(np.stack([side[i].tint for i in left]).astype(np.float32), 3, 1)
+        np.moveaxis(np.stack([side[i].colour for i in left]).astype(np.float32), 3, 1)
         for side in (first, second)
     )
     n = len(left)
-    matrices = np.repeat(placements[left], 3, 0)
-    warped, inside = _warp(a.reshape(3 * n, TINT, TINT), matrices)
+    matrices = np.repeat(transforms[left], 3, 0)
+    warped, inside = _warp(a.reshape(3 * n, COLOUR_SIDE, COLOUR_SIDE), matrices)
     mask = inside.reshape(n, -1)
-    ours = _standard(warped.reshape(n, -1), mask)
-    theirs = _standard(b.reshape(n, -1), mask)
-    agreement: npt.NDArray[np.bool_] = (ours * theirs).sum(1) >= SAME_TINT * mask.sum(1)
+    ours = _standardise(warped.reshape(n, -1), mask)
+    theirs = _standardise(b.reshape(n, -1), mask)
+    needed = MIN_COLOUR_CORRELATION * mask.sum(1)
+    agreement: npt.NDArray[np.bool_] = (ours * theirs).sum(1) >= needed
     return agreement
 
 
-def _refined(first: Grey, second: Grey, placements: Placements, times: int) -> Placements:
+def _refine(first: Grey, second: Grey, transforms: Transforms, times: int) -> Transforms:
     """Gauss-Newton steps that lay second (n, s, s) over first better and better."""
     n, side, _ = first.shape
     first, second = _blurred(first, 1), _blurred(second, 1)
     x, y = _grid(side)
-    spread = np.maximum(second.reshape(n, -1).std(1), FLAT)[:, None, None]
+    spread = np.maximum(second.reshape(n, -1).std(1), MIN_CONTRAST)[:, None, None]
     down, right = (
         (slope / spread).reshape(n, -1) for slope in np.gradient(second, 2 / side, axis=(1, 2))
     )
@@ -158,34 +162,34 @@ def _refined(first: Grey, second: Grey, placements: Placements, times: int) -> P
     curvature += damping[:, None, None] * np.eye(6, dtype=np.float32)
     flat = second.reshape(n, -1)
     for _ in range(times):
-        warped, inside = _warp(first, placements)
-        error = _standard(warped, inside) - _standard(flat, inside)
+        warped, inside = _warp(first, transforms)
+        error = _standardise(warped, inside) - _standardise(flat, inside)
         step = np.linalg.solve(curvature, np.einsum("nip,np->ni", slopes, error)[..., None])
         change = np.zeros((n, 3, 3), np.float32)
         change[:, :2] = step.reshape(n, 2, 3)
         change += np.eye(3, dtype=np.float32)
         # A step that folds the picture is not taken.
         change[np.abs(np.linalg.det(change)) < 0.1] = np.eye(3)
-        placements = placements @ np.linalg.inv(change)
-    return placements
+        transforms = transforms @ np.linalg.inv(change)
+    return transforms
 
 
-def _correlation(first: Grey, second: Grey, placements: Placements) -> tuple[Grey, Grey]:
+def _correlation(first: Grey, second: Grey, transforms: Transforms) -> tuple[Grey, Grey]:
     """The correlation (n,) where the pictures overlap, and the lesser share (n,) that does."""
     n = len(first)
-    warped, inside = _warp(first, placements)
-    ours, theirs = _standard(warped, inside), _standard(second.reshape(n, -1), inside)
+    warped, inside = _warp(first, transforms)
+    ours, theirs = _standardise(warped, inside), _standardise(second.reshape(n, -1), inside)
     share = inside.mean(1)
-    of_first = share * np.abs(np.linalg.det(placements[:, :2, :2]))
+    of_first = share * np.abs(np.linalg.det(transforms[:, :2, :2]))
     correlation = (ours * theirs).sum(1) / np.maximum(inside.sum(1), 1)
     return correlation, np.minimum(share, of_first)
 
 
-def _warp(images: Grey, placements: Placements) -> tuple[Grey, npt.NDArray[np.bool_]]:
-    """Images (n, s, s) read bilinearly at the placed grid: values and whether inside (n, s * s)."""
+def _warp(images: Grey, transforms: Transforms) -> tuple[Grey, npt.NDArray[np.bool_]]:
+    """Images (n, s, s) read bilinearly at the transformed grid: values and mask (n, s * s)."""
     n, side, _ = images.shape
     points = np.stack([*_grid(side), np.ones(side * side, np.float32)])
-    u, v = np.moveaxis((placements[:, :2] @ points + 1) * (side / 2) - 0.5, 1, 0)
+    u, v = np.moveaxis((transforms[:, :2] @ points + 1) * (side / 2) - 0.5, 1, 0)
     inside = (u >= -0.5) & (u <= side - 0.5) & (v >= -0.5) & (v <= side - 0.5)
     u, v = u.clip(0, side - 1.001), v.clip(0, side - 1.001)
     left, top = u.astype(np.int32), v.astype(np.int32)
@@ -197,15 +201,15 @@ def _warp(images: Grey, placements: Placements) -> tuple[Grey, npt.NDArray[np.bo
     return above * (1 - v) + below * v, inside
 
 
-def _standard(values: Grey, mask: npt.NDArray[np.bool_]) -> Grey:
+def _standardise(values: Grey, mask: npt.NDArray[np.bool_]) -> Grey:
     """Values (n, p) shifted and scaled to mean 0 and spread 1 where mask (n, p) is set, else 0.
 
-    A picture that varies less than FLAT becomes near 0, and so correlates with nothing.
+    A picture that varies less than MIN_CONTRAST becomes near 0, and so correlates with nothing.
     """
     count = np.maximum(mask.sum(1, keepdims=True), 1)
     centred = (values - (values * mask).sum(1, keepdims=True) / count) * mask
     spread = np.sqrt((centred * centred).sum(1, keepdims=True) / count)
-    scaled: Grey = (centred / np.maximum(spread, FLAT)).astype(np.float32)
+    scaled: Grey = (centred / np.maximum(spread, MIN_CONTRAST)).astype(np.float32)
     return scaled
 
 
@@ -218,23 +222,23 @@ def _grid(side: int) -> tuple[Grey, Grey]:
 def _detail(images: Grey) -> Grey:
     """What lies between noise and shading: a difference of two blurs, (n, s, s)."""
     fine = _blurred(images, 1)
-    return fine - _blurred(fine, DETAIL)
+    return fine - _blurred(fine, SHADING_BLURS)
 
 
 def _blurred(images: Grey, times: int) -> Grey:
     """Images (n, s, s) smoothed along both axes."""
-    blur = _blur(images.shape[-1], times)
-    return _columns(blur, _columns(blur, images).transpose(0, 2, 1)).transpose(0, 2, 1)
+    blur = _blur_matrix(images.shape[-1], times)
+    return _multiply(blur, _multiply(blur, images).transpose(0, 2, 1)).transpose(0, 2, 1)
 
 
-def _columns(matrix: Grey, images: Grey) -> Grey:
+def _multiply(matrix: Grey, images: Grey) -> Grey:
     """matrix (s, s) @ images (n, s, s), a panel of columns at a time."""
     n, side, _ = images.shape
-    panels = images.reshape(n, side, -1, PANEL).transpose(0, 2, 1, 3)
+    panels = images.reshape(n, side, -1, PANEL_COLUMNS).transpose(0, 2, 1, 3)
     return (matrix @ panels).transpose(0, 2, 1, 3).reshape(n, side, side)
 
 
-def _reduced(images: Grey, side: int) -> Grey:
+def _downsample(images: Grey, side: int) -> Grey:
     """Images (..., s, s) halved, by averages of 2 x 2, down to (..., side, side)."""
     while images.shape[-1] > side:
         rows = images[..., ::2, :] + images[..., 1::2, :]
@@ -243,7 +247,7 @@ def _reduced(images: Grey, side: int) -> Grey:
 
 
 @cache
-def _blur(side: int, times: int) -> Grey:
+def _blur_matrix(side: int, times: int) -> Grey:
     """The matrix (side, side) that smooths by (1, 2, 1) / 4, edges repeated, `times` times."""
     once = (2 * np.eye(side) + np.eye(side, k=1) + np.eye(side, k=-1)) / 4
     once[0, 0] = once[-1, -1] = 0.75
@@ -252,7 +256,7 @@ def _blur(side: int, times: int) -> Grey:
 
 
 @cache
-def _reducer(old: int, new: int) -> Grey:
+def _resize_matrix(old: int, new: int) -> Grey:
     """The matrix (new, old) that averages old pixels down to new ones, whatever the ratio."""
     edges = np.arange(new + 1) * (old / new)
     pixels = np.arange(old)

@@ -14,7 +14,7 @@ class DuplicateGroup:
     reason: str  # why this one
     paths: tuple[Path, ...]  # the kept one first, then by descending similarity to it
     similarities: tuple[float, ...]  # of each to the kept one, cosine
-    spare: tuple[Path, ...]  # those that a move takes away: never the kept one, none of "similar"
+    redundant: tuple[Path, ...]  # those to move away: never `keep`, none of "similar"
     verified: bool  # False where pixels could not be compared, since a file is gone
 
     @property

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.core.connected_components import connected_components
+
 Items = npt.NDArray[np.int64]
 Near = Callable[[int, Items], npt.NDArray[np.bool_]]  # one item, others (n,) -> which are near it
 
@@ -23,8 +25,8 @@ def star_groups(
     if anchors is not None:
         fixed[anchors] = True
     groups = []
-    for chain in _chains(links, len(rank)):
-        left = chain[np.argsort(rank[chain])]
+    for component in _components(links, len(rank)):
+        left = component[np.argsort(rank[component])]
         hubs = left[fixed[left]] if anchors is not None else left
         left = left[~fixed[left]]
         taken: set[int] = set()
@@ -42,21 +44,10 @@ def star_groups(
     return groups
 
 
-def _chains(links: Items, count: int) -> list[Items]:
-    """The items (m,) of each connected part that has a link, by its least item."""
-    above = np.arange(count)
-
-    def top(item: int) -> int:
-        while above[item] != item:
-            above[item] = above[above[item]]
-            item = int(above[item])
-        return item
-
-    for one, other in links.tolist():
-        one, other = top(one), top(other)
-        above[max(one, other)] = min(one, other)
+def _components(links: Items, count: int) -> list[Items]:
+    """Return the items (m,) of each component that has a link, by its least item."""
     items = np.unique(links)
-    tops = np.array([top(item) for item in items.tolist()], np.int64)
-    grouped = np.argsort(tops, kind="stable")
-    cuts = np.flatnonzero(np.diff(tops[grouped])) + 1
-    return np.split(items[grouped], cuts) if items.size else []
+    components = connected_components(links, count)[items]
+    order = np.argsort(components, kind="stable")
+    cuts = np.flatnonzero(np.diff(components[order])) + 1
+    return np.split(items[order], cuts) if items.size else []

@@ -10,10 +10,10 @@ from embedtool.core.types import Progress
 from embedtool.models.imagenet_head import Head, class_names
 from embedtool.store.reader import IndexReader
 
-WAYS = ("label", "imagenet")
+NAME_SOURCES = ("label", "imagenet")
 MOST_CLASSES = 2  # in a name
-LEAST = 1e-30  # a probability that float32 has rounded to 0 has a logarithm all the same
-TELLING = 0.5  # of what the first class of a name tells, what a second one must
+LEAST_PROBABILITY = 1e-30  # float32 rounds some to 0, which has no logarithm
+SECOND_CLASS_SHARE = 0.5  # of the divergence of the first class, what a second one needs
 Labels = npt.NDArray[np.int32]  # (n,), of each vector by id, -1 for noise
 
 
@@ -26,10 +26,10 @@ def names_by_label(own: Sequence[Sequence[str]], labels: Labels, count: int) -> 
             tallies[label].update(words)
     names = []
     for tally in tallies:
-        told = tally.most_common(2)
-        words = [word for word, _ in told]
-        names.append(words[0] if told[0][1] * 2 >= tally.total() else " and ".join(words))
-    return _apart(names)
+        frequent = tally.most_common(2)
+        words = [word for word, _ in frequent]
+        names.append(words[0] if frequent[0][1] * 2 >= tally.total() else " and ".join(words))
+    return _numbered(names)
 
 
 def names_by_class(
@@ -37,33 +37,34 @@ def names_by_class(
 ) -> tuple[str, ...]:
     """The classes that are over-represented in each cluster.
 
-    With the mean probability p of a class in the cluster and q in the whole index, a class tells
-    p log(p / q): its part of the divergence of the cluster from the index (Kullback and Leibler, On
-    Information and Sufficiency, 1951), high where it is both frequent here and rarer elsewhere.
+    With the mean probability p of a class in the cluster and q in the whole index, its part of the
+    divergence of the cluster from the index is p log(p / q) (Kullback and Leibler, On Information
+    and Sufficiency, 1951): high where the class is both frequent here and rarer elsewhere.
     """
     classes = class_names()
     sums, sizes = np.zeros((count, len(classes))), np.bincount(labels + 1, minlength=count + 1)[1:]
     whole = np.zeros(len(classes))
     done = 0
     for ids, rows in index.blocks_at(index.places_after(0)):
-        likely = head.probabilities(rows)
+        probabilities = head.probabilities(rows)
         own = labels[done : done + len(ids)]
-        np.add.at(sums, own[own >= 0], likely[own >= 0])
-        whole += likely.sum(0, dtype=np.float64)
+        np.add.at(sums, own[own >= 0], probabilities[own >= 0])
+        whole += probabilities.sum(0, dtype=np.float64)
         done += len(ids)
         if progress:
             progress(done, len(labels), 0, "naming clusters")
     names = []
     for p, size in zip(sums / sizes[:, None], sizes.tolist(), strict=True):
         q = whole / done if size < done else 1 / len(classes)  # all in one: nothing to stand out of
-        told = p * np.log(np.maximum(p, LEAST) / np.maximum(q, LEAST))
-        best = np.argsort(-told)[:MOST_CLASSES]
-        names.append(", ".join(classes[c] for c in best if told[c] >= TELLING * told[best[0]]))
-    return _apart(names)
+        divergence = p * np.log(np.maximum(p, LEAST_PROBABILITY) / np.maximum(q, LEAST_PROBABILITY))
+        best = np.argsort(-divergence)[:MOST_CLASSES]
+        least = SECOND_CLASS_SHARE * divergence[best[0]]
+        names.append(", ".join(classes[c] for c in best if divergence[c] >= least))
+    return _numbered(names)
 
 
-def _apart(names: Sequence[str]) -> tuple[str, ...]:
-    """The same, no two alike."""
+def _numbered(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, with a number after those that came before."""
     taken: Counter[str] = Counter()
     found = []
     for name in names:

@@ -16,8 +16,8 @@ from embedtool.core.paths import folder_label, full_path
 from embedtool.core.tables import write_table
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import UsageError
-from embedtool.explore.cluster_names import WAYS, names_by_class, names_by_label
-from embedtool.explore.hdbscan_cut import Clustering, cluster, nothing, one
+from embedtool.explore.cluster_names import NAME_SOURCES, names_by_class, names_by_label
+from embedtool.explore.hdbscan_cut import Clustering, all_noise, cluster, one_cluster
 from embedtool.explore.neighbour_graph import Graph, neighbour_graph
 from embedtool.explore.results import Cluster, ClusterReport, Member
 from embedtool.explore.umap_layout import principal_coordinates, umap_layout
@@ -28,7 +28,7 @@ from embedtool.store.writer import Writer
 
 LAYOUT = "layout"
 DIMENSIONS = 10
-FEWEST = 10  # images, below which nothing is laid out and all are noise
+MIN_IMAGES = 10  # with fewer, all images are noise
 SHOWN = 8  # representatives, borderline members and outliers of a cluster
 Images = dict[int, list[tuple[Path, str]]]  # by vector: where they stand, and their labels
 
@@ -52,8 +52,10 @@ def cluster_index(
     """
     if not 0 < detail < np.inf:
         raise UsageError(f"expected a detail above 0, 1 being the automatic choice; got {detail}")
-    if name_by not in (None, *WAYS):
-        raise UsageError(f"expected to name clusters by {' or '.join(WAYS)}, received {name_by!r}")
+    if name_by not in (None, *NAME_SOURCES):
+        raise UsageError(
+            f"expected to name clusters by {' or '.join(NAME_SOURCES)}, received {name_by!r}"
+        )
     with Writer(index) as writer:
         head = imagenet_head(writer.recipe) if name_by == "imagenet" else None
         graph = neighbour_graph(writer, progress=progress)
@@ -77,17 +79,17 @@ def _clustering(
     writer: Writer, graph: Graph, detail: float, seed: int, progress: Progress | None
 ) -> Clustering:
     places = writer.places_after(0)
-    if len(places) < FEWEST:
-        return nothing(len(places))
+    if len(places) < MIN_IMAGES:
+        return all_noise(len(places))
 
     def blocks() -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
         return writer.blocks_at(places)
 
     if not graph.centre.any():  # nothing lies beyond it
-        return one(len(places))
+        return one_cluster(len(places))
     fingerprint = f"{writer.fingerprint} {seed}"
-    kept = open_arrays(writer.path, LAYOUT, fingerprint)
-    if kept is None or not np.array_equal(kept[1]["ids"], graph.ids):
+    saved = open_arrays(writer.path, LAYOUT, fingerprint)
+    if saved is None or not np.array_equal(saved[1]["ids"], graph.ids):
         start = principal_coordinates(blocks, len(places), min(DIMENSIONS, writer.dim))
         layout = umap_layout(
             graph.indices,
@@ -107,7 +109,7 @@ def _clustering(
             layout=layout,
         )
     else:
-        layout = kept[1]["layout"]
+        layout = saved[1]["layout"]
     return cluster(layout, graph.indices, detail=detail)
 
 
@@ -202,8 +204,10 @@ def _to_centres(
 
 
 def _notes(vectors: int, clusters: int) -> tuple[str, ...]:
-    if vectors < FEWEST:
-        return (f"{vectors} different images are too few to cluster: at least {FEWEST} are needed",)
+    if vectors < MIN_IMAGES:
+        return (
+            f"{vectors} different images are too few to cluster: at least {MIN_IMAGES} are needed",
+        )
     if not clusters:
         return ("no groups stand apart here: all images are noise",)
     return ()

@@ -5,8 +5,8 @@ Density-Based Clustering Based on Hierarchical Density Estimates, PAKDD 2013.
 
 The choice, among sizes, is the finest whose modularity on the graph is at least NEAR_BEST of the
 best one's. Where excess of mass puts more than half of all points into one cluster, as it does with
-a few far heaps beside, the size is tried again with that forbidden. Modularity is low for the two
-or three heaps that a coarse cut collapses into, and for crumbs; near its best it prefers to join
+a few far groups beside, the size is tried again with that forbidden. Modularity is low for the two
+or three clusters that a coarse cut collapses into, and for crumbs; near its best it prefers to join
 small groups (Fortunato, Barthelemy: Resolution Limit in Community Detection, PNAS 104, 2007), so
 the finest is taken.
 """
@@ -15,18 +15,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from hdbscan import HDBSCAN
-from hdbscan.hdbscan_ import _tree_to_labels  # cuts a tree that is at hand, for another size
-from scipy.spatial import cKDTree
 
-Layout = npt.NDArray[np.float32]  # (n, dimensions), where near is alike
+Layout = npt.NDArray[np.float32]  # (n, dimensions), where similar points are near
 Labels = npt.NDArray[np.int32]  # (n,), -1 for noise
 MIN_SAMPLES = 5
 SIZES = (5, 10, 15, 20, 30, 45, 60, 90, 130, 200, 300, 450, 700, 1000, 1500)
-FEWEST = 60  # clusters that a size must have room for, so that a few large ones are no answer
+MIN_CLUSTERS = 60  # clusters that a size must have room for, so that a few large ones are no answer
 NEAR_BEST = 0.9
-EDGES = 15  # neighbours of each point that modularity looks at: fewer than most groups have
-VOTES = 15  # clustered neighbours that say where noise belongs
+MODULARITY_NEIGHBOURS = 15  # of each point: fewer than most groups have
+VOTING_NEIGHBOURS = 15  # clustered ones, which decide where a noise point belongs
 
 
 @dataclass(frozen=True)
@@ -49,20 +46,22 @@ def cluster(layout: Layout, indices: npt.NDArray[np.int32], *, detail: float = 1
     """
     n = len(layout)
     if n < 2 * MIN_SAMPLES:
-        return nothing(n)
+        return all_noise(n)
+    from hdbscan import HDBSCAN  # imports scikit-learn, which sets variables of the environment
+
     points = layout.astype(np.float64)
     tree = HDBSCAN(min_samples=MIN_SAMPLES, core_dist_n_jobs=1).fit(points)
     hierarchy = tree.single_linkage_tree_.to_numpy()
-    edges = indices[:, :EDGES]
+    edges = indices[:, :MODULARITY_NEIGHBOURS]
     cuts = []
     for size in SIZES:
-        if size <= max(SIZES[0], n // FEWEST):
+        if size <= max(SIZES[0], n // MIN_CLUSTERS):
             cuts.append((0, _cut(points, hierarchy, edges, size, 0)))
             if (cuts[-1][1].labels == 0).sum() > n // 2:  # the largest
                 cuts.append((n // 2, _cut(points, hierarchy, edges, size, n // 2)))
     best = max(cut.modularity for _, cut in cuts)
     if best <= 0:
-        return nothing(n)
+        return all_noise(n)
     near = [(most, cut) for most, cut in cuts if cut.modularity >= NEAR_BEST * best]
     most, chosen = max(near, key=lambda each: (len(each[1].stabilities), each[1].modularity))
     if detail != 1:
@@ -71,16 +70,16 @@ def cluster(layout: Layout, indices: npt.NDArray[np.int32], *, detail: float = 1
     return chosen
 
 
-def nothing(n: int) -> Clustering:
+def all_noise(n: int) -> Clustering:
     """n points that are all noise."""
-    none = np.full(n, -1, np.int32)
-    return Clustering(none, none, np.zeros(n, np.float32), np.empty(0), 0, 0.0)
+    noise = np.full(n, -1, np.int32)
+    return Clustering(noise, noise, np.zeros(n, np.float32), np.empty(0), 0, 0.0)
 
 
-def one(n: int) -> Clustering:
+def one_cluster(n: int) -> Clustering:
     """n points in one place."""
-    all_ = np.zeros(n, np.int32)
-    return Clustering(all_, all_, np.ones(n, np.float32), np.zeros(1), n, 0.0)
+    first = np.zeros(n, np.int32)
+    return Clustering(first, first, np.ones(n, np.float32), np.zeros(1), n, 0.0)
 
 
 def _cut(
@@ -91,6 +90,8 @@ def _cut(
     most: int,
 ) -> Clustering:
     """The clusters of one size, by excess of mass; none of more points than `most`, unless 0."""
+    from hdbscan.hdbscan_ import _tree_to_labels  # cuts a hierarchy again, for another size
+
     labels, strengths, stabilities, *_ = _tree_to_labels(
         points, hierarchy, size, max_cluster_size=most
     )
@@ -98,7 +99,7 @@ def _cut(
     rank = np.empty(len(order) + 1, np.int32)
     rank[order], rank[-1] = np.arange(len(order)), -1
     ordered = rank[labels]
-    nearest, votes = attach(points, ordered)
+    nearest, votes = assign_noise(points, ordered)
     return Clustering(
         labels=ordered,
         nearest=nearest,
@@ -109,15 +110,18 @@ def _cut(
     )
 
 
-def attach(
+def assign_noise(
     points: npt.NDArray[np.float64], labels: Labels
 ) -> tuple[Labels, npt.NDArray[np.float64]]:
-    """For each point (n, dimensions) the cluster most of its VOTES nearest clustered ones are in,
-    and their share; a clustered one is in its own. -1 and 0 where there are no clusters."""
+    """Return the cluster (n,) of each point (n, dimensions), and of noise the one that most of its
+    nearest clustered neighbours are in, and their share (n,), 1 for a clustered point. -1 and 0
+    where there are no clusters."""
     nearest, votes = labels.copy(), (labels >= 0).astype(np.float64)
     inside, noise = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
     if inside.size and noise.size:
-        count = min(VOTES, inside.size)
+        from scipy.spatial import cKDTree
+
+        count = min(VOTING_NEIGHBOURS, inside.size)
         _, found = cKDTree(points[inside]).query(points[noise], count, workers=-1)
         tally = np.zeros((noise.size, labels.max() + 1), np.int32)
         near = labels[inside[found.reshape(noise.size, count)]]

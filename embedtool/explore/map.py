@@ -13,9 +13,10 @@ from embedtool.core.paths import folder_label, full_path
 from embedtool.core.tables import write_table
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import UsageError
-from embedtool.explore.map_file import Map, SavedMap, read_map, save_map
-from embedtool.explore.map_placement import place_new
+from embedtool.explore.map_file import SavedMap, read_map, save_map
+from embedtool.explore.map_placement import place_new_images
 from embedtool.explore.neighbour_graph import neighbour_graph
+from embedtool.explore.results import Map
 from embedtool.explore.umap_layout import principal_coordinates, umap_layout
 from embedtool.store.cluster_labels import read_clusters
 from embedtool.store.reader import IndexReader
@@ -23,7 +24,7 @@ from embedtool.store.writer import Writer
 
 NEIGHBOURS = 30  # or all that the graph has. Held-back clothing photos land nearest to their own
 # class 0.901 times as often as by their full vectors; with 15 0.885
-FEWEST = 5  # vectors; fewer stand by their principal coordinates
+MIN_VECTORS = 5  # with fewer, their principal coordinates are the map
 
 
 def map_index(
@@ -31,15 +32,15 @@ def map_index(
     *,
     neighbours: int | None = None,
     seed: int | None = None,
-    anew: bool = False,
+    rebuild: bool = False,
     progress: Progress | None = None,
 ) -> Map:
-    """All images of an index on a plane: UMAP on its neighbour graph, laid out once and kept.
+    """Return the map of an index: UMAP on its neighbour graph, laid out once and saved.
 
-    Images that came since are placed on the kept map, each by itself, and nothing else on it moves.
-    It is laid out again with `anew`, with other neighbours or another seed than it has, when it is
-    damaged, and when more images were placed than laid out, which a note says.
-    neighbours: of UMAP, at least 2, [default: those of the kept map, or 30]; seed: [0].
+    New images are placed on the saved map one by one, and nothing else on it moves. All are laid
+    out again with `rebuild`, with other neighbours or another seed than the saved map has, when it
+    is damaged, and when more images were placed than laid out, which a note says.
+    neighbours: of UMAP, at least 2, [default: those of the saved map, or 30]; seed: [0].
     Raises UsageError (neighbours below 2, no image), IndexLocked where the map must change and
     another process writes.
     """
@@ -52,11 +53,11 @@ def map_index(
                 f"{opened.path} holds no image. Fill it: embedtool index PHOTOS --index "
                 f"{opened.path}"
             )
-        kept = None if anew else _kept(opened, neighbours, seed)
-        if kept and np.array_equal(kept.ids, live):
-            return _with_images(opened, kept, [])
+        current = None if rebuild else _matching_map(opened, neighbours, seed)
+        if current and np.array_equal(current.ids, live):
+            return _with_images(opened, current, [])
     with Writer(index) as writer:
-        saved, notes = _renewed(writer, kept, neighbours, seed, progress)
+        saved, notes = _updated(writer, current, neighbours, seed, progress)
         save_map(writer, saved)
         return _with_images(writer, saved, notes)
 
@@ -90,8 +91,8 @@ def write_coordinates(found: Map, path: PathLike) -> None:
     write_table(path, [atlas.get(name, name) for name in columns], rows)
 
 
-def _kept(index: IndexReader, neighbours: int | None, seed: int | None) -> SavedMap | None:
-    """The kept map, where it is what is asked for."""
+def _matching_map(index: IndexReader, neighbours: int | None, seed: int | None) -> SavedMap | None:
+    """Return the saved map if it has these settings."""
     saved = read_map(index)
     if saved is None:
         return None
@@ -99,29 +100,29 @@ def _kept(index: IndexReader, neighbours: int | None, seed: int | None) -> Saved
     return saved if same else None
 
 
-def _renewed(
+def _updated(
     writer: Writer,
-    kept: SavedMap | None,
+    current: SavedMap | None,
     neighbours: int | None,
     seed: int | None,
     progress: Progress | None,
 ) -> tuple[SavedMap, list[str]]:
     live = writer.places_after(0)["id"]
-    if kept is not None:
-        there = np.isin(kept.ids, live, assume_unique=True)
-        laid = int((there & ~kept.placed).sum())
-        new = len(live) - int(there.sum())
-        if laid > 0 and len(live) - laid <= laid:
-            left = replace(
-                kept,
-                ids=kept.ids[there],
-                coordinates=kept.coordinates[there],
-                placed=kept.placed[there],
+    if current is not None:
+        present = np.isin(current.ids, live, assume_unique=True)
+        laid_out = int((present & ~current.placed).sum())
+        new = len(live) - int(present.sum())
+        if laid_out > 0 and len(live) - laid_out <= laid_out:
+            remaining = replace(
+                current,
+                ids=current.ids[present],
+                coordinates=current.coordinates[present],
+                placed=current.placed[present],
             )
-            note = f"{new:,} new placed on the kept map; --anew lays all out again"
-            return place_new(writer, left, progress=progress), [note] if new else []
-    notes = ["laid out again: more images were placed than laid out"] if kept else []
-    before = kept or read_map(writer)
+            note = f"{new:,} new images placed on the saved map; --rebuild lays all out again"
+            return place_new_images(writer, remaining, progress=progress), [note] if new else []
+    notes = ["laid out again: more images were placed than laid out"] if current else []
+    before = current or read_map(writer)
     if neighbours is None:
         neighbours = before.neighbours if before else NEIGHBOURS
     if seed is None:
@@ -137,7 +138,7 @@ def _laid_out(writer: Writer, neighbours: int, seed: int, progress: Progress | N
         return writer.blocks_at(places)
 
     start = principal_coordinates(blocks, len(places), 2)
-    if len(places) >= FEWEST and graph.centre.any():
+    if len(places) >= MIN_VECTORS and graph.centre.any():
         start = umap_layout(
             graph.indices,
             graph.similarities,
@@ -153,14 +154,14 @@ def _laid_out(writer: Writer, neighbours: int, seed: int, progress: Progress | N
 
 def _with_images(index: IndexReader, saved: SavedMap, notes: list[str]) -> Map:
     """The map, image by image."""
-    rows, vectors = list(index.rows()), np.fromiter(index.vectors(), np.int64)
+    rows, vectors = list(index.rows()), np.fromiter(index.vector_ids(), np.int64)
     where = np.searchsorted(saved.ids, vectors)
     found = read_clusters(index)
     clusters = None
     if found is not None:
-        labels, there = found.of(saved.ids)
+        labels, clustered = found.labels_of(saved.ids)
         clusters = labels[where]
-        if late := int((~there).sum()):
+        if late := int((~clustered).sum()):
             notes.append(f"{late:,} came after the clusters: embedtool cluster {index.path}")
     full = [os.path.join(row.root, row.path) for row in rows]
     return Map(

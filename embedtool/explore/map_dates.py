@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from embedtool.core.types import Progress
-from embedtool.explore.map_file import Map
+from embedtool.explore.results import Map
 from embedtool.explore.thumbnails import Thumbnails, make_thumbnails, open_thumbnails
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer

@@ -1,4 +1,4 @@
-"""New vectors on a kept map, each placed by itself.
+"""Place new vectors on a saved map, each by itself.
 
 Where one stands depends on it and on the vectors that were laid out, on nothing placed beside or
 before it: a batch, another order and one at a time give the same coordinates to the last bit. A
@@ -14,43 +14,48 @@ import numpy.typing as npt
 from embedtool.core.types import Progress
 from embedtool.explore.map_file import SavedMap
 from embedtool.explore.umap_layout import place_on_map
-from embedtool.search import beyond, nearest
+from embedtool.search.all_pairs import centred_directions
+from embedtool.search.exact import nearest
 from embedtool.store.writer import Writer
 
-NEAREST = 15  # on the map, that a new vector stands by
-MARGIN = 16  # candidates beyond those
+NEIGHBOURS = 15  # on the map, that decide where a new vector stands
+EXTRA_CANDIDATES = 16  # beyond those
 ROUNDING = 1e-4  # two similarities this close may come in either order from a search
-AT_ONCE = 4096
-Found = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]  # similarities and places, k each
+BATCH = 4096
+Neighbours = tuple[
+    npt.NDArray[np.float64], npt.NDArray[np.int64]
+]  # similarities and places, k each
 
 
-def place_new(index: Writer, saved: SavedMap, *, progress: Progress | None = None) -> SavedMap:
+def place_new_images(
+    index: Writer, saved: SavedMap, *, progress: Progress | None = None
+) -> SavedMap:
     """The map with every vector of the index that it lacks; those on it stay where they are."""
     new = index.places_after(0)
     new = new[~np.isin(new["id"], saved.ids, assume_unique=True)]
     if not new.size:
         return saved
-    base = _Base(index, saved)
-    stands: list[npt.NDArray[np.float32]] = []
-    for start in range(0, len(new), AT_ONCE):
-        part = new[start : start + AT_ONCE]
+    base = _LaidOut(index, saved)
+    positions: list[npt.NDArray[np.float32]] = []
+    for start in range(0, len(new), BATCH):
+        part = new[start : start + BATCH]
         for candidates in base.candidates(part):
-            place = part[len(stands) - start : len(stands) - start + 1]
+            place = part[len(positions) - start : len(positions) - start + 1]
             similarities, near = base.nearest(place, *candidates)
-            stands.append(place_on_map(similarities, base.coordinates[near]))
+            positions.append(place_on_map(similarities, base.coordinates[near]))
             if progress:
-                progress(len(stands), len(new), 0, "placing new images")
+                progress(len(positions), len(new), 0, "placing new images")
     ids = np.concatenate([saved.ids, new["id"]])
     order = np.argsort(ids)
     return replace(
         saved,
         ids=ids[order],
-        coordinates=np.concatenate([saved.coordinates, stands])[order],
+        coordinates=np.concatenate([saved.coordinates, positions])[order],
         placed=np.concatenate([saved.placed, np.ones(len(new), np.bool_)])[order],
     )
 
 
-class _Base:
+class _LaidOut:
     """The vectors that were laid out, b of them."""
 
     def __init__(self, index: Writer, saved: SavedMap) -> None:
@@ -63,11 +68,12 @@ class _Base:
         self, part: npt.NDArray[np.void]
     ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]:
         """For each vector at these PLACE records similarities, descending, and ids."""
-        rows = beyond(self.index.rows_at(part), self.centre)
+        rows = centred_directions(self.index.rows_at(part), self.centre)
         blocks = (
-            (ids, beyond(block, self.centre)) for ids, block in self.index.blocks_at(self.places)
+            (ids, centred_directions(block, self.centre))
+            for ids, block in self.index.blocks_at(self.places)
         )
-        count = min(NEAREST + MARGIN, len(self.places))
+        count = min(NEIGHBOURS + EXTRA_CANDIDATES, len(self.places))
         return list(zip(*nearest(rows, blocks, count), strict=True))
 
     def nearest(
@@ -75,17 +81,17 @@ class _Base:
         place: npt.NDArray[np.void],
         proposed: npt.NDArray[np.float32],
         ids: npt.NDArray[np.int64],
-    ) -> Found:
-        """The NEAREST of one vector, by similarity and then by id."""
-        own = beyond(self.index.rows_at(place), self.centre)[0].astype(np.float64)
+    ) -> Neighbours:
+        """The NEIGHBOURS of one vector, by similarity and then by id."""
+        own = centred_directions(self.index.rows_at(place), self.centre)[0].astype(np.float64)
         places = np.searchsorted(self.places["id"], np.sort(ids))
         similarities = self._similarities(own, places)
-        order = np.lexsort((places, -similarities))[:NEAREST]
+        order = np.lexsort((places, -similarities))[:NEIGHBOURS]
         if len(ids) < len(self.places) and similarities[order[-1]] - proposed[-1] < ROUNDING:
-            # So many are alike that those proposed may not be the first of them: ask all.
+            # So many are equally near that those proposed may not be the first of them: search all.
             places = np.arange(len(self.places))
             similarities = self._similarities(own, places)
-            order = np.lexsort((places, -similarities))[:NEAREST]
+            order = np.lexsort((places, -similarities))[:NEIGHBOURS]
         return similarities[order], places[order]
 
     def _similarities(
@@ -94,7 +100,7 @@ class _Base:
         """Of one vector and those at places, each computed as if it were alone: row by row, with
         no matrix product."""
         parts = [
-            (beyond(rows, self.centre).astype(np.float64) * own).sum(1)
+            (centred_directions(rows, self.centre).astype(np.float64) * own).sum(1)
             for _, rows in self.index.blocks_at(self.places[places])
         ]
         return np.concatenate(parts)

@@ -10,7 +10,7 @@ from embedtool.explore.results import Outlier
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
-NEAREST = 10  # others that an image is compared with: fewer, and a pair of odd ones is no outlier
+NEIGHBOURS = 10  # that an image is compared with: fewer, and a pair of odd ones is no outlier
 
 
 def find_outliers(
@@ -35,7 +35,7 @@ def find_outliers(
 
 
 def _ranked(index: IndexReader, graph: Graph, k: int) -> list[Outlier]:
-    near = graph.similarities[:, :NEAREST]
+    near = graph.similarities[:, :NEIGHBOURS]
     if not near.size:
         return []
     there = np.isfinite(near)

@@ -1,5 +1,5 @@
-"""Small pictures of an index's images and when each was taken: made once, one for each vector, kept
-as a derived file.
+"""Small pictures of an index's images and when each was taken: made once, one for each vector, and
+saved as a derived file.
 
     derived/thumbnails-<digest>.bin    ids (n,), ends (n,) and dates (n,), all <i8, then the
                                        pictures, one after the other
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from embedtool.core.threads import cpu_count
 from embedtool.core.types import Progress, Source
 from embedtool.errors import DerivedDamaged, ImageRejected
-from embedtool.images.decode import taken, thumbnail
+from embedtool.images.decode import date_taken, thumbnail
 from embedtool.images.read_file import read_source
 from embedtool.store.derived import open_derived, publish
 from embedtool.store.layout import Row
@@ -31,15 +31,15 @@ SIDE = 96
 MAX_BYTES = 4096  # three times what a photo takes at the first quality
 QUALITIES = (75, 40, 5)  # the last keeps pure noise under MAX_BYTES
 Dates = npt.NDArray[np.datetime64]  # (n,), seconds
-Made = tuple[bytes, np.datetime64]
-PART = 8192  # pictures between two writes: what an interrupted run loses at most
+DatedPicture = tuple[bytes, np.datetime64]
+BATCH = 8192  # pictures between two writes: what an interrupted run loses at most
 
 
 @dataclass(frozen=True)
 class Thumbnails:
     """The pictures at hand, by vector. ids: (n,) ascending; ends: (n,) where each picture ends in
-    data, the next one beginning there; dates: (n,) by the camera's clock, NaT where it did not
-    tell."""
+    data, the next one beginning there; dates: (n,) by the camera's clock, NaT where it is not
+    known."""
 
     ids: npt.NDArray[np.int64]
     ends: npt.NDArray[np.int64]
@@ -62,7 +62,7 @@ class Thumbnails:
 
 
 NO_NUMBERS = np.empty(0, np.int64)
-NONE = Thumbnails(NO_NUMBERS, NO_NUMBERS, NO_NUMBERS.view("M8[s]"), np.empty(0, np.uint8))
+NO_THUMBNAILS = Thumbnails(NO_NUMBERS, NO_NUMBERS, NO_NUMBERS.view("M8[s]"), np.empty(0, np.uint8))
 
 
 def open_thumbnails(index: IndexReader) -> Thumbnails:
@@ -70,9 +70,9 @@ def open_thumbnails(index: IndexReader) -> Thumbnails:
     try:
         opened = open_derived(index.path, NAME, _fingerprint(index))
     except DerivedDamaged:
-        return NONE
+        return NO_THUMBNAILS
     if opened is None or not opened[0]["count"]:
-        return NONE
+        return NO_THUMBNAILS
     about, file = opened
     count, data = int(about["count"]), np.memmap(file, np.uint8, "r")
     ids, ends, dates = data[: 24 * count].view("<i8").reshape(3, count).astype(np.int64)
@@ -83,14 +83,14 @@ def make_thumbnails(index: Writer, *, progress: Progress | None = None) -> Thumb
     """The same, after adding a picture for each vector that has none yet and dropping those of
     vectors that are gone. A vector without a readable file is tried again the next time."""
     live = index.places_after(0)["id"]
-    kept = open_thumbnails(index)
-    if not np.isin(kept.ids, live).all():
-        kept = _publish(index, live, kept, {})
-    wanted = np.setdiff1d(live, kept.ids).tolist()
+    saved = open_thumbnails(index)
+    if not np.isin(saved.ids, live).all():
+        saved = _publish(index, live, saved, {})
+    wanted = np.setdiff1d(live, saved.ids).tolist()
     images = index.images_of(wanted)
     with ThreadPoolExecutor(cpu_count()) as pool:
-        for start in range(0, len(wanted), PART):
-            part = wanted[start : start + PART]
+        for start in range(0, len(wanted), BATCH):
+            part = wanted[start : start + BATCH]
             made = {}
             pictures = pool.map(_picture, [images[id] for id in part])
             for done, (id, picture) in enumerate(zip(part, pictures, strict=True), start + 1):
@@ -99,11 +99,11 @@ def make_thumbnails(index: Writer, *, progress: Progress | None = None) -> Thumb
                 if progress:
                     progress(done, len(wanted), 0, "making thumbnails")
             if made:
-                kept = _publish(index, live, kept, made)
-    return kept
+                saved = _publish(index, live, saved, made)
+    return saved
 
 
-def _picture(rows: Sequence[Row]) -> Made | None:
+def _picture(rows: Sequence[Row]) -> DatedPicture | None:
     """The picture of the first file that is what was indexed, and when it was taken."""
     for row in rows:
         try:
@@ -113,21 +113,21 @@ def _picture(rows: Sequence[Row]) -> Made | None:
             for quality in QUALITIES:
                 picture = thumbnail(data, SIDE, kind="WEBP", quality=quality)
                 if len(picture) <= MAX_BYTES:
-                    return picture, np.datetime64(taken(data), "s")
+                    return picture, np.datetime64(date_taken(data), "s")
         except ImageRejected:
             continue
     return None
 
 
 def _publish(
-    index: Writer, live: npt.NDArray[np.int64], kept: Thumbnails, made: dict[int, Made]
+    index: Writer, live: npt.NDArray[np.int64], saved: Thumbnails, made: dict[int, DatedPicture]
 ) -> Thumbnails:
-    """Write those of the kept pictures that are of live vectors, and new ones."""
-    ids = np.sort([*kept.ids[np.isin(kept.ids, live)].tolist(), *made]).astype("<i8")
-    starts = np.concatenate([[0], kept.ends])
-    lengths = dict(zip(kept.ids.tolist(), np.diff(starts).tolist(), strict=True))
+    """Write the saved pictures of live vectors, and new ones."""
+    ids = np.sort([*saved.ids[np.isin(saved.ids, live)].tolist(), *made]).astype("<i8")
+    starts = np.concatenate([[0], saved.ends])
+    lengths = dict(zip(saved.ids.tolist(), np.diff(starts).tolist(), strict=True))
     lengths.update((id, len(picture)) for id, (picture, _) in made.items())
-    dates = kept.taken(ids)
+    dates = saved.taken(ids)
     for id, (_, date) in made.items():
         dates[np.searchsorted(ids, id)] = date
     ends = np.cumsum([lengths[id] for id in ids.tolist()], dtype="<i8")
@@ -137,7 +137,7 @@ def _publish(
         out(ends.tobytes())
         out(dates.astype("<M8[s]").tobytes())
         for id in ids.tolist():
-            out(made[id][0] if id in made else kept.of(id) or b"")
+            out(made[id][0] if id in made else saved.of(id) or b"")
 
     about = {"count": len(ids), "side": SIDE}
     publish(index.path, NAME, "bin", about, write, fingerprint=_fingerprint(index))

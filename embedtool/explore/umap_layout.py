@@ -6,34 +6,27 @@ lies between two unit rows in a straight line.
 McInnes, Healy, Melville: UMAP: Uniform Manifold Approximation and Projection, arXiv:1802.03426.
 """
 
-import sys
-import warnings
 from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.types import Progress, Vectors
+from embedtool.explore.import_umap import import_umap
 
-# umap imports TensorFlow where there is one, for a class that nothing here uses: 4 s. None in its
-# place makes that import fail at once, as where TensorFlow is missing.
-sys.modules.setdefault("umap.parametric_umap", None)  # type: ignore[arg-type]
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", ImportWarning)
-    from umap.umap_ import find_ab_params, fuzzy_simplicial_set, simplicial_set_embedding
 Coordinates = npt.NDArray[np.float32]  # (n, dimensions)
 Blocks = Callable[[], Iterable[tuple[npt.NDArray[np.int64], Vectors]]]
 AXES_ROWS = 16_384  # rows that principal axes are taken from
 EPOCHS = 200  # of UMAP; on a small map 500, as umap-learn has them
 SMALL_MAP = 10_000
 MEDIAN_STEPS = 64  # then it moves by less than a point is wide
-NEAREST = 1e-3  # a step shorter than this is no step; maps are some 10 units wide
+MIN_DISTANCE = 1e-3  # to a neighbour, where the median is sought; maps are some 10 units wide
 WIDTH_STEPS = 64  # halvings: as far as float64 goes
 SPAN = 100.0  # times the farthest neighbour: a width at which all of them weigh the same
-ALIKE = 1e-9  # a distance that is none: float32 does not tell such rows apart
+ZERO_DISTANCE = 1e-9  # float32 rows this close are equal
 SPREAD = 1.0  # umap-learn's, as are the two below
-NEGATIVES = 5
-RATE = 1.0
+NEGATIVE_SAMPLES = 5
+LEARNING_RATE = 1.0
 
 
 def umap_layout(
@@ -57,23 +50,24 @@ def umap_layout(
     """
     n, k = len(indices), min(neighbours - 1, indices.shape[1])
     itself = np.arange(n, dtype=np.int32)[:, None]
-    near = np.hstack([itself, indices[:, :k]])
-    far = np.hstack([np.zeros((n, 1), np.float32), chordal(similarities[:, :k].clip(-1))])
+    neighbour_ids = np.hstack([itself, indices[:, :k]])
+    distances = np.hstack([np.zeros((n, 1), np.float32), chordal(similarities[:, :k].clip(-1))])
     random = np.random.RandomState(seed)
-    a, b = find_ab_params(SPREAD, min_dist)
+    umap = import_umap()
+    a, b = umap.find_ab_params(SPREAD, min_dist)
     epochs = epochs or (500 if n <= SMALL_MAP else EPOCHS)
-    graph, _, _ = fuzzy_simplicial_set(
-        start, k + 1, random, "euclidean", knn_indices=near, knn_dists=far
+    graph, _, _ = umap.fuzzy_simplicial_set(
+        start, k + 1, random, "euclidean", knn_indices=neighbour_ids, knn_dists=distances
     )
-    laid, _ = simplicial_set_embedding(
+    layout, _ = umap.simplicial_set_embedding(
         data=start,
         graph=graph,
         n_components=start.shape[1],
-        initial_alpha=RATE,
+        initial_alpha=LEARNING_RATE,
         a=a,
         b=b,
         gamma=1.0,
-        negative_sample_rate=NEGATIVES,
+        negative_sample_rate=NEGATIVE_SAMPLES,
         n_epochs=epochs,
         init=_spread_out(start, random),
         random_state=random,
@@ -83,9 +77,9 @@ def umap_layout(
         densmap_kwds={},
         output_dens=False,
         parallel=False,
-        tqdm_kwds=_told(progress, epochs),
+        tqdm_kwds=_progress_bar(progress, epochs),
     )
-    return np.ascontiguousarray(laid, np.float32)
+    return np.ascontiguousarray(layout, np.float32)
 
 
 def principal_coordinates(blocks: Blocks, count: int, dimensions: int) -> Coordinates:
@@ -121,13 +115,13 @@ def place_on_map(
     """
     weights = memberships(chordal(similarities))
     points = coordinates.astype(np.float64)
-    place = (points * weights[:, None]).sum(0) / weights.sum()
+    position = (points * weights[:, None]).sum(0) / weights.sum()
     for _ in range(MEDIAN_STEPS):  # Weiszfeld: Tohoku Mathematical Journal 43 (1937)
-        away = np.sqrt(((points - place) ** 2).sum(1))
-        pull = weights / away.clip(NEAREST)
-        place = (points * pull[:, None]).sum(0) / pull.sum()
-    stands: npt.NDArray[np.float32] = place.astype(np.float32)
-    return stands
+        distances = np.sqrt(((points - position) ** 2).sum(1))
+        pull = weights / distances.clip(MIN_DISTANCE)
+        position = (points * pull[:, None]).sum(0) / pull.sum()
+    rounded: npt.NDArray[np.float32] = position.astype(np.float32)
+    return rounded
 
 
 def memberships(distances: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
@@ -135,7 +129,7 @@ def memberships(distances: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]
     exp(-(distance - the least) / width), the width such that they sum to log2(k)."""
     beyond = distances - distances[0]
     wanted = np.log2(max(len(distances), 2))
-    narrow, wide = 0.0, SPAN * max(float(beyond[-1]), ALIKE)
+    narrow, wide = 0.0, SPAN * max(float(beyond[-1]), ZERO_DISTANCE)
     for _ in range(WIDTH_STEPS):
         width = (narrow + wide) / 2
         if np.exp(-beyond / width).sum() > wanted:
@@ -174,7 +168,7 @@ class _Epochs:
         pass
 
 
-def _told(progress: Progress | None, epochs: int) -> dict[str, object]:
+def _progress_bar(progress: Progress | None, epochs: int) -> dict[str, object]:
     if progress is None:
         return {"disable": True}
     return {"disable": False, "bar_format": "{n}", "file": _Epochs(progress, epochs)}

@@ -1,2 +1,1 @@
-"""Training the upper part of a network on labelled photos. The rooms that import TensorFlow are
-`bottom`, `top` and `training`; the others do not need it."""
+"""Training the upper part of a network on labelled photos."""

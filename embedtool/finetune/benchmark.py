@@ -18,12 +18,11 @@ from embedtool.core.types import PathLike, Progress, unit_rows
 from embedtool.errors import UsageError
 from embedtool.finetune.activation_cache import ActivationStore
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.dataset import Dataset, PhotoSet, survey
+from embedtool.finetune.dataset import Dataset, PhotoSet, read_dataset
 from embedtool.finetune.examples import load_examples
-from embedtool.finetune.features import Photo, fill
+from embedtool.finetune.features import Photo, fill_store
 from embedtool.finetune.frozen_part import ALL, NONE, FrozenPart
 from embedtool.finetune.initial_head import fit_probe
-from embedtool.finetune.keras_runtime import keras, mobilenet
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.trained_part import TrainedPart
 from embedtool.finetune.training import predict, train
@@ -31,12 +30,13 @@ from embedtool.images.decode import decode_image
 from embedtool.images.drawn import draw_photos
 from embedtool.images.read_file import read_source
 from embedtool.models import Backbone, load_backbone
+from embedtool.models.keras_runtime import keras, mobilenet
 from embedtool.models.model_folder import FINAL_LAYER, ModelFolder
 
 IMAGES = 256
 ROUNDS = 3
 COPIES = 1  # augmented ones: both ways see each image twice a round
-HELD = 0.25  # of the photos, to judge by
+HELD_OUT_SHARE = 0.25  # of the photos, to evaluate on
 KERAS_READS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
 COMPARED = 32  # images that the two halves and the whole are compared on
 
@@ -94,42 +94,61 @@ def run_finetune_bench(
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         folder = Path(photos) if photos is not None else Path(scratch) / "photos"
         if photos is None:
-            draw_photos(folder, plain=True)
+            draw_photos(folder, jpeg_only=True)
         base = load_backbone(model)
-        bottom = FrozenPart(base, unfreeze)
-        album = survey(
-            folder, backbone=base, labels=None, validation=None, test=None,
-            share=HELD, seed=seed, progress=progress,
-        )  # fmt: skip
-        album = _chosen(album, images, seed)
-        rows = load_examples(album, bottom, settings, progress=progress)
-        learned = album.training.photos
-        with ActivationStore(Path(scratch) / "rows", bottom.shape, bottom.dtype) as store:
+        frozen_part = FrozenPart(base, unfreeze)
+        dataset = read_dataset(
+            folder,
+            backbone=base,
+            labels=None,
+            validation=None,
+            test=None,
+            share=HELD_OUT_SHARE,
+            seed=seed,
+            progress=progress,
+        )
+        dataset = _chosen(dataset, images, seed)
+        examples = load_examples(dataset, frozen_part, settings, progress=progress)
+        training_photos = dataset.training.photos
+        with ActivationStore(Path(scratch) / "rows", frozen_part.shape, frozen_part.dtype) as store:
             begun = time.perf_counter()  # into a new store: the user's may hold them already
-            fill(store, learned, bottom, augmentation=settings.augmentation, copies=[1],
-                 progress=progress, stage="computing rows once")  # fmt: skip
-            once = (time.perf_counter() - begun) / len(learned) * 1000
-        top = TrainedPart(base.folder, bottom.shape, len(album.classes), settings)
-        parity = _parity(top, bottom, base, album)
-        top.start_head(fit_probe(album, settings).head)
-        idiom = KerasFit(base.folder, album, settings, Path(scratch))
+            fill_store(
+                store,
+                training_photos,
+                frozen_part,
+                augmentation=settings.augmentation,
+                copies=[1],
+                progress=progress,
+                stage="computing rows once",
+            )
+            once = (time.perf_counter() - begun) / len(training_photos) * 1000
+        trained_part = TrainedPart(base.folder, frozen_part.shape, len(dataset.classes), settings)
+        parity = _parity(trained_part, frozen_part, base, dataset)
+        trained_part.start_head(fit_probe(dataset, settings).head)
+        idiom = KerasFit(base.folder, dataset, settings, Path(scratch))
         theirs: list[float] = []
 
         def in_turn(_: Epoch) -> None:
             theirs.append(idiom.epoch(COPIES + 1))
 
         history = train(
-            top, settings, rows.training, None, classes=len(album.classes), after_epoch=in_turn,
+            trained_part,
+            settings,
+            examples.training,
+            None,
+            classes=len(dataset.classes),
+            after_epoch=in_turn,
             progress=progress,
-        )  # fmt: skip
-        views = len(rows.training.labels) / 1000
+        )
+        views = len(examples.training.labels) / 1000
         ours = [epoch.seconds / views for epoch in history[1:]]
         theirs = [seconds / views for seconds in theirs[1:]]
-        held = rows.validation
-        right = predict(top, held).argmax(1) == held.labels if held else np.zeros(1)
+        right = np.zeros(1)
+        if held_out := examples.validation:
+            right = predict(trained_part, held_out).argmax(1) == held_out.labels
         return FinetuneBenchReport(
-            images=len(learned),
-            held_out=len(album.validation.photos),
+            images=len(training_photos),
+            held_out=len(dataset.validation.photos),
             cores=cpu_count(),
             model=base.spec,
             unfreeze=unfreeze,
@@ -144,29 +163,31 @@ def run_finetune_bench(
         )
 
 
-def _chosen(album: Dataset, images: int, seed: int) -> Dataset:
+def _chosen(dataset: Dataset, images: int, seed: int) -> Dataset:
     """At most so many to learn from, each class with its share, and of a kind that Keras reads."""
-    training, groups = album.training, album.groups
+    training, groups = dataset.training, dataset.groups
     usable = np.array([_suffix(photo) in KERAS_READS for photo in training.photos])
-    training, groups = training.part(usable), groups[usable]
+    training, groups = training.subset(usable), groups[usable]
     if len(training.photos) > images:
-        parts = max(2, len(training.photos) // images)
-        chosen = assign_folds(training.labels, groups, parts, seed=seed) == 0
-        training, groups = training.part(chosen), groups[chosen]
-    usable = np.array([_suffix(photo) in KERAS_READS for photo in album.validation.photos], bool)
-    held = album.validation.part(usable)
-    return replace(album, training=training, groups=groups, validation=held)
+        folds = max(2, len(training.photos) // images)
+        chosen = assign_folds(training.labels, groups, folds, seed=seed) == 0
+        training, groups = training.subset(chosen), groups[chosen]
+    usable = np.array([_suffix(photo) in KERAS_READS for photo in dataset.validation.photos], bool)
+    validation = dataset.validation.subset(usable)
+    return replace(dataset, training=training, groups=groups, validation=validation)
 
 
 def _suffix(photo: Photo) -> str:
     return os.path.splitext(os.fsdecode(photo.source.path))[1].lower()
 
 
-def _parity(top: TrainedPart, bottom: FrozenPart, base: Backbone, album: Dataset) -> float:
+def _parity(
+    trained_part: TrainedPart, frozen_part: FrozenPart, base: Backbone, dataset: Dataset
+) -> float:
     """The largest 1 - cosine between vectors of both halves and of the whole in Keras."""
-    photos = album.training.photos[:COMPARED]
-    pixels = np.stack([decode_image(read_source(p.source)[1], bottom.size) for p in photos])
-    halves = np.asarray(top.vectors(bottom.forward(pixels).astype(np.float32)))
+    photos = dataset.training.photos[:COMPARED]
+    pixels = np.stack([decode_image(read_source(p.source)[1], frozen_part.size) for p in photos])
+    halves = np.asarray(trained_part.vectors(frozen_part.forward(pixels).astype(np.float32)))
     whole = mobilenet.embedding_model(base.folder, FINAL_LAYER)(pixels)
     return float(1 - (halves * unit_rows(np.asarray(whole))).sum(1).min())
 
@@ -175,11 +196,11 @@ class KerasFit:
     """What a Keras user writes."""
 
     def __init__(
-        self, model: ModelFolder, album: Dataset, settings: FinetuneSettings, scratch: Path
+        self, model: ModelFolder, dataset: Dataset, settings: FinetuneSettings, scratch: Path
     ) -> None:
-        size, classes = model.size, len(album.classes)
-        self._training = _dataset(album.training, scratch / "training", size, classes)
-        self._held = _dataset(album.validation, scratch / "held", size, classes)
+        size, classes = model.size, len(dataset.classes)
+        self._training = _keras_dataset(dataset.training, scratch / "training", size, classes)
+        self._held_out = _keras_dataset(dataset.validation, scratch / "held", size, classes)
         layers, by = keras.layers, settings.augmentation
         whole = mobilenet.load(model)
         names = [layer.name for layer in whole.layers]
@@ -203,9 +224,9 @@ class KerasFit:
                 layers.Dense(classes),
             ]
         )
-        steps = math.ceil(len(album.training.photos) / settings.batch_size)
+        steps = math.ceil(len(dataset.training.photos) / settings.batch_size)
         rate = keras.optimizers.schedules.CosineDecay(
-            settings.rate, steps * settings.epochs * (COPIES + 1)
+            settings.learning_rate, steps * settings.epochs * (COPIES + 1)
         )
         self._model.compile(
             keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay),
@@ -221,10 +242,10 @@ class KerasFit:
         return time.perf_counter() - start
 
     def accuracy(self) -> float:
-        return float(self._model.evaluate(self._held, verbose=0)[1])
+        return float(self._model.evaluate(self._held_out, verbose=0)[1])
 
 
-def _dataset(photos: PhotoSet, folder: Path, size: int, classes: int) -> Any:
+def _keras_dataset(photos: PhotoSet, folder: Path, size: int, classes: int) -> Any:
     for number in range(classes):
         (folder / f"{number:05}").mkdir(parents=True)
     for number, photo in enumerate(photos.photos):

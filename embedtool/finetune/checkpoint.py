@@ -14,8 +14,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from embedtool.core.atomic_files import atomic_write
-from embedtool.finetune.keras_runtime import keras
 from embedtool.finetune.weight_averaging import Average
+from embedtool.models.keras_runtime import keras
 
 LAST, BEST = "checkpoint.safetensors", "best.safetensors"
 
@@ -68,8 +68,8 @@ class Checkpoint:
     ) -> None:
         named = {**_weights(model), **_optimiser(model), **_average(average)}
         tensors = {name: np.asarray(variable.value) for name, variable in named.items()}
-        told = json.dumps([vars(epoch) for epoch in history])
-        about = {"run": run, "history": told, "sha256": _digest(tensors, run, told)}
+        history_json = json.dumps([vars(epoch) for epoch in history])
+        about = {"run": run, "history": history_json, "sha256": _digest(tensors, run, history_json)}
         with atomic_write(file) as opened:
             opened.write(save(tensors, metadata=about))
 

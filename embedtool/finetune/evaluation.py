@@ -7,15 +7,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.classification.logistic_regression import Solution
-from embedtool.classification.metrics import (
-    Estimate,
-    Evaluation,
-    evaluate,
-    most_confident_mistakes,
-    paired_difference,
-)
-from embedtool.classification.mistakes import Mistake
+from embedtool.classification.bootstrap import Estimate, paired_difference
+from embedtool.classification.logistic_regression import LinearClassifier
+from embedtool.classification.metrics import Evaluation, evaluate
+from embedtool.classification.mistakes import Mistake, most_confident_mistakes
 from embedtool.classification.probe import Probe
 from embedtool.core.paths import full_path
 from embedtool.core.types import Reject
@@ -38,55 +33,50 @@ class TestResult:
 
     def mistakes(self) -> list[Mistake]:
         """The photos given another class than their own, the most confident first."""
-        predicted = self.probabilities.argmax(1)
-        sure = self.probabilities.max(1)
-        names = self.evaluation.classes
-        return [
-            Mistake(self.paths[n], names[self.truth[n]], names[predicted[n]], float(sure[n]))
-            for n in most_confident_mistakes(self.truth, self.probabilities)
-        ]
+        return most_confident_mistakes(
+            self.paths, self.truth, self.probabilities, self.evaluation.classes
+        )
 
     def record(self) -> dict[str, Any]:
         """The evaluation's own record, with the probe's and the gain beside it."""
         return {
             **self.evaluation.record(),
             "probe": self.probe.record(),
-            "gain": self.gain.value,
-            "gain_ci95": [self.gain.low, self.gain.high],
+            **self.gain.record("gain"),
         }
 
 
 def evaluate_on_test(
-    album: Dataset, tuned: Backbone, head: Probe, frozen: Solution, *, seed: int
+    dataset: Dataset, tuned: Backbone, head: Probe, frozen: LinearClassifier, *, seed: int
 ) -> tuple[TestResult | None, tuple[Reject, ...]]:
-    """Embed photos with the trained network as an index would, and judge what its head says.
+    """Embed photos with the trained network as an index would, and evaluate its head on them.
 
     They are the test photos, else those held out to validate on; None where there are neither.
     Those that were changed or removed while it was trained are rejects: it is not lost for them.
-    frozen: a probe of the frozen network, whose vectors the album has.
+    frozen: a probe of the frozen network, whose vectors the dataset has.
     """
-    photos = album.test if album.test.photos else album.validation
-    found = _embed(photos, NetworkEmbedder(tuned))
-    there = np.array([photo.digest in found for photo in photos.photos], np.bool_)
+    photos = dataset.test if dataset.test.photos else dataset.validation
+    vectors = _embed(photos, NetworkEmbedder(tuned))
+    unchanged = np.array([photo.digest in vectors for photo in photos.photos], np.bool_)
     changed = tuple(
         Reject(full_path(p.source.root, p.source.path), "read", "changed or removed meanwhile")
-        for p in photos.part(~there).photos
+        for p in photos.subset(~unchanged).photos
     )
-    photos = photos.part(there)
+    photos = photos.subset(unchanged)
     if not photos.photos:
         return None, changed
     truth = photos.labels
-    shares = head.probabilities(np.stack([found[photo.digest] for photo in photos.photos]))
-    before = frozen.probabilities(photos.vectors)
-    judgement = TestResult(
+    by_head = head.probabilities(np.stack([vectors[photo.digest] for photo in photos.photos]))
+    by_probe = frozen.probabilities(photos.vectors)
+    test_result = TestResult(
         paths=tuple(full_path(p.source.root, p.source.path) for p in photos.photos),
         truth=truth,
-        probabilities=shares,
-        evaluation=evaluate(truth, shares, album.classes, seed=seed),
-        probe=evaluate(truth, before, album.classes, seed=seed),
-        gain=paired_difference(before.argmax(1) == truth, shares.argmax(1) == truth, seed=seed),
+        probabilities=by_head,
+        evaluation=evaluate(truth, by_head, dataset.classes, seed=seed),
+        probe=evaluate(truth, by_probe, dataset.classes, seed=seed),
+        gain=paired_difference(by_probe.argmax(1) == truth, by_head.argmax(1) == truth, seed=seed),
     )
-    return judgement, changed
+    return test_result, changed
 
 
 def _embed(photos: PhotoSet, embedder: Embedder) -> dict[bytes, npt.NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""The rows that one run learns from, within the room that the disk is given for them."""
+"""The rows of activations that one run trains on, within the disk space that they may use."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -10,94 +10,108 @@ from embedtool.core.types import Progress
 from embedtool.errors import EmbedtoolError, ImageRejected, UsageError
 from embedtool.finetune.activation_cache import evict
 from embedtool.finetune.dataset import Dataset
-from embedtool.finetune.features import Examples, Photo, fill, open_store, row_keys
+from embedtool.finetune.features import Examples, Photo, fill_store, open_store, row_keys
 from embedtool.finetune.frozen_part import FrozenPart
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.images.augmentation import NONE as AS_IT_IS
 from embedtool.images.augmentation import Augmentation
 
-CACHE_BYTES = 8 << 30  # of all rows that are kept, of this run and of earlier ones
+CACHE_BYTES = 8 << 30  # of all cached rows, of this run and of earlier ones
 
 
 @dataclass(frozen=True)
-class Rows:
+class RunExamples:
     training: Examples
     validation: Examples | None
-    copies: int  # augmented ones of each photo: fewer than asked for where the disk's room is short
+    copies: int  # augmented ones of each photo: fewer than set where the cache is too small
     notes: tuple[str, ...]
 
 
 def load_examples(
-    album: Dataset,
-    bottom: FrozenPart,
+    dataset: Dataset,
+    frozen_part: FrozenPart,
     settings: FinetuneSettings,
     *,
     cache_bytes: int = CACHE_BYTES,
     progress: Progress | None = None,
-) -> Rows:
-    """Compute what is not kept yet: every photo as it is, and the copies of those to learn from.
+) -> RunExamples:
+    """Compute what is not cached yet: every photo as it is, and the copies of the training photos.
 
     Raises UsageError where not even the plain rows fit in cache_bytes.
     """
-    learned, held = album.training.photos, album.validation.photos
+    training_photos, held_out = dataset.training.photos, dataset.validation.photos
     copies = 0 if settings.augmentation.changes_nothing else settings.copies
-    room = cache_bytes // (int(np.prod(bottom.shape)) * bottom.dtype.itemsize)
-    plain = len(learned) + len(held)
-    if plain > room:
+    capacity = cache_bytes // (int(np.prod(frozen_part.shape)) * frozen_part.dtype.itemsize)
+    plain = len(training_photos) + len(held_out)
+    if plain > capacity:
+        gigabytes = plain * cache_bytes / max(capacity, 1) / 1e9
         raise UsageError(
-            f"{plain} photos need {plain * cache_bytes / max(room, 1) / 1e9:.1f} GB of the disk "
-            f"where {cache_bytes / 1e9:.1f} may be used: pass a larger --cache-size, or train "
-            "less of the network"
+            f"{plain} photos need {gigabytes:.1f} GB of the disk where {cache_bytes / 1e9:.1f} "
+            "may be used: pass a larger --cache-size, or train less of the network"
         )
     notes = []
-    if settings.batch_size > (count := len(learned) * (copies + 1)):
+    if settings.batch_size > (count := len(training_photos) * (copies + 1)):
         notes.append(
             f"a batch of {settings.batch_size} is more than the {count} rows to learn from: each "
             "epoch is one step"
         )
-    if copies > (fit := (room - plain) // len(learned)):
+    if copies > (fit := (capacity - plain) // len(training_photos)):
         notes.append(
             f"{fit} augmented copies of each photo are kept where {copies} were asked for: more "
             "need a larger --cache-size"
         )
         copies = fit
     seed, numbers = settings.seed, range(1, copies + 1)
-    _make_room(
-        bottom,
+    _evict_older_stores(
+        frozen_part,
         [
-            (AS_IT_IS, 0, row_keys((*learned, *held), [0])),
-            (settings.augmentation, seed, row_keys(learned, numbers, seed=seed)),
+            (AS_IT_IS, 0, row_keys((*training_photos, *held_out), [0])),
+            (settings.augmentation, seed, row_keys(training_photos, numbers, seed=seed)),
         ],
         cache_bytes,
     )
-    with open_store(bottom, AS_IT_IS) as store:
-        refused = fill(store, (*learned, *held), bottom, augmentation=AS_IT_IS, copies=[0],
-                       progress=progress, stage="computing the frozen part")  # fmt: skip
+    with open_store(frozen_part, AS_IT_IS) as store:
+        refused = fill_store(
+            store,
+            (*training_photos, *held_out),
+            frozen_part,
+            augmentation=AS_IT_IS,
+            copies=[0],
+            progress=progress,
+            stage="computing the frozen part",
+        )
         _check(refused)
-        first, at = store.rows(row_keys(learned, [0]))
+        first, at = store.rows(row_keys(training_photos, [0]))
         validation = None
-        if held:
-            rows, places = store.rows(row_keys(held, [0]))
-            validation = Examples((rows,), np.zeros(len(held), np.int64), places, _labels(held))
-    stores, which, where = [first], [np.zeros(len(learned), np.int64)], [at]
+        if held_out:
+            rows, places = store.rows(row_keys(held_out, [0]))
+            which = np.zeros(len(held_out), np.int64)
+            validation = Examples((rows,), which, places, _labels(held_out))
+    stores, store_of, place_of = [first], [np.zeros(len(training_photos), np.int64)], [at]
     if copies:
-        with open_store(bottom, settings.augmentation, seed=seed) as store:
-            refused = fill(
-                store, learned, bottom, augmentation=settings.augmentation, copies=numbers,
-                seed=seed, progress=progress, stage="computing augmented copies",
-            )  # fmt: skip
+        with open_store(frozen_part, settings.augmentation, seed=seed) as store:
+            refused = fill_store(
+                store,
+                training_photos,
+                frozen_part,
+                augmentation=settings.augmentation,
+                copies=numbers,
+                seed=seed,
+                progress=progress,
+                stage="computing augmented copies",
+            )
             _check(refused)
-            rows, places = store.rows(row_keys(learned, numbers, seed=seed))
+            rows, places = store.rows(row_keys(training_photos, numbers, seed=seed))
         stores.append(rows)
-        which.append(np.ones(len(places), np.int64))
-        where.append(places)
+        store_of.append(np.ones(len(places), np.int64))
+        place_of.append(places)
     training = Examples(
         tuple(stores),
-        np.concatenate(which),
-        np.concatenate(where),
-        np.tile(_labels(learned), copies + 1),
+        np.concatenate(store_of),
+        np.concatenate(place_of),
+        np.tile(_labels(training_photos), copies + 1),
     )
-    return Rows(training, validation, copies, tuple(notes))
+    return RunExamples(training, validation, copies, tuple(notes))
 
 
 def _check(refused: Mapping[bytes, ImageRejected]) -> None:
@@ -113,17 +127,17 @@ def _labels(photos: tuple[Photo, ...]) -> "np.ndarray[tuple[int], np.dtype[np.in
     return np.array([photo.label for photo in photos], np.int64)
 
 
-def _make_room(
-    bottom: FrozenPart, wanted: Sequence[tuple[Augmentation, int, list[bytes]]], bound: int
+def _evict_older_stores(
+    frozen_part: FrozenPart, wanted: Sequence[tuple[Augmentation, int, list[bytes]]], bound: int
 ) -> None:
-    """Drop what earlier runs left, our own stores last: they may hold photos of other runs.
+    """Delete what earlier runs left, our own stores last: they may hold photos of other runs.
 
     wanted: of each store its augmentation, its seed and the keys that it is to have rows of.
     """
     own, needed = [], 0
     for augmentation, seed, keys in wanted:
         if keys:
-            with open_store(bottom, augmentation, seed=seed) as store:
+            with open_store(frozen_part, augmentation, seed=seed) as store:
                 own.append(store.folder)
                 needed += store.size_with(keys)
     if not evict(own[0].parent, own, needed, bound):

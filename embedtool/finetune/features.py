@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.paths import full_path
-from embedtool.core.threads import cpu_count, in_order
+from embedtool.core.threads import cpu_count, map_in_order
 from embedtool.core.types import Progress, Source
 from embedtool.errors import EmbedtoolError, ImageRejected
 from embedtool.finetune.activation_cache import ActivationStore
@@ -51,17 +51,21 @@ def row_keys(photos: Sequence[Photo], copies: Sequence[int], *, seed: int = 0) -
     return [copy_key(photo.digest, copy, seed=seed) for copy in copies for photo in photos]
 
 
-def open_store(bottom: FrozenPart, augmentation: Augmentation, *, seed: int = 0) -> ActivationStore:
+def open_store(
+    frozen_part: FrozenPart, augmentation: Augmentation, *, seed: int = 0
+) -> ActivationStore:
     """The rows of one frozen part, one augmentation and one seed, in the user cache."""
-    text = f"{bottom.fingerprint} {json.dumps(asdict(augmentation), sort_keys=True)} {seed}"
+    text = f"{frozen_part.fingerprint} {json.dumps(asdict(augmentation), sort_keys=True)} {seed}"
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
-    return ActivationStore(cache_folder() / "activations" / name, bottom.shape, bottom.dtype)
+    return ActivationStore(
+        cache_folder() / "activations" / name, frozen_part.shape, frozen_part.dtype
+    )
 
 
-def fill(
+def fill_store(
     store: ActivationStore,
     photos: Sequence[Photo],
-    bottom: FrozenPart,
+    frozen_part: FrozenPart,
     *,
     augmentation: Augmentation,
     copies: Sequence[int],
@@ -86,17 +90,17 @@ def fill(
             photo, wanted = item
             data = read_photo(photo)
             try:
-                pixels = quarantine.decode(photo.digest, data, bottom.size)
+                pixels = quarantine.decode(photo.digest, data, frozen_part.size)
             except ImageRejected as reject:
                 return reject
             return [
-                bottom.forward(
+                frozen_part.forward(
                     augment(pixels, augmentation, key=copy_key(photo.digest, copy, seed=seed))[None]
                 )[0]
                 for copy in wanted
             ]
 
-        results = in_order(work, list(todo.values()))
+        results = map_in_order(work, list(todo.values()))
         for done, ((photo, wanted), made) in enumerate(zip(todo.values(), results, strict=True), 1):
             if isinstance(made, ImageRejected):
                 refusals[photo.digest] = made

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from embedtool.classification.cross_validation import PARTS, class_counts, cross_validate
-from embedtool.classification.logistic_regression import Axes, Solution, fit
+from embedtool.classification.cross_validation import cross_validate, fit_all, fold_count
+from embedtool.classification.logistic_regression import LinearClassifier
 from embedtool.classification.splits import assign_folds
 from embedtool.core.types import Progress
 from embedtool.errors import UsageError
@@ -15,40 +13,35 @@ from embedtool.finetune.trained_part import Head
 
 
 @dataclass(frozen=True)
-class Start:
+class InitialHead:
     head: Head  # at no temperature: its confidence is not raised before training has changed it
-    probe: Solution  # the same at the temperature that makes its confidence true
+    probe: LinearClassifier  # the same at the fitted temperature
     strength: float  # C
 
 
 def fit_probe(
-    album: Dataset, settings: FinetuneSettings, *, progress: Progress | None = None
-) -> Start:
-    """A probe of all photos to learn from; C and temperature by cross-validation, each group in one
-    part.
+    dataset: Dataset, settings: FinetuneSettings, *, progress: Progress | None = None
+) -> InitialHead:
+    """Fit a probe to all training photos; C and temperature by cross-validation, each group in one
+    fold.
 
     Raises UsageError where each class is copies of one picture.
     """
-    rows, labels, groups = album.training.vectors, album.training.labels, album.groups
-    classes, balanced = len(album.classes), settings.class_weights == "balanced"
-    most = max(np.unique(groups[labels == c]).size for c in np.unique(labels))
-    if most < 2:
+    rows, labels, groups = dataset.training.vectors, dataset.training.labels, dataset.groups
+    classes, balanced = len(dataset.classes), settings.class_weights == "balanced"
+    folds = fold_count(labels, groups)
+    if folds < 2:
         raise UsageError(
             f"expected a class with two different pictures to learn from, each of the {classes} "
             f"has one and copies of it, {len(labels)} photos in all: add others, or hold out fewer"
         )
-    parts = assign_folds(labels, groups, min(PARTS, most), seed=settings.seed)
-    tried = cross_validate(rows, labels, parts, classes, balanced=balanced, progress=progress)
-    strength = tried.chosen.strength
-    solution = fit(
-        rows,
-        labels,
-        class_counts(labels, classes, balanced=balanced),
-        classes,
-        strength=strength,
-        axes=Axes(rows),
-        parts=[slice(0, len(rows))],
-        start=tried.mean,
+    fold_of = assign_folds(labels, groups, folds, seed=settings.seed)
+    validation = cross_validate(
+        rows, labels, fold_of, classes, balanced=balanced, progress=progress
     )
-    head = {"logits/kernel": solution.weights.T, "logits/bias": solution.bias}
-    return Start(head, solution.at(tried.temperature), strength)
+    strength = validation.best.strength
+    classifier = fit_all(
+        rows, labels, classes, strength=strength, balanced=balanced, initial=validation.mean
+    )
+    head = {"logits/kernel": classifier.weights.T, "logits/bias": classifier.bias}
+    return InitialHead(head, classifier.with_temperature(validation.temperature), strength)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from embedtool.classification.labels import labels_of
+from embedtool.classification.labels import match_table
 from embedtool.core.paths import folder_label
 from embedtool.core.types import PathLike, Source, as_list
 from embedtool.errors import UsageError
@@ -64,11 +64,11 @@ def _listed(names: PathLike | Sequence[PathLike] | None) -> list[Source]:
 
 def _by_path(files: list[Source], table: PathLike, notes: list[str]) -> dict[bytes, set[str]]:
     """The labels of each photo that the table names."""
-    above = [
+    folders = [
         os.path.dirname(os.path.abspath(os.fsencode(table))),
         *dict.fromkeys(file.root for file in files),
     ]
-    found, unmatched = labels_of({_path(file) for file in files}, Path(table), above)
+    found, unmatched = match_table({_path(file) for file in files}, Path(table), folders)
     if unmatched:
         notes.append(
             f"{len(unmatched)} paths of {os.fspath(table)} are none of the photos, the first "

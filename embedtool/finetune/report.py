@@ -1,4 +1,4 @@
-"""What a fine-tuning run tells of itself."""
+"""The report of a fine-tuning run."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,11 +9,13 @@ from embedtool.finetune.checkpoint import Epoch
 from embedtool.finetune.evaluation import TestResult
 from embedtool.finetune.settings import FinetuneSettings
 
+FILE_KEYS = {"selected_on_test": "chosen_by_judged"}  # in report.json, where they differ
+
 
 @dataclass(frozen=True)
 class FinetuneReport:
     """What a run made, and how good it is: on the test photos, else on those held out to validate
-    on, and without either there is no judgement."""
+    on, and without either there is no test result."""
 
     model: Path
     fingerprint: str
@@ -22,21 +24,21 @@ class FinetuneReport:
     trained_on: int
     copies: int
     validated_on: int
-    judgement: TestResult | None
+    test_result: TestResult | None
     history: tuple[Epoch, ...]
     settings: FinetuneSettings
     rejects: tuple[Reject, ...]
     seconds: float
     temperature: float  # that the logits were divided by; 1: as trained
-    selected_on_test: tuple[str, ...]  # by the photos judged on: "temperature", "epoch"; or nothing
+    selected_on_test: tuple[str, ...]  # by the photos tested on: "temperature", "epoch"; or nothing
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
         """As JSON has it: the evaluation's own record, and beside it how it came about."""
-        judged = self.judgement.record() if self.judgement else {"classes": list(self.classes)}
+        result = self.test_result.record() if self.test_result else {"classes": list(self.classes)}
         return {
             "model": str(self.model),
-            **judged,
+            **result,
             "base": self.base,
             "fingerprint": self.fingerprint,
             "trained_on": self.trained_on,
@@ -47,5 +49,10 @@ class FinetuneReport:
             "settings": self.settings.record(),
             "seconds": self.seconds,
             "temperature": self.temperature,
-            "chosen_by_judged": list(self.selected_on_test),
+            "selected_on_test": list(self.selected_on_test),
         }
+
+    def file_record(self) -> dict[str, Any]:
+        """As report.json in the model folder has it, some of whose keys are others."""
+        record = {**self.record(), "settings": self.settings.file_record()}
+        return {FILE_KEYS.get(key, key): value for key, value in record.items()}

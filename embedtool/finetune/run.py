@@ -9,22 +9,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from embedtool.classification.temperature import fit_temperature
-from embedtool.core.atomic_files import publish_folder
+from embedtool.core.atomic_files import publish_folder, write_json
 from embedtool.core.lock import acquire_lock
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
 from embedtool.finetune.augmentation_sheet import write_sheet
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.dataset import Dataset, survey
+from embedtool.finetune.dataset import Dataset, read_dataset
 from embedtool.finetune.evaluation import evaluate_on_test
-from embedtool.finetune.examples import CACHE_BYTES, Rows, load_examples
+from embedtool.finetune.examples import CACHE_BYTES, load_examples
 from embedtool.finetune.frozen_part import FrozenPart
 from embedtool.finetune.initial_head import fit_probe
 from embedtool.finetune.report import FinetuneReport
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.trained_part import TrainedPart
 from embedtool.finetune.training import predict, train
-from embedtool.finetune.write_model import REPORT, write_head, write_json, write_model
+from embedtool.finetune.write_model import REPORT, write_head, write_model
 from embedtool.models import Backbone, load_backbone
 
 UNCALIBRATED = "no photos were held out to validate on: probabilities are as trained, not fitted"
@@ -49,8 +49,8 @@ def finetune_model(
     """Train the upper part of a network on labelled photos and write it as a model folder.
 
     photos: folders with one folder a class, or any with `labels`, a table of path and label.
-    validation: photos to choose by, else a share of the training photos, near-identical ones
-    together. test: photos to judge by, never learned from. out: what `index --model` takes; it must
+    validation: photos to choose by, else a share of the training photos, near-duplicates together.
+    test: photos to test on, never learned from. out: what `index --model` takes; it must
     not exist. sheet: also write a PNG of augmented photos. A run that was killed goes on at its
     last epoch, from OUT.training, when the same is asked for again.
     Raises UsageError, PhotosMissing, ModelOffline, ModelUnavailable.
@@ -61,8 +61,8 @@ def finetune_model(
     if os.path.lexists(target):
         raise UsageError(f"expected a new folder for the model, {out} exists: choose another --out")
     base = load_backbone(model)
-    bottom = FrozenPart(base, settings.unfreeze)
-    album = survey(
+    frozen_part = FrozenPart(base, settings.unfreeze)
+    dataset = read_dataset(
         photos,
         backbone=base,
         labels=labels,
@@ -72,27 +72,29 @@ def finetune_model(
         seed=settings.seed,
         progress=progress,
     )
-    if settings.patience and not album.validation.photos:
+    if settings.patience and not dataset.validation.photos:
         raise UsageError("patience needs photos to validate on, none are held out: leave it out")
-    top = TrainedPart(base.folder, bottom.shape, len(album.classes), settings)
+    trained_part = TrainedPart(base.folder, frozen_part.shape, len(dataset.classes), settings)
     if sheet is not None:
-        write_sheet(album.training.photos, sheet, settings, size=bottom.size)
-    rows = load_examples(album, bottom, settings, cache_bytes=cache_bytes, progress=progress)
-    start = fit_probe(album, settings, progress=progress)
+        write_sheet(dataset.training.photos, sheet, settings, size=frozen_part.size)
+    examples = load_examples(
+        dataset, frozen_part, settings, cache_bytes=cache_bytes, progress=progress
+    )
+    initial = fit_probe(dataset, settings, progress=progress)
     if not settings.from_scratch:
-        top.start_head(start.head)
+        trained_part.start_head(initial.head)
     work = target.with_name(target.name + ".training")
     work.mkdir(parents=True, exist_ok=True)
     lock = acquire_lock(work)
     try:
         history = train(
-            top,
+            trained_part,
             settings,
-            rows.training,
-            rows.validation,
-            classes=len(album.classes),
-            work=work,
-            run=_run(base, album, rows, settings),
+            examples.training,
+            examples.validation,
+            classes=len(dataset.classes),
+            checkpoints=work,
+            run=_identity(base, dataset, examples.copies, settings),
             tensorboard=Path(tensorboard) if tensorboard is not None else None,
             after_epoch=after_epoch,
             progress=progress,
@@ -100,47 +102,56 @@ def finetune_model(
     finally:
         os.close(lock)
     temperature, uncalibrated, chosen = 1.0, UNCALIBRATED, []
-    if held := rows.validation:
-        temperature, uncalibrated = fit_temperature(predict(top, held), held.labels)
+    if held_out := examples.validation:
+        probabilities = predict(trained_part, held_out)
+        temperature, uncalibrated = fit_temperature(probabilities, held_out.labels)
         chosen = [TEMPERATURE] * (not uncalibrated) + [EPOCH] * (settings.patience > 0)
-    if album.test.photos:
+    if dataset.test.photos:
         chosen = []
-    notes = [base.note, *album.notes, *rows.notes, uncalibrated]
+    notes = [base.note, *dataset.notes, *examples.notes, uncalibrated]
     if chosen:
         notes.append(
-            f"the photos that judge also chose the {' and the '.join(chosen)}: the score may be "
-            "too good; name others with --test"
+            f"the photos tested on also chose the {' and the '.join(chosen)}: the score may be "
+            "too high; name others with --test"
         )
     with publish_folder(target, existing="refuse") as draft:
-        tuned = write_model(draft, top, base, settings, name=target.name)
+        tuned = write_model(draft, trained_part, base, settings, name=target.name)
         head = write_head(
-            draft, top.head(), album, settings, model=str(target), fingerprint=tuned.fingerprint,
-            strength=start.strength, temperature=temperature,
-        )  # fmt: skip
-        judgement, changed = evaluate_on_test(album, tuned, head, start.probe, seed=settings.seed)
+            draft,
+            trained_part.head(),
+            dataset,
+            settings,
+            model=str(target),
+            fingerprint=tuned.fingerprint,
+            strength=initial.strength,
+            temperature=temperature,
+        )
+        test_result, changed = evaluate_on_test(
+            dataset, tuned, head, initial.probe, seed=settings.seed
+        )
         report = FinetuneReport(
             model=target,
             fingerprint=tuned.fingerprint,
             base=base.spec,
-            classes=album.classes,
-            trained_on=len(album.training.photos),
-            copies=rows.copies,
-            validated_on=len(album.validation.photos),
-            judgement=judgement,
+            classes=dataset.classes,
+            trained_on=len(dataset.training.photos),
+            copies=examples.copies,
+            validated_on=len(dataset.validation.photos),
+            test_result=test_result,
             history=tuple(history),
             settings=settings,
-            rejects=(*album.rejects, *changed),
+            rejects=(*dataset.rejects, *changed),
             seconds=time.perf_counter() - begun,
             temperature=temperature,
             selected_on_test=tuple(chosen),
             notes=tuple(filter(None, notes)),
         )
-        write_json(draft / REPORT, report.record())
+        write_json(draft / REPORT, report.file_record())
     shutil.rmtree(work)
     return report
 
 
-def _run(base: Backbone, album: Dataset, rows: Rows, settings: FinetuneSettings) -> str:
-    """What a checkpoint must agree on to be taken up: everything that decides the weights."""
-    about = [base.fingerprint, album.classes, rows.copies, settings.record(), album.contents()]
+def _identity(base: Backbone, dataset: Dataset, copies: int, settings: FinetuneSettings) -> str:
+    """What a checkpoint must agree on to be resumed: everything that decides the weights."""
+    about = [base.fingerprint, dataset.classes, copies, settings.file_record(), dataset.contents()]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()

@@ -7,18 +7,20 @@ from embedtool.images.augmentation import LIMITS, Augmentation
 
 if TYPE_CHECKING:
     from optuna import Trial
-PARTS = ("block_10", "block_13", "block_15", "Conv_1")
-STRENGTHS = (0.0, 0.5, 1.0, 1.5)  # few: each needs rows of its own, that its trials share
-BATCHES = (16, 32, 64)
-WIDTHS = (0, 128, 512)
-SGD = 5.0  # times the rate, as AdamW's steps are larger; at 50 the default rate diverges
+UNFREEZE = ("block_10", "block_13", "block_15", "Conv_1")
+# Few: each needs rows of its own, which its trials share.
+AUGMENTATION_STRENGTHS = (0.0, 0.5, 1.0, 1.5)
+BATCH_SIZES = (16, 32, 64)
+HEAD_WIDTHS = (0, 128, 512)
+SGD_RATE_FACTOR = 5.0  # as AdamW's steps are larger; at 50 the default rate diverges
 OPTIMISERS, ACTIVATIONS = CHOICES["optimiser"], CHOICES["head_activation"]
 
 
 def starting_point(base: FinetuneSettings) -> dict[str, Any]:
-    """Where in the space the base itself lies: the first trial."""
+    """Return the point of the space at which the base itself lies, the first trial, by the names
+    that the study has."""
     return {
-        "rate": base.rate / (SGD if base.optimiser == "sgd" else 1),
+        "rate": base.learning_rate / (SGD_RATE_FACTOR if base.optimiser == "sgd" else 1),
         "unfreeze": base.unfreeze,
         "dropout": base.dropout,
         "head_width": base.head_width,
@@ -31,8 +33,8 @@ def starting_point(base: FinetuneSettings) -> dict[str, Any]:
     }
 
 
-def suggested(trial: "Trial", base: FinetuneSettings) -> dict[str, Any]:
-    """The changes to the base that a trial tries, as `finetune --config` takes them."""
+def suggest_changes(trial: "Trial", base: FinetuneSettings) -> dict[str, Any]:
+    """Return the changes to the base that a trial tries, as `finetune --config` takes them."""
     start = starting_point(base)
 
     def number(name: str, low: float, high: float, *, log: bool = False) -> float:
@@ -43,24 +45,26 @@ def suggested(trial: "Trial", base: FinetuneSettings) -> dict[str, Any]:
         return trial.suggest_categorical(name, tuple(dict.fromkeys((start[name], *choices))))
 
     changes: dict[str, Any] = {
-        "rate": number("rate", 2e-5, 1e-3, log=True),
-        "unfreeze": choice("unfreeze", PARTS),
+        "learning_rate": number("rate", 2e-5, 1e-3, log=True),
+        "unfreeze": choice("unfreeze", UNFREEZE),
         "dropout": number("dropout", 0.0, 0.6),
-        "head_width": choice("head_width", WIDTHS),
+        "head_width": choice("head_width", HEAD_WIDTHS),
         "weight_decay": number("weight_decay", 1e-5, 1e-1, log=True),
         "label_smoothing": number("label_smoothing", 0.0, 0.2),
         "optimiser": choice("optimiser", OPTIMISERS),
-        "batch_size": choice("batch_size", BATCHES),
+        "batch_size": choice("batch_size", BATCH_SIZES),
     }
     if changes["optimiser"] == "sgd":
-        changes["rate"] *= SGD
+        changes["learning_rate"] *= SGD_RATE_FACTOR
     if changes["head_width"]:
         changes["head_activation"] = choice("head_activation", ACTIVATIONS)
         changes["head_epochs"] = max(1, base.head_epochs)  # it begins at random, not as a probe
-    return changes | _stronger(base.augmentation, choice("augmentation", STRENGTHS))
+    return changes | _scaled_augmentation(
+        base.augmentation, choice("augmentation", AUGMENTATION_STRENGTHS)
+    )
 
 
-def _stronger(by: Augmentation, strength: float) -> dict[str, Any]:
+def _scaled_augmentation(by: Augmentation, strength: float) -> dict[str, Any]:
     """Every range times strength, as far as it may go; at 0 nothing is changed at all."""
     ranges = {name: min(most, getattr(by, name) * strength) for name, most in LIMITS.items()}
     return ranges | {"flip": by.flip and strength > 0}

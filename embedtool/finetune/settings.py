@@ -16,7 +16,7 @@ CHOICES = {
     "class_weights": ("none", "balanced"),
     "head_activation": ("relu", "gelu", "tanh"),
 }
-LEAST = {
+MINIMUMS = {
     "epochs": 0,
     "head_epochs": 0,
     "copies": 0,
@@ -24,8 +24,11 @@ LEAST = {
     "head_width": 0,
     "patience": 0,
 }
-LEAST |= {"rate": 0, "head_rate": 0, "weight_decay": 0, "seed": 0}
-MOST_HELD = 0.5  # of the photos: more would be judged by than learned from
+MINIMUMS |= {"learning_rate": 0, "head_learning_rate": 0, "weight_decay": 0, "seed": 0}
+# Names that settings have in the files of a model, a checkpoint and a search, where they differ.
+FILE_KEYS = {"learning_rate": "rate", "head_learning_rate": "head_rate"}
+FIELD_OF_KEY = {key: name for name, key in FILE_KEYS.items()}
+MAX_VALIDATION_SHARE = 0.5  # of the photos: more would validate than train
 SHARES = ("dropout", "label_smoothing", "averaging", "validation_share")  # from 0 to below 1
 
 
@@ -42,13 +45,13 @@ class FinetuneSettings:
     copies: int = 4  # augmented ones of each photo, beside the plain one
     batch_size: int = 32
     optimiser: str = "adamw"
-    rate: float = 2e-4  # learning rate of phase two
-    head_rate: float = 1e-3  # of phase one
+    learning_rate: float = 2e-4  # of phase two
+    head_learning_rate: float = 1e-3  # of phase one
     schedule: str = "constant"  # or cosine, to zero over each phase
     weight_decay: float = 1e-3  # decoupled, of kernels
     dropout: float = 0.3  # before the head
     label_smoothing: float = 0.1
-    averaging: float = 0.998  # momentum of the mean of the weights that is kept; 0: the last ones
+    averaging: float = 0.998  # momentum of the mean of the weights that is saved; 0: the last ones
     interpolation: float = 0.7  # of the way from the weights that phase two begins with to these
     class_weights: str = "none"  # balanced: each class counts as much as any other
     head_width: int = 0  # units of a hidden layer in the head; 0: none
@@ -66,7 +69,7 @@ class FinetuneSettings:
                 raise UsageError(
                     f"expected {name} {', '.join(allowed)}; received {getattr(self, name)!r}"
                 )
-        for name, least in LEAST.items():
+        for name, least in MINIMUMS.items():
             if not getattr(self, name) >= least:
                 raise UsageError(
                     f"expected {name} of at least {least}, received {getattr(self, name)}"
@@ -80,10 +83,11 @@ class FinetuneSettings:
             raise UsageError(
                 f"expected interpolation above 0 and up to 1, received {self.interpolation}"
             )
-        if self.validation_share > MOST_HELD:
+        if self.validation_share > MAX_VALIDATION_SHARE:
             raise UsageError(
-                f"expected validation_share up to {MOST_HELD}, received {self.validation_share}: "
-                "the photos not learned from are better named with --validation"
+                f"expected validation_share up to {MAX_VALIDATION_SHARE}, received "
+                f"{self.validation_share}: the photos not learned from are better named with "
+                "--validation"
             )
         if self.from_scratch and self.unfreeze != "all":
             raise UsageError("training from scratch trains all: pass --unfreeze all")
@@ -96,19 +100,24 @@ class FinetuneSettings:
             raise UsageError(
                 f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(inner | own))}"
             )
-        varied = {name: value for name, value in changes.items() if name in inner}
-        kept = {name: value for name, value in changes.items() if name in own}
-        return replace(self, **kept, augmentation=replace(self.augmentation, **varied))
+        of_augmentation = {name: value for name, value in changes.items() if name in inner}
+        others = {name: value for name, value in changes.items() if name in own}
+        return replace(self, **others, augmentation=replace(self.augmentation, **of_augmentation))
 
     def record(self) -> dict[str, Any]:
         """Every value by its name, as `with_changes` takes them."""
         record = asdict(self)
-        varied: dict[str, Any] = record.pop("augmentation")
-        return record | varied
+        of_augmentation: dict[str, Any] = record.pop("augmentation")
+        return record | of_augmentation
+
+    def file_record(self) -> dict[str, Any]:
+        """Every value by its name in the files of a model, a checkpoint and a search."""
+        return {FILE_KEYS.get(name, name): value for name, value in self.record().items()}
 
 
 def read_settings(path: PathLike) -> dict[str, Any]:
-    """The changes that a JSON file asks for: an object of settings by name.
+    """Return the changes of a JSON file: an object of settings by name, `rate` and `head_rate` of
+    earlier files included.
 
     Raises UsageError where it is none, or holds a name or a value that cannot be meant.
     """
@@ -119,6 +128,11 @@ def read_settings(path: PathLike) -> dict[str, Any]:
     known = FinetuneSettings().record()
     if not isinstance(changes, dict):
         raise UsageError(f"expected a JSON object of settings in {path}")
+    if twice := [key for key, name in FIELD_OF_KEY.items() if {key, name} <= changes.keys()]:
+        raise UsageError(
+            f"{path}: {twice[0]} and {FIELD_OF_KEY[twice[0]]} are one setting: leave one out"
+        )
+    changes = {FIELD_OF_KEY.get(name, name): value for name, value in changes.items()}
     for name, value in changes.items():
         wanted = type(known[name]) if name in known else type(value)
         if type(value) is not wanted and not (wanted is float and type(value) is int):

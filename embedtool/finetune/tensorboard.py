@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.keras_runtime import tf
+from embedtool.models.keras_runtime import tf
 
 FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy", "seconds")
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from embedtool.errors import UsageError
 from embedtool.finetune.frozen_part import ALL, NONE
-from embedtool.finetune.keras_runtime import keras, mobilenet, tf
 from embedtool.finetune.settings import FinetuneSettings
+from embedtool.models.keras_runtime import keras, mobilenet, tf
 from embedtool.models.model_folder import ModelFolder
 
 MOMENTUM = 0.9  # of batch norm from scratch: Keras's 0.999 lags behind a run of a few epochs
@@ -92,7 +92,7 @@ class TrainedPart:
             norm = isinstance(layer, keras.layers.BatchNormalization)
             layer.trainable = not frozen and (self._from_scratch or not norm)
 
-    def learned(self) -> "list[keras.Variable]":
+    def trained_variables(self) -> "list[keras.Variable]":
         """What training changes: weights, and the averages of the batch norms that are not frozen,
         for those of the latest weights do not fit the mean of the weights."""
         layers = (layer for layer in (*self._trained, *self._head) if layer.trainable)

@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.classification.logistic_regression import softmax
+from embedtool.core.softmax import softmax
 from embedtool.core.types import Progress
 from embedtool.finetune.checkpoint import BEST, LAST, Checkpoint, Epoch
 from embedtool.finetune.features import Examples
-from embedtool.finetune.keras_runtime import keras, tf
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.tensorboard import write_epoch
 from embedtool.finetune.trained_part import TrainedPart
 from embedtool.finetune.weight_averaging import Average
+from embedtool.models.keras_runtime import keras, tf
 
 HEAD, LAYERS = "head", "layers"  # the phases
-PREDICTED = 64  # rows at a time where nothing is learned
-AHEAD = 2  # batches read while one is trained on
+PREDICT_BATCH = 64  # rows at a time where nothing is learned
+PREFETCH = 2  # batches read while one is trained on
 OPTIMISERS = {
     "adamw": keras.optimizers.AdamW,
     "sgd": lambda *a, **k: keras.optimizers.SGD(*a, momentum=0.9, nesterov=True, **k),
@@ -33,13 +33,13 @@ NOT_DECAYED = ["bias", "gamma", "beta"]
 
 
 def train(
-    top: TrainedPart,
+    trained_part: TrainedPart,
     settings: FinetuneSettings,
     examples: Examples,
     validation: Examples | None,
     *,
     classes: int,
-    work: Path | None = None,
+    checkpoints: Path | None = None,
     run: str = "",
     tensorboard: Path | None = None,
     after_epoch: Callable[[Epoch], None] | None = None,
@@ -47,10 +47,10 @@ def train(
 ) -> list[Epoch]:
     """Train the head, then the layers above the cut, where they stand; every epoch in order.
 
-    work: the folder of the checkpoint, that is taken up where its run is the same `run`.
+    checkpoints: the folder of the checkpoint, which is resumed where its run is the same `run`.
     after_epoch: may raise to end the training. Patience needs validation and a folder.
     """
-    state = Checkpoint.read(work / LAST, run) if work else None
+    state = Checkpoint.read(checkpoints / LAST, run) if checkpoints else None
     history = list(state.history) if state else []
     weights = _class_weights(examples.labels, classes, settings.class_weights)
     data = _Data(examples, np.eye(classes, dtype=np.float32), weights, settings)
@@ -60,19 +60,19 @@ def train(
     for phase, first, last in phases:
         if len(history) >= last and phase != phases[-1][0]:
             continue
-        _compile(top, phase, settings, steps=(last - first) * data.steps)
-        goes_on = len(history) > first
+        _compile(trained_part, phase, settings, steps=(last - first) * data.steps)
+        resumes = len(history) > first
         if state:
-            state.restore(top.model, optimiser=goes_on)
-        average = _average(top, settings) if phase == LAYERS else None
-        if state and average and goes_on:
+            state.restore(trained_part.model, optimiser=resumes)
+        average = _average(trained_part, settings) if phase == LAYERS else None
+        if state and average and resumes:
             state.restore_average(average)
         state = None
         for epoch in range(len(history), last):
             if phase == LAYERS and _stopped(history, settings.patience):
                 break
             begun = time.perf_counter()
-            fitted = top.model.fit(
+            fitted = trained_part.model.fit(
                 data.shuffled(epoch),
                 initial_epoch=epoch,
                 epochs=epoch + 1,
@@ -80,8 +80,8 @@ def train(
                 shuffle=False,  # it is shuffled already, by its own seed
                 callbacks=[_Steps(progress, epoch, data.steps, total, phase, average)],
             )
-            with average.in_place() if average else nullcontext():
-                loss, accuracy = _validate(top, validation)
+            with average.applied() if average else nullcontext():
+                loss, accuracy = _validate(trained_part, validation)
                 history.append(
                     Epoch(
                         phase,
@@ -93,31 +93,33 @@ def train(
                         time.perf_counter() - begun,
                     )
                 )
-                if work and settings.patience and _best(history) == len(history) - 1:
-                    Checkpoint.write(work / BEST, top.model, history, run)
-            if work:
-                Checkpoint.write(work / LAST, top.model, history, run, average)
+                if checkpoints and settings.patience and _best(history) == len(history) - 1:
+                    Checkpoint.write(checkpoints / BEST, trained_part.model, history, run)
+            if checkpoints:
+                Checkpoint.write(checkpoints / LAST, trained_part.model, history, run, average)
             if tensorboard:
                 write_epoch(tensorboard, history[-1])
             if after_epoch:
                 after_epoch(history[-1])
         if average:
-            average.settle()
-    if settings.patience and work and (best := Checkpoint.read(work / BEST, run)):
-        best.restore(top.model, optimiser=False)
+            average.apply()
+    if settings.patience and checkpoints and (best := Checkpoint.read(checkpoints / BEST, run)):
+        best.restore(trained_part.model, optimiser=False)
     if settings.from_scratch:
-        top.measure_norms(rows for rows, _, _ in data.shuffled(total))
+        trained_part.measure_norms(rows for rows, _, _ in data.shuffled(total))
     return history
 
 
-def _compile(top: TrainedPart, phase: str, settings: FinetuneSettings, *, steps: int) -> None:
-    top.freeze(phase == HEAD)
-    rate: Any = settings.head_rate if phase == HEAD else settings.rate
+def _compile(
+    trained_part: TrainedPart, phase: str, settings: FinetuneSettings, *, steps: int
+) -> None:
+    trained_part.freeze(phase == HEAD)
+    rate: Any = settings.head_learning_rate if phase == HEAD else settings.learning_rate
     if settings.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, steps)
     optimiser = OPTIMISERS[settings.optimiser](rate, weight_decay=settings.weight_decay)
     optimiser.exclude_from_weight_decay(var_names=NOT_DECAYED)
-    top.model.compile(
+    trained_part.model.compile(
         optimiser,
         keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=settings.label_smoothing
@@ -125,12 +127,12 @@ def _compile(top: TrainedPart, phase: str, settings: FinetuneSettings, *, steps:
         metrics=["accuracy"],
         jit_compile=False,  # XLA is four times slower with depthwise convolutions on a CPU
     )
-    top.model.optimizer.build(top.model.trainable_variables)
+    trained_part.model.optimizer.build(trained_part.model.trainable_variables)
 
 
-def _average(top: TrainedPart, settings: FinetuneSettings) -> Average:
+def _average(trained_part: TrainedPart, settings: FinetuneSettings) -> Average:
     part = 1.0 if settings.from_scratch else settings.interpolation
-    return Average(top.learned(), settings.averaging, part)
+    return Average(trained_part.trained_variables(), settings.averaging, part)
 
 
 @dataclass(frozen=True)
@@ -160,11 +162,11 @@ class _Data:
             tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in (rows, target, weight)
         )
         batches = tf.data.Dataset.from_generator(draw, output_signature=signature)
-        return batches.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(AHEAD)
+        return batches.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(PREFETCH)
 
 
 class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
-    """After every batch: the average follows, and progress is told over all epochs."""
+    """After every batch update the average, and report progress over all epochs."""
 
     def __init__(
         self,
@@ -176,33 +178,37 @@ class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
         average: Average | None,
     ) -> None:
         super().__init__()
-        self._tell, self._before, self._all = progress, epoch * steps, epochs * steps
+        self._progress, self._before, self._all = progress, epoch * steps, epochs * steps
         self._stage = f"training {phase}"
         self._average = average
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         if self._average:
-            self._average.follow()
-        if self._tell:
-            self._tell(self._before + batch + 1, self._all, 0, self._stage)
+            self._average.update()
+        if self._progress:
+            self._progress(self._before + batch + 1, self._all, 0, self._stage)
 
 
-def _validate(top: TrainedPart, held: Examples | None) -> tuple[float | None, float | None]:
-    """Cross-entropy and accuracy."""
-    if held is None:
+def _validate(
+    trained_part: TrainedPart, validation: Examples | None
+) -> tuple[float | None, float | None]:
+    """Return cross-entropy and accuracy."""
+    if validation is None:
         return None, None
-    shares = predict(top, held)
-    own = shares[np.arange(len(shares)), held.labels]
-    right = shares.argmax(1) == held.labels
+    probabilities = predict(trained_part, validation)
+    own = probabilities[np.arange(len(probabilities)), validation.labels]
+    right = probabilities.argmax(1) == validation.labels
     return float(-np.log(own.clip(1e-12)).mean()), float(right.mean())
 
 
-def predict(top: TrainedPart, examples: Examples) -> npt.NDArray[np.float32]:
+def predict(trained_part: TrainedPart, examples: Examples) -> npt.NDArray[np.float32]:
     """Probabilities (n, c)."""
-    size = PREDICTED
+    size = PREDICT_BATCH
     numbers = np.arange(len(examples.labels))
     parts = [numbers[first : first + size] for first in range(0, len(numbers), size)]
-    logits = [np.asarray(top.model.predict_on_batch(examples.rows(part))) for part in parts]
+    logits = [
+        np.asarray(trained_part.model.predict_on_batch(examples.rows(part))) for part in parts
+    ]
     return softmax(np.concatenate(logits))
 
 
@@ -223,7 +229,7 @@ def _best(history: list[Epoch]) -> int:
 
 
 def _stopped(history: list[Epoch], patience: int) -> bool:
-    """Whether the latest epochs of phase two, so many, are no better than one before them in it:
-    the first may be worse than the head's."""
+    """Whether the latest epochs of phase two, `patience` many, are no better than one before them
+    in it: the first may be worse than the head's."""
     own = [epoch for epoch in history if epoch.phase == LAYERS]
     return bool(patience and own) and len(own) - 1 - _best(own) >= patience

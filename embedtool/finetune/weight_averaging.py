@@ -1,4 +1,4 @@
-"""The weights that are kept: their mean over the latest steps, and a part of where they began.
+"""The weights that are saved: their mean over the latest steps, and a part of where they began.
 
 The mean is steadier than where the last step left them. It is exponential (Polyak and Juditsky
 1992), and at the beginning shorter, so that few steps do not leave it where the weights began. A
@@ -9,9 +9,9 @@ network on the way from its pretrained weights to it is as accurate and less sur
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from embedtool.finetune.keras_runtime import keras, tf
+from embedtool.models.keras_runtime import keras, tf
 
-BEGINNING = 4.0  # after t steps it spans no more than about t / 3 of them
+WARM_UP = 4.0  # after t steps it spans no more than about t / 3 of them
 
 
 class Average:
@@ -20,7 +20,7 @@ class Average:
     def __init__(
         self, variables: Sequence[keras.Variable], momentum: float, interpolation: float = 1.0
     ) -> None:
-        """momentum: 0 keeps the last weights. interpolation: of the way from where they are now."""
+        """momentum: 0 takes the last weights. interpolation: of the way from where they are now."""
         self._own = variables
         self._began = [keras.Variable(v.numpy(), trainable=False, name="began") for v in self._own]
         self._mean = [keras.Variable(v.numpy(), trainable=False, name="mean") for v in self._own]
@@ -28,27 +28,27 @@ class Average:
         self.variables = [*self._began, *self._mean, self._steps]
         self._momentum = momentum
         self._interpolation = interpolation
-        self.follow = tf.function(self._follow)
+        self.update = tf.function(self._update)
 
-    def _follow(self) -> None:
+    def _update(self) -> None:
         self._steps.assign(self._steps + 1.0)
-        grown = self._steps / (self._steps + (BEGINNING - 1))
+        grown = self._steps / (self._steps + (WARM_UP - 1))
         share = 1.0 - tf.minimum(self._momentum, grown)
         for mean, own in zip(self._mean, self._own, strict=True):
             mean.assign(mean + share * (own - mean))
 
     @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """The model with the weights that are kept, for the moment."""
+    def applied(self) -> Iterator[None]:
+        """Give the model the weights that are saved, for the moment."""
         latest = [variable.numpy() for variable in self._own]
-        self.settle()
+        self.apply()
         try:
             yield
         finally:
             for variable, values in zip(self._own, latest, strict=True):
                 variable.assign(values)
 
-    def settle(self) -> None:
-        """Leave the model with the weights that are kept."""
+    def apply(self) -> None:
+        """Give the model the weights that are saved."""
         for began, mean, own in zip(self._began, self._mean, self._own, strict=True):
             own.assign(began + self._interpolation * (mean - began))

@@ -6,15 +6,14 @@ probe/                                              the head: a probe of the net
 """
 
 import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from embedtool.classification.logistic_regression import Solution
+from embedtool.classification.logistic_regression import LinearClassifier
 from embedtool.classification.probe import Hidden, Probe, write_probe
+from embedtool.core.atomic_files import write_json
 from embedtool.finetune.dataset import Dataset
 from embedtool.finetune.settings import FinetuneSettings
 from embedtool.finetune.trained_part import Head, TrainedPart
@@ -27,14 +26,14 @@ PROBE, LABELS, REPORT = "probe", "labels.json", "report.json"
 
 def write_model(
     draft: Path,
-    top: TrainedPart,
+    trained_part: TrainedPart,
     base: Backbone,
     settings: FinetuneSettings,
     *,
     name: str,
 ) -> Backbone:
     """Write the network into an empty folder, compiled and checked against Keras."""
-    tensors = top.tensors()
+    tensors = trained_part.tensors()
     model = replace(
         base.folder,
         path=draft,
@@ -45,7 +44,7 @@ def write_model(
         compiled={},
         card={
             "finetuned_from": {"model": base.folder.name, "weights": base.folder.weights},
-            "settings": settings.record(),
+            "settings": settings.file_record(),
         },
     )
     write_folder(model, tensors)
@@ -58,7 +57,7 @@ def write_model(
 def write_head(
     draft: Path,
     head: Head,
-    album: Dataset,
+    dataset: Dataset,
     settings: FinetuneSettings,
     *,
     model: str,
@@ -68,15 +67,16 @@ def write_head(
 ) -> Probe:
     """Write the classes and the classifier of the network's vectors. strength: C of the probe that
     it began as. temperature: what the logits of the head are to be divided by."""
-    write_json(draft / LABELS, {"classes": list(album.classes)})
-    trained = b"".join(photo.digest for photo in album.training.photos)
+    write_json(draft / LABELS, {"classes": list(dataset.classes)})
+    digests = b"".join(photo.digest for photo in dataset.training.photos)
     weights = {name: np.ascontiguousarray(tensor.T) for name, tensor in head.items()}
     hidden = None
     if "hidden/kernel" in weights:
         activation = settings.head_activation
         hidden = Hidden(weights["hidden/kernel"], weights["hidden/bias"], activation)
+    classifier = LinearClassifier(weights["logits/kernel"], weights["logits/bias"])
     probe = Probe(
-        classes=album.classes,
+        classes=dataset.classes,
         model=model,
         fingerprint=fingerprint,
         strength=strength,
@@ -84,13 +84,9 @@ def write_head(
         balanced=settings.class_weights == "balanced",
         seed=settings.seed,
         report={},
-        solution=Solution(weights["logits/kernel"], weights["logits/bias"]).at(temperature),
-        trained=np.frombuffer(trained, np.uint8).reshape(-1, hashlib.sha256().digest_size),
+        classifier=classifier.with_temperature(temperature),
+        training_digests=np.frombuffer(digests, np.uint8).reshape(-1, hashlib.sha256().digest_size),
         hidden=hidden,
     )
     write_probe(probe, draft / PROBE)
     return probe
-
-
-def write_json(file: Path, content: dict[str, Any]) -> None:
-    file.write_text(json.dumps(content, indent=1) + "\n", "utf-8")

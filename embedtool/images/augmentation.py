@@ -67,7 +67,7 @@ def augment(pixels: Pixels, by: Augmentation, *, key: bytes) -> Pixels:
     """One variant of a picture, uint8 (s, s, 3) -> uint8 (s, s, 3); `key` decides which."""
     # RandomState: its stream is frozen, Generator's may change between versions of numpy.
     random = np.random.RandomState(np.frombuffer(key, "<u4"))
-    # All are drawn whatever is asked for: leaving one change out leaves the others as they were.
+    # All are drawn, used or not: leaving one change out leaves the others as they were.
     angle, right, down, shear, zoom, light, contrast, saturation = random.uniform(-1, 1, 8)
     mirrored = by.flip and random.uniform() < 0.5
     side = pixels.shape[0]

@@ -1,6 +1,6 @@
 """Which files are images: folders, single files, globs and lists, in one stable order.
 
-A folder is walked for files that carry an image extension, in any case, or image bytes under
+A folder is searched for files that carry an image extension, in any case, or image bytes under
 another name. Hidden names, `._*` twins and the folders that storage boxes make are skipped.
 """
 
@@ -20,7 +20,7 @@ EXTENSIONS = frozenset(
     b".tiff .webp".split()
 )
 SKIPPED_FOLDERS = frozenset({b"@eaDir", b"__MACOSX"})  # thumbnails of a NAS, forks of a Mac zip
-CATALOGUE = b"catalog.sqlite"  # a folder that holds one is an index, not an album
+CATALOGUE = b"catalog.sqlite"  # a folder that holds one is an index, not photos
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def list_photos(photos: Sequence[str | os.PathLike[str]], roots: Iterable[bytes]
         if scope.is_file:
             found_files.add(_source(scope.root, scope.path))
         else:
-            found_files.update(_walk(scope, listing))
+            found_files.update(_list_folder(scope, listing))
     listing.files = sorted(found_files, key=lambda f: (f.root, f.path))
     return listing
 
@@ -126,7 +126,7 @@ def _relative(path: bytes, root: bytes) -> bytes:
     return path[len(root.rstrip(b"/")) + 1 :].replace(os.fsencode(os.sep), b"/")
 
 
-def _walk(scope: Scope, listing: Listing) -> Iterable[Source]:
+def _list_folder(scope: Scope, listing: Listing) -> Iterable[Source]:
     top = os.path.join(scope.root, scope.path)
     real_top = os.path.realpath(top)
     seen: set[tuple[int, int]] = set()
@@ -170,7 +170,7 @@ def _walk(scope: Scope, listing: Listing) -> Iterable[Source]:
 
 
 def _leads_back(entry: os.DirEntry[bytes], top: bytes) -> bool:
-    """Whether a link points above the walk's top, or below it, where it is walked anyway."""
+    """Whether a link points above the listed folder, or below it, where it is listed anyway."""
     if not entry.is_symlink():
         return False
     target, above = os.path.realpath(entry.path), top.rstrip(b"/") + b"/"

@@ -3,12 +3,14 @@
 A decoder that crashes takes the process with it, and one that hangs is killed from outside. So
 each thread writes the SHA-256 of what it decodes into its slot of a small mapped file,
 <index>/decoding, and clears it after. A run that ends well removes the file. One that finds it
-takes what its slots name for suspects, and decodes those apart: a run killed in an ordinary moment
-leaves names as well, so most suspects are innocent. The file grows by the slots of each run until
-one ends well, so that however many files crash, no run forgets what an earlier one died of.
+takes what its slots name for suspects, and decodes those in other processes: a run killed in an
+ordinary moment leaves names as well, so most suspects are innocent. The file grows by the slots of
+each run until one ends well, so that however many files crash, no run forgets what an earlier one
+died of.
 """
 
 import mmap
+import threading
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -19,20 +21,22 @@ from embedtool.images.decode import decode_image
 from embedtool.images.formats import HEAD, NOISY, sniff
 
 if TYPE_CHECKING:
-    from embedtool.images.decode_worker import Workers
+    from embedtool.images.decode_process import DecodeProcesses
 SLOT = 32  # bytes of a SHA-256, and of the record's head
 EMPTY = bytes(SLOT)
 RECORD_HEAD = b"embedtool: decoding these\n".ljust(32)
 
 
 class Quarantine:
-    """Decodes for several threads: here, or apart what could crash, hang or write to stderr."""
+    """Decodes for several threads: here, or in another process what could crash, hang or write to
+    stderr."""
 
     def __init__(self, record: Path | None, *, workers: int) -> None:
         """record: the file that names what is being decoded, of an index whose lock is held; None
         keeps no record. workers: the threads that will decode.
         Raises EmbedtoolError if that file is of another kind."""
-        self._workers: Workers | None = None
+        self._processes: DecodeProcesses | None = None
+        self._starting = threading.Lock()
         self._file = record
         self._suspects: set[bytes] = set()
         if self._file:
@@ -47,8 +51,8 @@ class Quarantine:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._workers:
-            self._workers.close()
+        if self._processes:
+            self._processes.close()
         if self._file:
             settled = kind is None or not any(self._map[SLOT:])
             self._map.close()
@@ -58,9 +62,9 @@ class Quarantine:
     def decode(self, digest: bytes, data: bytes, size: int) -> Pixels:
         """As `decode_image`; digest: the SHA-256 of data."""
         if digest in self._suspects:
-            return self._apart().decode(data, size, fresh=True)
+            return self._other_processes().decode(data, size, fresh=True)
         if sniff(data[:HEAD]) in NOISY:
-            return self._apart().decode(data, size)
+            return self._other_processes().decode(data, size)
         if not self._file:
             return decode_image(data, size)
         start = self._free.pop()
@@ -72,12 +76,13 @@ class Quarantine:
             self._map[slot] = EMPTY
             self._free.append(start)
 
-    def _apart(self) -> "Workers":
-        if self._workers is None:
-            from embedtool.images.decode_worker import Workers
+    def _other_processes(self) -> "DecodeProcesses":
+        with self._starting:
+            if self._processes is None:
+                from embedtool.images.decode_process import DecodeProcesses
 
-            self._workers = Workers()
-        return self._workers
+                self._processes = DecodeProcesses()
+            return self._processes
 
     def _open(self, file: Path, workers: int) -> tuple[mmap.mmap, list[int]]:
         """The record, mapped, and where in it this run's slots begin."""

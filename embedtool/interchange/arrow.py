@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from embedtool.interchange.card import CARD, Card, exact, legible
-from embedtool.interchange.index_rows import Block, full, labels
+from embedtool.interchange.card import CARD, Card, bytes_where_lossy, lossy_text
+from embedtool.interchange.index_rows import ImageBlock, absolute_path, folder_labels
 from embedtool.store.layout import Row
 
-VECTOR = pa.field("vector", pa.list_(pa.float32()), nullable=False)
-REPEATING = ["root", "label"]  # a dictionary serves these; vectors only lose time over one
+VECTOR_FIELD = pa.field("vector", pa.list_(pa.float32()), nullable=False)
+DICTIONARY_COLUMNS = ["root", "label"]  # a dictionary serves these; vectors only lose time over one
 
 
 def schema(card: Card, *, path: str = "path", vector: bool = True) -> pa.Schema:
@@ -28,13 +28,13 @@ def schema(card: Card, *, path: str = "path", vector: bool = True) -> pa.Schema:
         pa.field("sha256", pa.string(), nullable=False),
         pa.field("label", pa.string(), nullable=False),
     ]
-    return pa.schema([*fields, VECTOR] if vector else fields, {CARD: card.text()})
+    return pa.schema([*fields, VECTOR_FIELD] if vector else fields, {CARD: card.text()})
 
 
-def batch(block: Block, columns: pa.Schema) -> pa.RecordBatch:
+def record_batch(block: ImageBlock, columns: pa.Schema) -> pa.RecordBatch:
     """One block as a record batch of this schema."""
-    arrays = _described(block.rows)
-    if VECTOR.name in columns.names:
+    arrays = _image_columns(block.rows)
+    if VECTOR_FIELD.name in columns.names:
         dim = block.vectors.shape[1]
         starts = np.arange(0, block.vectors.size + 1, dim, dtype=np.int32)
         arrays.append(pa.ListArray.from_arrays(starts, pa.array(block.vectors.reshape(-1))))
@@ -44,11 +44,11 @@ def batch(block: Block, columns: pa.Schema) -> pa.RecordBatch:
     )
 
 
-def writer(file: BinaryIO | Path, columns: pa.Schema) -> pq.ParquetWriter:
-    return pq.ParquetWriter(file, columns, use_dictionary=REPEATING)
+def parquet_writer(file: BinaryIO | Path, columns: pa.Schema) -> pq.ParquetWriter:
+    return pq.ParquetWriter(file, columns, use_dictionary=DICTIONARY_COLUMNS)
 
 
-def is_ours(path: Path) -> bool:
+def is_export(path: Path) -> bool:
     """Whether a Parquet file is an export of ours."""
     if not path.is_file():
         return False
@@ -58,15 +58,15 @@ def is_ours(path: Path) -> bool:
         return False
 
 
-def _described(rows: Sequence[Row]) -> list[pa.Array]:
-    paths, roots = [full(row) for row in rows], [row.root for row in rows]
+def _image_columns(rows: Sequence[Row]) -> list[pa.Array]:
+    paths, roots = [absolute_path(row) for row in rows], [row.root for row in rows]
     return [
-        pa.array([legible(path) for path in paths]),
-        pa.array(exact(paths), pa.binary()),
-        pa.array([legible(root) for root in roots]),
-        pa.array(exact(roots), pa.binary()),
+        pa.array([lossy_text(path) for path in paths]),
+        pa.array(bytes_where_lossy(paths), pa.binary()),
+        pa.array([lossy_text(root) for root in roots]),
+        pa.array(bytes_where_lossy(roots), pa.binary()),
         pa.array([row.size for row in rows]),
         pa.array([row.mtime_ns for row in rows], pa.int64()),
         pa.array([row.digest.hex() for row in rows]),
-        pa.array([legible(label) for label in labels(rows)]),
+        pa.array([lossy_text(label) for label in folder_labels(rows)]),
     ]

@@ -49,38 +49,38 @@ class Card:
         )
 
 
-def read_card(text: str | bytes, where: object) -> Card:
+def read_card(text: str | bytes, file: object) -> Card:
     """Raises EmbedtoolError where the text is no card, contradicts itself, or is of a later
     version."""
     try:
-        said = json.loads(text)
-        if int(said["embedtool export"]) > CARD_FORMAT:
+        record = json.loads(text)
+        if int(record["embedtool export"]) > CARD_FORMAT:
             raise EmbedtoolError(
-                f"{where} was exported by a later embedtool. Upgrade: pip install -U embedtool"
+                f"{file} was exported by a later embedtool. Upgrade: pip install -U embedtool"
             )
-        recipe, dim = Recipe(**said["recipe"]), int(said["dim"])
-        golden = np.frombuffer(base64.b64decode(said["golden"], validate=True), "<f4")
+        recipe, dim = Recipe(**record["recipe"]), int(record["dim"])
+        golden = np.frombuffer(base64.b64decode(record["golden"], validate=True), "<f4")
         card = Card(
-            format=str(said["format"]),
-            model=str(said["model"]),
+            format=str(record["format"]),
+            model=str(record["model"]),
             recipe=recipe,
             dim=dim,
             golden=golden.reshape(-1, dim).astype(np.float32),
-            files=tuple(map(str, said["files"])),
+            files=tuple(map(str, record["files"])),
         )
-        whole = said["fingerprint"] == recipe.fingerprint and dim > 0
+        consistent = record["fingerprint"] == recipe.fingerprint and dim > 0
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as e:
-        raise EmbedtoolError(f"{where}: what it says of its model is broken ({e!r})") from e
-    if not whole:
-        raise EmbedtoolError(f"{where}: its recipe and its fingerprint differ")
+        raise EmbedtoolError(f"{file}: what it says of its model is broken ({e!r})") from e
+    if not consistent:
+        raise EmbedtoolError(f"{file}: its recipe and its fingerprint differ")
     return card
 
 
-def legible(name: bytes) -> str:
-    """A file name as text; what is not UTF-8 in it becomes U+FFFD, and `exact` keeps it."""
+def lossy_text(name: bytes) -> str:
+    """Return a file name as text, with U+FFFD for bytes that are not UTF-8."""
     return name.decode("utf-8", "replace")
 
 
-def exact(names: Sequence[bytes]) -> list[bytes | None]:
-    """The bytes of each name that `legible` does not give back, None for the others."""
-    return [None if legible(name).encode() == name else name for name in names]
+def bytes_where_lossy(names: Sequence[bytes]) -> list[bytes | None]:
+    """Return the bytes of each name that `lossy_text` cannot give back, None for the others."""
+    return [None if lossy_text(name).encode() == name else name for name in names]

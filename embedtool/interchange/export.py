@@ -20,21 +20,21 @@ class _Format(NamedTuple):
     is_folder: bool
     libraries: tuple[str, ...] = ()
     suffixes: tuple[str, ...] = ()  # that stand for it where no format is named
-    ending: str = ""  # without which its reader does not know the file
-    opened_by: str = ""  # the command that shows it
+    required_suffix: str = ""  # without which its reader does not know the file
+    open_command: str = ""  # the command that shows it
 
 
 FORMATS = {
     "clip-retrieval": _Format("write_clip_retrieval", True, ("pyarrow",)),
     "parquet": _Format("write_parquet", False, ("pyarrow",), (".parquet",)),
     "npy": _Format("write_npy", True),
-    "projector": _Format("write_projector", True, opened_by="tensorboard --logdir {}"),
+    "projector": _Format("write_projector", True, open_command="tensorboard --logdir {}"),
     "embedding-atlas": _Format(
         "write_embedding_atlas",
         False,
         ("pyarrow",),
-        ending=".parquet",
-        opened_by="embedding-atlas {} --vector vector --image image",
+        required_suffix=".parquet",
+        open_command="embedding-atlas {} --vector vector --image image",
     ),
     "ann-benchmarks": _Format("write_ann_benchmarks", False, ("h5py",), (".hdf5", ".h5")),
 }
@@ -78,11 +78,18 @@ def export_index(
     index has no image), NotAnIndex, IndexDamaged.
     """
     to = Path(to)
-    name, chosen = _format(to, format)
+    name, chosen = _choose_format(to, format)
     require(*chosen.libraries)
     module: Any = import_module(f"embedtool.interchange.{chosen.writer}")
-    ours: Callable[[Path], bool] = _is_our_folder if chosen.is_folder else module.is_ours
-    note = _make_way(to, ours)
+    is_export: Callable[[Path], bool] = (
+        _is_unchanged_export if chosen.is_folder else module.is_export
+    )
+    replaced = to.exists()
+    if replaced and not is_export(to):
+        raise EmbedtoolError(
+            f"{to} is there already and is no export that can be replaced. Name another place with "
+            "--to, or delete it first"
+        )
     to.parent.mkdir(parents=True, exist_ok=True)
     with IndexReader(index) as opened:
         card = Card(name, opened.model, opened.recipe, opened.dim, opened.golden)
@@ -97,34 +104,26 @@ def export_index(
             with atomic_write(to) as file:
                 rows, notes = module.write(opened, file, card, seed=seed)
             size = to.stat().st_size
-    if chosen.opened_by:
-        notes.append("open it with: " + chosen.opened_by.format(shlex.quote(str(to))))
-    return ExportReport(to, name, card.model, rows, card.dim, size, (*note, *notes))
+    if replaced:
+        notes.insert(0, f"replaced the earlier export at {to}")
+    if chosen.open_command:
+        notes.append("open it with: " + chosen.open_command.format(shlex.quote(str(to))))
+    return ExportReport(to, name, card.model, rows, card.dim, size, tuple(notes))
 
 
-def _format(to: Path, format: str | None) -> tuple[str, _Format]:
+def _choose_format(to: Path, format: str | None) -> tuple[str, _Format]:
     for name, known in FORMATS.items():
         if name == format or (format is None and to.suffix.lower() in known.suffixes):
-            if not to.name.endswith(known.ending):
-                raise UsageError(f"expected a name that ends in {known.ending}, received {to}")
+            if not to.name.endswith(known.required_suffix):
+                raise UsageError(
+                    f"expected a name that ends in {known.required_suffix}, received {to}"
+                )
             return name, known
-    asked = f"received format {format!r}" if format else f"{to} does not tell which"
-    raise UsageError(f"expected one of {', '.join(FORMATS)}; {asked}. Add --format NAME")
+    received = f"received format {format!r}" if format else f"{to} does not tell which"
+    raise UsageError(f"expected one of {', '.join(FORMATS)}; {received}. Add --format NAME")
 
 
-def _make_way(to: Path, ours: Callable[[Path], bool]) -> tuple[str, ...]:
-    """A note where `to` is an earlier export, which will be replaced; raises where it is not."""
-    if not to.exists():
-        return ()
-    if not ours(to):
-        raise EmbedtoolError(
-            f"{to} is there already and is no export that can be replaced. Name another place with "
-            "--to, or delete it first"
-        )
-    return (f"replaced the earlier export at {to}",)
-
-
-def _is_our_folder(path: Path) -> bool:
+def _is_unchanged_export(path: Path) -> bool:
     """Whether a folder is an export and nothing was added to it since."""
     card = path / CARD_FILE
     if not card.is_file():

@@ -23,7 +23,7 @@ from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.interchange.card import CARD_FILE, read_card
 from embedtool.interchange.incoming import IncomingImage, IncomingVectors
 from embedtool.interchange.read_arrays import read_arrays, read_export_folder
-from embedtool.search.refresh import refresh_search
+from embedtool.search.refresh import refresh_search_index
 from embedtool.store.writer import Writer, create
 
 EXPECTED = (
@@ -77,24 +77,24 @@ def import_vectors(
             f"{target} is there already, and an import makes a new index: embedtool import {path} "
             f"--index {target}-2"
         )
-    shipment = _open(path, None if paths is None else Path(paths))
-    name, recipe, golden = _origin(shipment, model)
-    base = os.path.abspath(os.fsencode(os.curdir if root is None else root))
+    incoming = _open(path, None if paths is None else Path(paths))
+    name, recipe, golden = _identify_model(incoming, model)
+    default_root = os.path.abspath(os.fsencode(os.curdir if root is None else root))
     with publish_folder(target, existing="refuse") as draft:
         writer = create(
             draft,
             model=name,
             recipe=recipe,
-            dim=shipment.dim,
+            dim=incoming.dim,
             golden=golden,
             created_by=f"embedtool {version('embedtool')} import",
         )
         with writer:
-            _fill(writer, shipment, base)
-            refresh_search(writer)
+            _write_rows(writer, incoming, default_root)
+            refresh_search_index(writer)
             counts = writer.counts()
-    notes = () if shipment.card else ("made elsewhere: query by a path in the index, or by --row",)
-    return ImportReport(target, name, counts["images"], counts["vectors"], shipment.dim, notes)
+    notes = () if incoming.card else ("made elsewhere: query by a path in the index, or by --row",)
+    return ImportReport(target, name, counts["images"], counts["vectors"], incoming.dim, notes)
 
 
 def _open(path: Path, paths: Path | None) -> IncomingVectors:
@@ -104,15 +104,15 @@ def _open(path: Path, paths: Path | None) -> IncomingVectors:
         head = file.read(6)
     if head == b"\x93NUMPY":
         if paths is None:
-            raise _need_paths(path)
+            raise _paths_needed(path)
         return read_arrays([path], paths)
     if head[:4] == b"PAR1":
         if paths is not None:
             raise UsageError(f"{path} names its images itself: leave --paths out")
         require("pyarrow")
-        from embedtool.interchange.read_parquet import read_table
+        from embedtool.interchange.read_parquet import read_parquet
 
-        return read_table(path)
+        return read_parquet(path)
     raise EmbedtoolError(f"{EXPECTED}; {path} is none of these")
 
 
@@ -128,80 +128,80 @@ def _open_folder(path: Path, paths: Path | None) -> IncomingVectors:
         return read_arrays(arrays, paths)
     tables = sorted((path / "metadata").glob("*.parquet"))
     if not tables:
-        raise _need_paths(path)
+        raise _paths_needed(path)
     require("pyarrow")
-    from embedtool.interchange.read_parquet import read_parts
+    from embedtool.interchange.read_parquet import read_clip_retrieval
 
-    return read_parts(arrays, tables)
+    return read_clip_retrieval(arrays, tables)
 
 
-def _need_paths(path: Path) -> UsageError:
+def _paths_needed(path: Path) -> UsageError:
     return UsageError(
         f"{path} does not name its images: add --paths FILE, a text file with one path a line"
     )
 
 
-def _origin(shipment: IncomingVectors, model: str | None) -> tuple[str, Recipe, Vectors]:
-    """Model, recipe and golden vectors: an export's own, or such as tell this origin apart."""
-    card = shipment.card
+def _identify_model(incoming: IncomingVectors, model: str | None) -> tuple[str, Recipe, Vectors]:
+    """Return model, recipe and golden vectors: an export's own, or those of an unknown model."""
+    card = incoming.card
     if card is not None:
         if model not in (None, card.model):
             raise UsageError(f"this export says its model is {card.model}: leave --model out")
-        if card.dim != shipment.dim:
+        if card.dim != incoming.dim:
             raise EmbedtoolError(
                 f"expected {card.dim} dimensions, as the export says of itself; its vectors have "
-                f"{shipment.dim}"
+                f"{incoming.dim}"
             )
         return card.model, card.recipe, card.golden
     if model is None:
         digest = hashlib.sha256()
-        for file in shipment.files:
+        for file in incoming.vector_files:
             with open(file, "rb") as opened:
                 digest.update(hashlib.file_digest(opened, "sha256").digest())
         model = digest.hexdigest()[:16]
-    golden = np.empty((0, shipment.dim), np.float32)
+    golden = np.empty((0, incoming.dim), np.float32)
     return f"{IMPORTED}:{model}", imported_recipe(model), golden
 
 
-def _fill(writer: Writer, shipment: IncomingVectors, base: bytes) -> None:
+def _write_rows(writer: Writer, incoming: IncomingVectors, default_root: bytes) -> None:
     stored: set[bytes] = set()  # digests of contents that have their vector
     rows_of: dict[bytes, int] = {}  # digest of a path -> its row: 32 bytes, however long the path
     first = 0
-    for arrivals, raw in shipment.blocks:
+    for block, raw in incoming.blocks:
         vectors, images = [], []
         rows = unit_rows(raw, first=first)
-        for number, (arrival, row) in enumerate(zip(arrivals, rows, strict=True), first):
-            source = _source(arrival, base, number)
-            full = os.path.join(source.root, source.path)
-            own = hashlib.sha256(f"{IMPORTED}:".encode() + full).digest()
-            if rows_of.setdefault(own, number) != number:
+        for number, (image, row) in enumerate(zip(block, rows, strict=True), first):
+            source = _locate(image, default_root, number)
+            path = os.path.join(source.root, source.path)
+            path_digest = hashlib.sha256(f"{IMPORTED}:".encode() + path).digest()
+            if rows_of.setdefault(path_digest, number) != number:
                 raise EmbedtoolError(
-                    f"rows {rows_of[own]} and {number} have one path, {os.fsdecode(full)}: "
+                    f"rows {rows_of[path_digest]} and {number} have one path, {os.fsdecode(path)}: "
                     "expected each image once"
                 )
-            digest = arrival.digest or own
-            if len(digest) != len(own):
+            digest = image.digest or path_digest
+            if len(digest) != len(path_digest):
                 raise EmbedtoolError(f"row {number} has a sha256 of {len(digest)} bytes, not 32")
             if digest not in stored:
                 stored.add(digest)
                 vectors.append((digest, row))
             images.append((source, digest))
         writer.commit(vectors=vectors, images=images, renames=[], rejects=[])
-        first += len(arrivals)
-    if first != shipment.rows:
-        raise EmbedtoolError(f"expected {shipment.rows} rows, {first} could be read")
+        first += len(block)
+    if first != incoming.rows:
+        raise EmbedtoolError(f"expected {incoming.rows} rows, {first} could be read")
 
 
-def _source(arrival: IncomingImage, base: bytes, number: int) -> Source:
-    """Where an image stands: below its own root, below `base`, or else in its folder."""
-    if not arrival.path or b"\0" in arrival.path:
+def _locate(image: IncomingImage, default_root: bytes, number: int) -> Source:
+    """Return where an image is: below its own root, below `default_root`, or else in its folder."""
+    if not image.path or b"\0" in image.path:
         raise EmbedtoolError(f"row {number} has no path, or one with a NUL in it")
-    path = os.path.abspath(os.path.join(base, arrival.path))
-    above = (arrival.root or base).rstrip(b"/") + b"/"
-    if not path.startswith(above):
-        above = os.path.join(os.path.dirname(path), b"")
-    size, mtime_ns = arrival.size, arrival.mtime_ns
+    path = os.path.abspath(os.path.join(default_root, image.path))
+    root = (image.root or default_root).rstrip(b"/") + b"/"
+    if not path.startswith(root):
+        root = os.path.join(os.path.dirname(path), b"")
+    size, mtime_ns = image.size, image.mtime_ns
     if size is None or mtime_ns is None:
         there = os.stat(path) if os.path.isfile(path) else None
         size, mtime_ns = (there.st_size, there.st_mtime_ns) if there else (0, 0)
-    return Source(above.rstrip(b"/") or b"/", path[len(above) :], size, mtime_ns)
+    return Source(root.rstrip(b"/") or b"/", path[len(root) :], size, mtime_ns)

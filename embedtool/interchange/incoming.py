@@ -10,7 +10,7 @@ import numpy.typing as npt
 from embedtool.interchange.card import Card
 
 BLOCK_ROWS = 1024  # rows held at a time, and committed together
-Raw = npt.NDArray[np.floating]  # (n, d), of any length
+RawVectors = npt.NDArray[np.floating]  # (n, d), of any length
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,14 @@ class IncomingImage:
 
 @dataclass(frozen=True)
 class IncomingVectors:
-    """rows, dim: n and d. card: of an export of ours. files: those that hold the vectors. blocks:
-    to be read once, at most BLOCK_ROWS rows each."""
+    """Vectors of another program, and the images they belong to.
+
+    rows, dim: n and d. card: of an export of ours. vector_files: those that hold the vectors.
+    blocks: at most BLOCK_ROWS rows each, to be read once.
+    """
 
     rows: int
     dim: int
     card: Card | None
-    files: tuple[Path, ...]
-    blocks: Iterator[tuple[list[IncomingImage], Raw]]
+    vector_files: tuple[Path, ...]
+    blocks: Iterator[tuple[list[IncomingImage], RawVectors]]

@@ -16,7 +16,7 @@ from embedtool.store.layout import Row
 from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
 
-class Block(NamedTuple):
+class ImageBlock(NamedTuple):
     """Images and their unit rows (n, d), in one order."""
 
     rows: list[Row]
@@ -24,17 +24,17 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Images:
+class IndexImages:
     """All images of one version of an index. blocks: BLOCK_ROWS images each, but for the last, in
     the order of their ids; copies of one picture each have their row."""
 
     count: int
     dim: int
-    blocks: Iterator[Block]
+    blocks: Iterator[ImageBlock]
 
 
 @contextmanager
-def read_images(index: IndexReader) -> Iterator[Images]:
+def read_images(index: IndexReader) -> Iterator[IndexImages]:
     """Everything read inside is of one version of the index.
 
     A writer that commits meanwhile waits until this ends, 60 seconds at most, and then stops with
@@ -47,22 +47,22 @@ def read_images(index: IndexReader) -> Iterator[Images]:
             raise EmbedtoolError(
                 f"{index.path} holds no image yet: embedtool index PHOTOS --index {index.path}"
             )
-        yield Images(count, index.dim, _blocks(index))
+        yield IndexImages(count, index.dim, _blocks(index))
 
 
-def _blocks(index: IndexReader) -> Iterator[Block]:
-    vectors = np.fromiter(index.vectors(), np.int64)  # 8 bytes an image
+def _blocks(index: IndexReader) -> Iterator[ImageBlock]:
+    vectors = np.fromiter(index.vector_ids(), np.int64)  # 8 bytes an image
     rows = index.rows()
     for start in range(0, len(vectors), BLOCK_ROWS):
         distinct, back = np.unique(vectors[start : start + BLOCK_ROWS], return_inverse=True)
         stored = index.rows_at(index.places(distinct.tolist()))
-        yield Block(list(islice(rows, BLOCK_ROWS)), stored[back])
+        yield ImageBlock(list(islice(rows, BLOCK_ROWS)), stored[back])
 
 
-def full(row: Row) -> bytes:
-    """The absolute path of an image, as the file system has it."""
+def absolute_path(row: Row) -> bytes:
+    """Return the absolute path of an image, as the file system has it."""
     return os.path.join(row.root, row.path)
 
 
-def labels(rows: Sequence[Row]) -> list[bytes]:
+def folder_labels(rows: Sequence[Row]) -> list[bytes]:
     return [folder_label(row.root, row.path) for row in rows]

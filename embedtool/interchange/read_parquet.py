@@ -12,38 +12,40 @@ import pyarrow.parquet as pq
 
 from embedtool.errors import EmbedtoolError
 from embedtool.interchange.card import CARD, Card, read_card
-from embedtool.interchange.incoming import BLOCK_ROWS, IncomingImage, IncomingVectors, Raw
+from embedtool.interchange.incoming import BLOCK_ROWS, IncomingImage, IncomingVectors, RawVectors
 from embedtool.interchange.read_arrays import open_arrays
 
-DETAILS = ("path_bytes", "root", "root_bytes", "size", "mtime")  # as only our exports mean them
+# Read only in an export of embedtool: elsewhere the names may mean something else.
+EXPORT_COLUMNS = ("path_bytes", "root", "root_bytes", "size", "mtime")
 
 
-def read_table(file: Path) -> IncomingVectors:
+def read_parquet(file: Path) -> IncomingVectors:
     """One Parquet file with the columns path and vector."""
-    table = _Table(file, "path", ["vector"])
-    with _broken(file):
-        first = next(table.table.iter_batches(1, columns=["vector"]), None)
+    table = _ParquetImages(file, "path", ["vector"])
+    with _arrow_errors(file):
+        first = next(table.parquet.iter_batches(1, columns=["vector"]), None)
     if first is None:
         raise EmbedtoolError(f"{file} holds no rows")
-    dim = _vectors(first["vector"], file, 0, None).shape[1]
+    dim = _vector_rows(first["vector"], file, 0, None).shape[1]
 
-    def blocks() -> Iterator[tuple[list[IncomingImage], Raw]]:
+    def blocks() -> Iterator[tuple[list[IncomingImage], RawVectors]]:
         start = 0
-        for arrivals, batch in table.read():
-            yield arrivals, _vectors(batch["vector"], file, start, dim)
-            start += len(arrivals)
+        for images, batch in table.read():
+            yield images, _vector_rows(batch["vector"], file, start, dim)
+            start += len(images)
 
     return IncomingVectors(table.rows, dim, table.card, (file,), blocks())
 
 
-def read_parts(arrays: list[Path], files: list[Path]) -> IncomingVectors:
+def read_clip_retrieval(arrays: list[Path], files: list[Path]) -> IncomingVectors:
     """A clip-retrieval folder: .npy parts, and as many Parquet parts with a column image_path."""
     if len(arrays) != len(files):
         raise EmbedtoolError(
             f"{arrays[0].parent} has {len(arrays)} parts, {files[0].parent} has {len(files)}: "
             "expected as many"
         )
-    vectors, tables = open_arrays(arrays), [_Table(file, "image_path", []) for file in files]
+    vectors = open_arrays(arrays)
+    tables = [_ParquetImages(file, "image_path", []) for file in files]
     for raw, array, table in zip(vectors, arrays, tables, strict=True):
         if len(raw) != table.rows:
             raise EmbedtoolError(
@@ -53,43 +55,46 @@ def read_parts(arrays: list[Path], files: list[Path]) -> IncomingVectors:
         if (table.card and table.card.text()) != (tables[0].card and tables[0].card.text()):
             raise EmbedtoolError(f"{files[0].name} and {table.file.name} are of two exports")
 
-    def blocks() -> Iterator[tuple[list[IncomingImage], Raw]]:
+    def blocks() -> Iterator[tuple[list[IncomingImage], RawVectors]]:
         for raw, table in zip(vectors, tables, strict=True):
             start = 0
-            for arrivals, _ in table.read():
-                yield arrivals, raw[start : start + len(arrivals)]
-                start += len(arrivals)
+            for images, _ in table.read():
+                yield images, raw[start : start + len(images)]
+                start += len(images)
 
     rows = sum(map(len, vectors))
     return IncomingVectors(rows, vectors[0].shape[1], tables[0].card, tuple(arrays), blocks())
 
 
-class _Table:
-    """One Parquet file. path: its column of paths; others: columns that it must have besides."""
+class _ParquetImages:
+    """The images of one Parquet file.
+
+    path: its column of paths; others: columns that it must have besides.
+    """
 
     def __init__(self, file: Path, path: str, others: list[str]) -> None:
         self.file, self.path = file, path
-        with _broken(file):
-            self.table = pq.ParquetFile(file, pre_buffer=False)  # it would hold the whole file
-            columns = self.table.schema_arrow
+        with _arrow_errors(file):
+            self.parquet = pq.ParquetFile(file, pre_buffer=False)  # it would hold the whole file
+            columns = self.parquet.schema_arrow
         for name in (path, *others):
             if columns.names.count(name) != 1:
                 raise EmbedtoolError(
                     f"{file}: expected one column {name}, found {', '.join(columns.names)}"
                 )
-        said = (columns.metadata or {}).get(CARD.encode())
-        self.card: Card | None = None if said is None else read_card(said, file)
-        self.rows: int = self.table.metadata.num_rows
-        known = ("sha256", *(DETAILS if self.card else ()))
-        there = [name for name in known if columns.names.count(name) == 1]
-        self.columns = [path, *others, *there]
+        card_text = (columns.metadata or {}).get(CARD.encode())
+        self.card: Card | None = None if card_text is None else read_card(card_text, file)
+        self.rows: int = self.parquet.metadata.num_rows
+        known = ("sha256", *(EXPORT_COLUMNS if self.card else ()))
+        present = [name for name in known if columns.names.count(name) == 1]
+        self.columns = [path, *others, *present]
 
     def read(self) -> Iterator[tuple[list[IncomingImage], pa.RecordBatch]]:
-        with _broken(self.file):
-            for batch in self.table.iter_batches(BLOCK_ROWS, columns=self.columns):
-                yield self._arrivals(batch), batch
+        with _arrow_errors(self.file):
+            for batch in self.parquet.iter_batches(BLOCK_ROWS, columns=self.columns):
+                yield self._images(batch), batch
 
-    def _arrivals(self, batch: pa.RecordBatch) -> list[IncomingImage]:
+    def _images(self, batch: pa.RecordBatch) -> list[IncomingImage]:
         return [
             IncomingImage(name or b"", root, size, mtime, digest and bytes.fromhex(digest))
             for name, root, size, mtime, digest in zip(
@@ -103,12 +108,12 @@ class _Table:
         ]
 
 
-def _names(batch: pa.RecordBatch, text: str, kept: str) -> list[bytes | None]:
-    """Names as bytes: those kept beside the text where it is not exact."""
+def _names(batch: pa.RecordBatch, text: str, exact_bytes: str) -> list[bytes | None]:
+    """Return names as bytes: those of the column exact_bytes where the text is lossy."""
     texts = _column(batch, text, pa.string())
     return [
         name.encode() if exact is None and name is not None else exact
-        for name, exact in zip(texts, _column(batch, kept, pa.binary()), strict=True)
+        for name, exact in zip(texts, _column(batch, exact_bytes, pa.binary()), strict=True)
     ]
 
 
@@ -119,7 +124,7 @@ def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> Sequence[Any
     return values
 
 
-def _vectors(column: pa.Array, file: Path, start: int, dim: int | None) -> Raw:
+def _vector_rows(column: pa.Array, file: Path, start: int, dim: int | None) -> RawVectors:
     """A column of lists as rows (n, d). start: the number of the first; dim: d, where known."""
     kind = column.type
     is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -132,13 +137,13 @@ def _vectors(column: pa.Array, file: Path, start: int, dim: int | None) -> Raw:
         raise EmbedtoolError(
             f"{file}: row {start + wrong[0]} has {lengths[wrong[0]]} dimensions, the first {dim}"
         )
-    values: Raw = column.flatten().to_numpy(zero_copy_only=False)  # a gap becomes not a number
-    return values.reshape(-1, dim)
+    rows: RawVectors = column.flatten().to_numpy(zero_copy_only=False)  # null becomes NaN
+    return rows.reshape(-1, dim)
 
 
 @contextmanager
-def _broken(file: Path) -> Iterator[None]:
-    """What Arrow says of a file that is damaged, in our words."""
+def _arrow_errors(file: Path) -> Iterator[None]:
+    """Raise Arrow's errors about a damaged file as EmbedtoolError, on one line."""
     try:
         yield
     except (pa.ArrowException, ValueError, OSError) as error:

@@ -18,8 +18,8 @@ import numpy as np
 from embedtool.errors import EmbedtoolError
 from embedtool.interchange.card import CARD, Card
 from embedtool.interchange.index_rows import read_images
-from embedtool.interchange.sample import sample
-from embedtool.search import nearest
+from embedtool.interchange.sample import sample_mask
+from embedtool.search.exact import nearest
 from embedtool.store.reader import IndexReader
 
 QUERIES = 10_000  # as in the sets that ann-benchmarks publishes
@@ -28,42 +28,42 @@ SEARCHED_ROWS = 8192  # compared at a time
 
 
 def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
-    with h5py.File(file.name, "w") as book:
+    with h5py.File(file.name, "w") as hdf5:
         with read_images(index) as images:
             queries = max(1, min(QUERIES, images.count // 10))
             if images.count == queries:
                 raise EmbedtoolError(f"{index.path} holds one image: expected two or more")
-            held_out = sample(images.count, queries, seed)
-            train = book.create_dataset("train", (images.count - queries, images.dim), "f4")
-            test = book.create_dataset("test", (queries, images.dim), "f4")
+            held_out = sample_mask(images.count, queries, seed)
+            train = hdf5.create_dataset("train", (images.count - queries, images.dim), "f4")
+            test = hdf5.create_dataset("test", (queries, images.dim), "f4")
             filled = {train: 0, test: 0}
             start = 0
             for block in images.blocks:
-                here = held_out[start : start + len(block.rows)]
+                is_test = held_out[start : start + len(block.rows)]
                 start += len(block.rows)
-                for part, mask in ((train, ~here), (test, here)):
+                for dataset, mask in ((train, ~is_test), (test, is_test)):
                     rows = block.vectors[mask]
-                    part[filled[part] : filled[part] + len(rows)] = rows
-                    filled[part] += len(rows)
+                    dataset[filled[dataset] : filled[dataset] + len(rows)] = rows
+                    filled[dataset] += len(rows)
         k = min(NEIGHBOURS, len(train))
         blocks = (
             (np.arange(at, min(at + SEARCHED_ROWS, len(train))), train[at : at + SEARCHED_ROWS])
             for at in range(0, len(train), SEARCHED_ROWS)
         )
         similarities, neighbours = nearest(test[:], blocks, k)
-        book.create_dataset("neighbors", data=neighbours.astype(np.int32))
-        book.create_dataset("distances", data=1 - similarities)
-        book.attrs.update(type="dense", distance="angular", dimension=images.dim)
-        book.attrs["point_type"] = "float"
-        book.attrs[CARD] = replace(card, golden=card.golden[:0]).text()  # 64 KB would be too many
+        hdf5.create_dataset("neighbors", data=neighbours.astype(np.int32))
+        hdf5.create_dataset("distances", data=1 - similarities)
+        hdf5.attrs.update(type="dense", distance="angular", dimension=images.dim)
+        hdf5.attrs["point_type"] = "float"
+        hdf5.attrs[CARD] = replace(card, golden=card.golden[:0]).text()  # 64 KB would be too many
     return images.count, [
         f"test is a sample of {queries:,} of {images.count:,} images, seed {seed}"
     ]
 
 
-def is_ours(path: Path) -> bool:
+def is_export(path: Path) -> bool:
     """Whether an HDF5 file is an export of ours."""
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
-    with h5py.File(path, "r") as book:
-        return CARD in book.attrs
+    with h5py.File(path, "r") as hdf5:
+        return CARD in hdf5.attrs

@@ -11,7 +11,7 @@ so the numbers have leading zeros.
 from itertools import islice
 from pathlib import Path
 
-from embedtool.interchange.arrow import batch, schema, writer
+from embedtool.interchange.arrow import parquet_writer, record_batch, schema
 from embedtool.interchange.card import Card
 from embedtool.interchange.index_rows import read_images
 from embedtool.interchange.write_npy import write_header
@@ -31,11 +31,13 @@ def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[i
             rows = min(PART_ROWS, images.count - part * PART_ROWS)
             with (
                 open(folder / "img_emb" / f"img_emb_{number}.npy", "wb") as vectors,
-                writer(folder / "metadata" / f"metadata_{number}.parquet", columns) as table,
+                parquet_writer(
+                    folder / "metadata" / f"metadata_{number}.parquet", columns
+                ) as table,
             ):
                 write_header(vectors, "<f2", rows, images.dim)
                 for block in islice(images.blocks, PART_ROWS // BLOCK_ROWS):
                     vectors.write(block.vectors.astype("<f2").data)
-                    table.write_batch(batch(block, columns))
+                    table.write_batch(record_batch(block, columns))
         notes = [f"in {parts} parts of up to {PART_ROWS:,} images"] if parts > 1 else []
         return images.count, notes

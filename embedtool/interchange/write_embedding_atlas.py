@@ -16,46 +16,47 @@ import pyarrow.parquet as pq
 from embedtool.errors import ImageRejected
 from embedtool.images.decode import thumbnail
 from embedtool.interchange import write_parquet
-from embedtool.interchange.arrow import is_ours, schema, writer
+from embedtool.interchange.arrow import is_export, parquet_writer, schema
 from embedtool.interchange.card import Card
 from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
-__all__ = ["is_ours", "write"]
-SIDE = 128  # pixels of a thumbnail
-IMAGE = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
+__all__ = ["is_export", "write"]
+THUMBNAIL_SIDE = 128  # pixels of a thumbnail
+IMAGE_FIELD = pa.field("image", pa.struct([("bytes", pa.binary()), ("path", pa.string())]))
 
 
 def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
     missing = 0
-    columns = schema(card).append(IMAGE)
+    columns = schema(card).append(IMAGE_FIELD)
     with (
         TemporaryFile(dir=Path(file.name).parent) as scratch,
         ThreadPoolExecutor(os.cpu_count()) as threads,
     ):
         rows, notes = write_parquet.write(index, scratch, card, seed=seed)
-        with writer(file, columns) as table:  # the index is free again: pictures take a while
+        # Thumbnails take a while: the index is no longer locked here.
+        with parquet_writer(file, columns) as table:
             for batch in pq.ParquetFile(scratch, pre_buffer=False).iter_batches(BLOCK_ROWS):
-                pictures = list(threads.map(_thumbnail, _files(batch)))
+                pictures = list(threads.map(_thumbnail, _paths(batch)))
                 missing += pictures.count(None)
                 names = batch["path"].to_pylist()
                 images = [
                     {"bytes": picture, "path": name}
                     for picture, name in zip(pictures, names, strict=True)
                 ]
-                arrays = [*batch.columns, pa.array(images, IMAGE.type)]
+                arrays = [*batch.columns, pa.array(images, IMAGE_FIELD.type)]
                 table.write_batch(pa.record_batch(arrays, schema=columns))
     if missing:
         notes.append(f"{missing:,} pictures cannot be read now and have no thumbnail")
     return rows, notes
 
 
-def _files(batch: pa.RecordBatch) -> list[bytes]:
-    texts, odd = batch["path"].to_pylist(), batch["path_bytes"].to_pylist()
-    return [kept or text.encode() for text, kept in zip(texts, odd, strict=True)]
+def _paths(batch: pa.RecordBatch) -> list[bytes]:
+    texts, exact = batch["path"].to_pylist(), batch["path_bytes"].to_pylist()
+    return [name or text.encode() for text, name in zip(texts, exact, strict=True)]
 
 
 def _thumbnail(path: bytes) -> bytes | None:
     try:
-        return thumbnail(Path(os.fsdecode(path)).read_bytes(), SIDE)
+        return thumbnail(Path(os.fsdecode(path)).read_bytes(), THUMBNAIL_SIDE)
     except (OSError, ImageRejected):
         return None

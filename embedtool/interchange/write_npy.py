@@ -14,7 +14,7 @@ from typing import BinaryIO
 import numpy as np
 
 from embedtool.interchange.card import Card
-from embedtool.interchange.index_rows import full, labels, read_images
+from embedtool.interchange.index_rows import absolute_path, folder_labels, read_images
 from embedtool.store.layout import Row
 from embedtool.store.reader import IndexReader
 
@@ -26,19 +26,20 @@ def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[i
         open(folder / "paths.txt", "wb") as paths,
         open(folder / "images.jsonl", "w", encoding="ascii") as table,
     ):
-        broken = any(
+        has_line_break = any(
             b"\n" in name or b"\r" in name for r in index.rows() for name in (r.root, r.path)
         )
-        end = b"\0" if broken else b"\n"
+        end = b"\0" if has_line_break else b"\n"
         write_header(vectors, "<f4", images.count, images.dim)
         for block in images.blocks:
             vectors.write(block.vectors.astype("<f4").data)
-            paths.writelines(full(row) + end for row in block.rows)
+            paths.writelines(absolute_path(row) + end for row in block.rows)
             table.writelines(
-                _line(row, label) for row, label in zip(block.rows, labels(block.rows), strict=True)
+                _json_line(row, label)
+                for row, label in zip(block.rows, folder_labels(block.rows), strict=True)
             )
-        notes = ["a name holds a line break: the paths in paths.txt end with NUL"] if broken else []
-        return images.count, notes
+        note = "a name holds a line break: the paths in paths.txt end with NUL"
+        return images.count, [note] if has_line_break else []
 
 
 def write_header(file: BinaryIO, descr: str, rows: int, dim: int) -> None:
@@ -47,13 +48,13 @@ def write_header(file: BinaryIO, descr: str, rows: int, dim: int) -> None:
     np.lib.format.write_array_header_1_0(file, header)
 
 
-def _line(row: Row, label: bytes) -> str:
-    said = {
-        "path": os.fsdecode(full(row)),
+def _json_line(row: Row, label: bytes) -> str:
+    record = {
+        "path": os.fsdecode(absolute_path(row)),
         "root": os.fsdecode(row.root),
         "size": row.size,
         "mtime_ns": row.mtime_ns,
         "sha256": row.digest.hex(),
         "label": os.fsdecode(label),
     }
-    return json.dumps(said) + "\n"
+    return json.dumps(record) + "\n"

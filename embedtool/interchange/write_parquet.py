@@ -2,18 +2,18 @@
 
 from typing import BinaryIO
 
-from embedtool.interchange.arrow import batch, is_ours, schema, writer
+from embedtool.interchange.arrow import is_export, parquet_writer, record_batch, schema
 from embedtool.interchange.card import Card
 from embedtool.interchange.index_rows import read_images
 from embedtool.store.reader import IndexReader
 
-__all__ = ["is_ours", "write"]
+__all__ = ["is_export", "write"]
 
 
 def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
     with read_images(index) as images:
         columns = schema(card)
-        with writer(file, columns) as table:
+        with parquet_writer(file, columns) as table:
             for block in images.blocks:
-                table.write_batch(batch(block, columns))
+                table.write_batch(record_batch(block, columns))
         return images.count, []

@@ -4,18 +4,19 @@ TensorBoard draws no more than its first 100,000 points, whatever the file holds
 a sample is written, so that what is drawn is of all folders and not of the first few.
 """
 
+from itertools import compress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
 import numpy as np
 
-from embedtool.interchange.card import Card, legible
-from embedtool.interchange.index_rows import full, labels, read_images
-from embedtool.interchange.sample import sample
+from embedtool.interchange.card import Card, lossy_text
+from embedtool.interchange.index_rows import absolute_path, folder_labels, read_images
+from embedtool.interchange.sample import sample_mask
 from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
-LIMIT = 100_000  # points; LIMIT_NUM_POINTS in TensorBoard's projector
+MAX_POINTS = 100_000  # points; LIMIT_NUM_POINTS in TensorBoard's projector
 CONFIG = """embeddings {
   tensor_name: "images"
   tensor_path: "vectors.tsv"
@@ -32,22 +33,23 @@ def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[i
             open(folder / "metadata.tsv", "w", encoding="utf-8", newline="\n") as metadata,
         ):
             metadata.write("path\tlabel\n")
-            chosen = sample(images.count, LIMIT, seed)
+            chosen = sample_mask(images.count, MAX_POINTS, seed)
             start = 0
             for block in images.blocks:
-                here = chosen[start : start + len(block.rows)]
+                wanted = chosen[start : start + len(block.rows)]
                 start += len(block.rows)
-                scratch.write(block.vectors[here].data)
-                rows = [row for row, wanted in zip(block.rows, here, strict=True) if wanted]
+                scratch.write(block.vectors[wanted].data)
+                rows = list(compress(block.rows, wanted))
                 metadata.writelines(
-                    f"{_cell(full(row))}\t{_cell(label)}\n"
-                    for row, label in zip(rows, labels(rows), strict=True)
+                    f"{_tsv_cell(absolute_path(row))}\t{_tsv_cell(label)}\n"
+                    for row, label in zip(rows, folder_labels(rows), strict=True)
                 )
         _write_text(scratch, folder / "vectors.tsv", index.dim)  # the index is free again
-    if images.count <= LIMIT:
+    if images.count <= MAX_POINTS:
         return images.count, []
-    return LIMIT, [
-        f"a sample of {LIMIT:,} of {images.count:,} images, seed {seed}: TensorBoard draws no more"
+    return MAX_POINTS, [
+        f"a sample of {MAX_POINTS:,} of {images.count:,} images, seed {seed}: "
+        "TensorBoard draws no more"
     ]
 
 
@@ -61,6 +63,6 @@ def _write_text(scratch: BinaryIO, to: Path, dim: int) -> None:
             file.writelines(line % tuple(row) for row in rows.tolist())
 
 
-def _cell(name: bytes) -> str:
+def _tsv_cell(name: bytes) -> str:
     """A name as one cell: nothing in it may end the cell or the line."""
-    return legible(name).translate({9: "\\t", 10: "\\n", 13: "\\r"})
+    return lossy_text(name).translate({9: "\\t", 10: "\\n", 13: "\\r"})

@@ -232,7 +232,7 @@ def require_network(spec: str, handle: str) -> None:
         request = urllib.request.Request(handle, method="HEAD")
         urllib.request.urlopen(request, timeout=REACH_TIMEOUT).close()
     except urllib.error.HTTPError:
-        return  # somebody answered: the download itself will tell more
+        return  # somebody answered: the download itself will say more
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise _offline(spec, str(error)) from error
 

@@ -28,7 +28,7 @@ from embedtool.images.read_file import read_source
 from embedtool.models import load_backbone
 from embedtool.models.embedder import Embedder, NetworkEmbedder
 
-TASK = 8  # images a thread takes at a time: fewer hand-overs than one, still first results at once
+TASK_IMAGES = 8  # taken by a thread at a time: fewer hand-overs than one, results still at once
 LOOK_AHEAD = 3  # tasks in flight for each worker
 
 
@@ -75,7 +75,7 @@ def embed_files(
         raise UsageError(
             f"expected workers and batch size of at least 1, received {workers} and {batch_size}"
         )
-    tasks = _chunks(sources, max(TASK, batch_size))
+    tasks = _chunks(sources, max(TASK_IMAGES, batch_size))
     window: deque[Future[list[_Read]]] = deque()
     with (
         Quarantine(record, workers=workers) as quarantine,

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.core.softmax import softmax
 from embedtool.core.types import Recipe, Vectors
 from embedtool.errors import ModelMismatch, ModelOffline
 from embedtool.models.backbone import is_available, require_network
@@ -23,24 +24,20 @@ TENSORS, CARD = "head.safetensors", "head.json"
 # How long pooled activations are before they are scaled to 1, which no index stores. At 30 the
 # likeliest class is the one that their own length gives for all of 186 clothing photos, and for
 # 0.99 of 205 others.
-LENGTH = 30.0
+ACTIVATION_LENGTH = 30.0
 
 
 @dataclass(frozen=True)
 class Head:
-    """Logits of the 1,000 classes are LENGTH * rows @ weights.T + bias."""
+    """Logits of the 1,000 classes are ACTIVATION_LENGTH * rows @ weights.T + bias."""
 
     weights: npt.NDArray[np.float32]  # (1000, 1280)
     bias: npt.NDArray[np.float32]  # (1000,)
-    features: str  # digest of the weights below it
+    network: str  # digest of the weights of the network below it
 
     def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
         """(n, 1000), of unit rows (n, 1280)."""
-        logits = LENGTH * (rows @ self.weights.T) + self.bias
-        logits -= logits.max(1, keepdims=True)
-        np.exp(logits, out=logits)
-        logits /= logits.sum(1, keepdims=True)
-        return logits
+        return softmax(ACTIVATION_LENGTH * (rows @ self.weights.T) + self.bias)
 
 
 @lru_cache
@@ -71,7 +68,7 @@ def imagenet_head(recipe: Recipe) -> Head:
                 "clusters by label: --name-by label"
             ) from error
         head = _read(folder)
-    if head is None or head.features != recipe.weights:
+    if head is None or head.network != recipe.weights:
         raise _mismatch()
     return head
 

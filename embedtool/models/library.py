@@ -46,8 +46,8 @@ def model_info(model: str = "auto") -> dict[str, Any]:
 def import_model(path: PathLike, name: str | None = None) -> Backbone:
     """Take a MobileNetV2, from a SavedModel or a model folder, into the user cache under a name.
 
-    A SavedModel of a full MobileNetV2 is named mobilenet_v2 unless told otherwise, and serves
-    under that name; others take their folder's. Any other SavedModel stays where it is.
+    A SavedModel of a full MobileNetV2 is named mobilenet_v2 unless another name is given, and
+    serves under that name; others take their folder's. Any other SavedModel stays where it is.
     Raises UsageError for a name that cannot serve, or that other weights have already.
     """
     source = Path(path)

@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
+from embedtool.core.own_process import quiet_stderr
 from embedtool.core.types import Pixels
-from embedtool.models.quiet import hushed
 
 
 class LiteRTNetwork:
@@ -35,7 +35,7 @@ class LiteRTNetwork:
             self._own.output = self._own.interpreter.get_output_details()[0]["index"]
             self._own.shape = None
         if self._own.shape != shape:
-            with hushed():
+            with quiet_stderr():
                 self._own.interpreter.resize_tensor_input(self._own.input, shape)
                 self._own.interpreter.allocate_tensors()
             self._own.shape = shape

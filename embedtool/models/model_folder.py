@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.core.atomic_files import write_json
 from embedtool.errors import ModelUnavailable
 
 MODEL_FORMAT = 1
@@ -105,7 +106,7 @@ def write_folder(
         model.weights_file.write_bytes(save(dict(tensors)))
     text = {"format": MODEL_FORMAT, **asdict(model)}
     del text["path"]
-    (model.path / "model.json").write_text(json.dumps(text, indent=1) + "\n", "utf-8")
+    write_json(model.path / "model.json", text)
 
 
 def weights_digest(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:

@@ -13,7 +13,7 @@ class SavedModelLayer(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(self, path: str) -> None:
         super().__init__()
-        self.call_saved, self.kept = saved_callable(path)
+        self.call_saved, self.owner = saved_callable(path)
 
     def call(self, pixels: tf.Tensor) -> tf.Tensor:
         return self.call_saved(pixels)

@@ -20,7 +20,8 @@ import numpy as np
 import tensorflow as tf
 from safetensors.numpy import save
 
-from embedtool.core.atomic_files import publish_folder
+from embedtool.core.atomic_files import publish_folder, write_json
+from embedtool.core.own_process import quiet_stderr
 from embedtool.core.types import unit_rows
 from embedtool.errors import EmbedtoolError, ModelOffline, ModelUnavailable
 from embedtool.models import golden, int8_calibration, mobilenet
@@ -34,7 +35,6 @@ from embedtool.models.model_folder import (
     weights_digest,
     write_folder,
 )
-from embedtool.models.quiet import hushed
 from embedtool.models.saved_model import saved_callable
 
 NETWORK_TIMEOUT = 20.0  # seconds without an answer before a download is given up
@@ -136,7 +136,7 @@ def import_head(handle: str, target: str) -> None:
     }
     with publish_folder(Path(target)) as draft:
         (draft / "head.safetensors").write_bytes(save(tensors))
-        (draft / "head.json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
+        write_json(draft / "head.json", card)
 
 
 def compile_folder(
@@ -162,7 +162,7 @@ def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = 
     signature = [tf.TensorSpec((None, model.size, model.size, 3), dtype)]
     graph = tf.function(embed, input_signature=signature, autograph=False)
     function = graph.get_concrete_function()
-    with hushed():
+    with quiet_stderr():
         # From a Keras model it would write a SavedModel first and read it back: six times as long.
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
         if precision == "int8":
@@ -193,7 +193,7 @@ def _worst(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _size_in(handle: str) -> int:
-    """The input size a handle tells: mobilenet_v2_100_224/feature_vector/5 -> 224, else 0."""
+    """The input size that a handle names: mobilenet_v2_100_224/feature_vector/5 -> 224, else 0."""
     sizes = [
         int(p) for p in handle.replace("/", "_").split("_") if p.isdigit() and 64 <= int(p) < 1024
     ]

@@ -4,15 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.types import Pixels
+from embedtool.models.keras_runtime import mobilenet, tf
 from embedtool.models.model_folder import ModelFolder
-from embedtool.models.quiet import hushed
-
-with hushed():  # TensorFlow greets on stderr while it is imported and at its first tensor
-    import tensorflow as tf
-
-    from embedtool.models import mobilenet
-
-    tf.zeros(1)
 
 
 class TensorFlowNetwork:

@@ -1,235 +1,275 @@
-"""Drawings of scores as SVG that stands in a page, in the colours that the page's style gives."""
+"""Charts as SVG elements that stand in a page, in the colours of its style sheet."""
 
-import html
+import math
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
-from embedtool.classification.metrics import Estimate, ReliabilityBin
+from markupsafe import Markup, escape
 
-# Blue and orange are told apart by every common kind of colour blindness.
-STYLE = """
-:root { --right: light-dark(#2166ac, #6aaee6); --wrong: light-dark(#d95f02, #ff9d4d) }
-svg { display: block; max-width: 100%; height: auto; overflow: visible;
-  font: 11px system-ui, sans-serif }
-svg text { fill: currentColor } svg .faint { opacity: .6 }
-svg .grid { stroke: currentColor; opacity: .15 } svg .axis { stroke: currentColor; opacity: .5 }
-svg .right { fill: var(--right) } svg .wrong { fill: var(--wrong) }
-svg .line { fill: none; stroke: var(--right) }
-svg .other { stroke: var(--wrong) }
-svg .field { fill: currentColor; opacity: .05 }
-"""
-WIDE = 620  # pixels that a confusion matrix takes, or as many as CELL times its classes
+from embedtool.classification.bootstrap import Estimate
+from embedtool.classification.metrics import ReliabilityBin
+from embedtool.finetune.tune_report import TuneTrial
+
+MATRIX = 620  # pixels that a confusion matrix takes, or as many as CELL times its classes
 CELL = 5  # pixels of a class at least: 200 of them are 1,000 wide
 NUMBERED = 24  # classes up to which a cell shows its count
 NAMED = 60  # and up to which each row and column shows its name
+STEPS = (0.01, 0.02, 0.05, 0.1, 0.25)  # from line to line of a history
+LABELLED = 20  # trials that stand under a history by number; of more, every other
+BAR = 260  # pixels of an importance of 1
 
 
-def confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> str:
+def _element(name: str, *content: str, **attributes: object) -> Markup:
+    """An element of SVG; attributes and content are escaped. `_` in the name of an attribute
+    stands for `-`, and a trailing one is dropped."""
+    written = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(_rounded(value))}"'
+        for key, value in attributes.items()
+    )
+    inside = "".join(map(escape, content))
+    return Markup(f"<{name}{written}>{inside}</{name}>" if inside else f"<{name}{written}/>")
+
+
+def _rounded(value: object) -> object:
+    return f"{round(value, 2):g}" if isinstance(value, float) else value
+
+
+def _text(content: str, x: float, y: float, *, rotate: int = 0, **attributes: object) -> Markup:
+    """rotate: degrees, about the place of the text."""
+    turn = {"transform": f"rotate({rotate} {x:g} {y:g})"} if rotate else {}
+    return _element("text", content, x=x, y=y, **turn, **attributes)
+
+
+def _axis_text(content: str, x: float, y: float, *, rotate: int = 0) -> Markup:
+    return _text(content, x, y, rotate=rotate, class_="faint", text_anchor="middle")
+
+
+def _shortened(name: str, length: int) -> str:
+    return name if len(name) <= length else name[: length - 1] + "…"
+
+
+def _svg(width: float, height: float, parts: Sequence[Markup], name: str) -> Markup:
+    """A chart, with its name for those who cannot see it."""
+    size = {"width": f"{width:.0f}", "height": f"{height:.0f}"}
+    box = f"0 0 {width:.0f} {height:.0f}"
+    return _element("svg", *parts, role="img", aria_label=name, **size, viewBox=box)
+
+
+def confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup:
     """Rows are true classes, columns predicted ones; a cell is as dark as its share of its row.
 
-    Only cells that hold an image are drawn. Each tells its classes and count under the pointer.
+    Only cells that hold an image are drawn. Each shows its classes and count under the pointer.
     """
     c = len(classes)
-    cell = max(CELL, WIDE // c) if c > NUMBERED else max(26, min(52, WIDE // c))
+    cell = max(CELL, MATRIX // c) if c > NUMBERED else max(26, min(52, MATRIX // c))
     longest = max(map(len, classes)) if c <= NAMED else 0
     letter = min(11, cell + 1)
     margin = min(7 * longest, 170) + 26
     side = c * cell
-    parts = [f'<rect class="field" x="{margin}" y="{margin}" width="{side}" height="{side}"/>']
+    parts = [_element("rect", class_="field", x=margin, y=margin, width=side, height=side)]
     for i, row in enumerate(matrix):
         total = sum(row)
         for j, count in enumerate(row):
             if not count:
                 continue
             share = count / total
-            kind = "right" if i == j else "wrong"
             x, y = margin + j * cell, margin + i * cell
-            said = f"{html.escape(classes[i])} taken for {html.escape(classes[j])}"
-            said = html.escape(classes[i]) if i == j else said
-            parts.append(
-                f'<rect class="{kind}" x="{x}" y="{y}" width="{cell}" height="{cell}" '
-                f'fill-opacity="{0.12 + 0.88 * share**0.6:.2f}">'
-                f"<title>{said}: {count} of {total} ({share:.0%})</title></rect>"
-            )
+            pair = classes[i] if i == j else f"{classes[i]} taken for {classes[j]}"
+            title = _element("title", f"{pair}: {count} of {total} ({share:.0%})")
+            colour = "blue" if i == j else "orange"
+            opacity = 0.12 + 0.88 * share**0.6
+            place = {"x": x, "y": y, "width": cell, "height": cell}
+            parts.append(_element("rect", title, class_=colour, **place, fill_opacity=opacity))
             if c <= NUMBERED:
-                over = ' style="fill:light-dark(#fff,#000)"' if share > 0.45 else ""
-                parts.append(
-                    f'<text x="{x + cell / 2}" y="{y + cell / 2 + 4}" text-anchor="middle" '
-                    f'pointer-events="none"{over}>{count}</text>'
-                )
+                style = {"class_": "over"} if share > 0.45 else {}
+                at = {"x": x + cell / 2, "y": y + cell / 2 + 4, "text_anchor": "middle"}
+                parts.append(_element("text", f"{count}", pointer_events="none", **at, **style))
     if c <= NAMED:
         for i, name in enumerate(classes):
-            at = margin + (i + 0.5) * cell
-            short = html.escape(name if len(name) <= 24 else name[:23] + "…")
-            parts.append(
-                f'<text font-size="{letter}" x="{margin - 6}" y="{at + letter / 3}" '
-                f'text-anchor="end">{short}</text>'
-                f'<text font-size="{letter}" transform="translate({at + letter / 3} {margin - 6}) '
-                f'rotate(-90)">{short}</text>'
-            )
-    parts.append(
-        f'<text class="faint" x="{margin + side / 2}" y="10" text-anchor="middle">predicted</text>'
-        f'<text class="faint" transform="translate(10 {margin + side / 2}) rotate(-90)" '
-        'text-anchor="middle">true</text>'
-    )
-    return svg(margin + side + 4, margin + side + 4, parts, "confusion matrix")
+            start = margin + (i + 0.5) * cell + letter / 3
+            short = _shortened(name, 24)
+            parts += [
+                _text(short, margin - 6, start, font_size=letter, text_anchor="end"),
+                _text(short, start, margin - 6, rotate=-90, font_size=letter),
+            ]
+    middle = margin + side / 2
+    parts += [_axis_text("predicted", middle, 10), _axis_text("true", 10, middle, rotate=-90)]
+    return _svg(margin + side + 4, margin + side + 4, parts, "confusion matrix")
 
 
-def interval(score: Estimate) -> str:
+def interval(score: Estimate) -> Markup:
     """The score as a point on [0, 1], its interval as a line."""
-    x = [4 + 192 * value for value in (score.low, score.value, score.high)]
-    return svg(
-        200,
-        16,
-        [
-            '<line class="grid" x1="4" x2="196" y1="8" y2="8"/>',
-            f'<line class="line" stroke-opacity=".6" stroke-width="4" x1="{x[0]:.1f}" '
-            f'x2="{max(x[2], x[0] + 1):.1f}" y1="8" y2="8"/>',
-            f'<circle class="right" cx="{x[1]:.1f}" cy="8" r="3.5"/>',
-        ],
-        "interval",
-    )
+    low, value, high = (4 + 192 * share for share in (score.low, score.value, score.high))
+    ends = {"x1": low, "x2": max(high, low + 1), "y1": 8, "y2": 8}
+    parts = [
+        _element("line", class_="grid", x1=4, x2=196, y1=8, y2=8),
+        _element("line", class_="line", stroke_opacity=0.6, stroke_width=4, **ends),
+        _element("circle", class_="blue", cx=value, cy=8, r=3.5),
+    ]
+    return _svg(200, 16, parts, "interval")
 
 
-def reliability(bins: Sequence[ReliabilityBin]) -> str:
+def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
     """Accuracy by confidence beside the diagonal, where both agree; below it the images."""
     left, top, side, below = 44, 10, 320, 60
-    parts = grid(left, top, side, side)
-    parts.append(
-        f'<line class="axis" stroke-dasharray="4" x1="{left}" y1="{top + side}" '
-        f'x2="{left + side}" y2="{top}"/>'
-    )
+    diagonal = {"x1": left, "y1": top + side, "x2": left + side, "y2": top}
+    parts = _grid(left, top, side, side)
+    parts.append(_element("line", class_="axis", stroke_dasharray=4, **diagonal))
     most = max(one.n for one in bins)
+    bottom = top + side + 26 + below
     for one in bins:
         if not one.n:
             continue
-        x, width = left + one.low * side, (one.high - one.low) * side - 1
-        said = (
-            f"<title>{one.n} images of confidence {one.confidence:.2f}: {one.accuracy:.2f} right"
-            "</title>"
-        )
-        parts.append(
-            f'<rect class="right" x="{x:.1f}" y="{top + side * (1 - one.accuracy):.1f}" '
-            f'width="{width:.1f}" height="{max(side * one.accuracy, 1):.1f}" fill-opacity=".75">'
-            f"{said}</rect>"
-        )
-        across = left + one.confidence * side
-        parts.append(
-            f'<circle class="wrong" cx="{across:.1f}" cy="{top + side * (1 - one.accuracy):.1f}" '
-            f'r="3">{said}</circle>'
-        )
+        tip = f"{one.n} images of confidence {one.confidence:.2f}: {one.accuracy:.2f} right"
+        title = _element("title", tip)
+        y = top + side * (1 - one.accuracy)
         tall = max(below * one.n / most, 1)
-        parts.append(
-            f'<rect class="field" style="opacity:.35" x="{x:.1f}" '
-            f'y="{top + side + 26 + below - tall:.1f}" width="{width:.1f}" height="{tall:.1f}">'
-            f"{said}</rect>"
-        )
-    bottom = top + side + 26 + below
+        bar = {"x": left + one.low * side, "width": (one.high - one.low) * side - 1}
+        height = max(side * one.accuracy, 1)
+        across = left + one.confidence * side
+        parts += [
+            _element("rect", title, class_="blue", **bar, y=y, height=height, fill_opacity=0.75),
+            _element("circle", title, class_="orange", cx=across, cy=y, r=3),
+            _element("rect", title, class_="amount", **bar, y=bottom - tall, height=tall),
+        ]
+    middle = left + side / 2
     parts += [
-        f'<text class="faint" x="{left + side * step / 4}" y="{top + side + 15}" '
-        f'text-anchor="middle">{step / 4:.2f}</text>'
-        for step in range(5)
+        _axis_text(f"{step / 4:.2f}", left + side * step / 4, top + side + 15) for step in range(5)
     ]
-    parts.append(
-        f'<text class="faint" x="{left + side / 2}" y="{bottom + 16}" text-anchor="middle">'
-        f"confidence; below, images (up to {most:,})</text>"
-        f'<text class="faint" transform="translate(11 {top + side / 2}) rotate(-90)" '
-        'text-anchor="middle">accuracy</text>'
-    )
-    return svg(left + side + 12, bottom + 22, parts, "reliability diagram")
+    parts += [
+        _axis_text(f"confidence; below, images (up to {most:,})", middle, bottom + 16),
+        _axis_text("accuracy", 11, top + side / 2, rotate=-90),
+    ]
+    return _svg(left + side + 12, bottom + 22, parts, "reliability diagram")
 
 
 def curves(
     epochs: Sequence[int], lines: Mapping[str, Sequence[float | None]], name: str, most: float
-) -> str:
+) -> Markup:
     """One or two lines over epochs, from 0 to most; None is a gap."""
     left, top, width, height = 44, 10, 360, 220
-    parts = grid(left, top, width, height, most)
-    first, last, under = min(epochs), max(epochs), top + height + 42
+    parts = _grid(left, top, width, height, most)
+    first, last, legend = min(epochs), max(epochs), top + height + 38
     for number, (label, values) in enumerate(lines.items()):
         points = [
             (
                 left + width * ((epoch - first) / (last - first) if last > first else 0.5),
                 top + height * (1 - min(value, most) / most),
-                f"epoch {epoch}: {value:.4f}",
+                f"{label}, epoch {epoch}: {value:.4f}",
             )
             for epoch, value in zip(epochs, values, strict=True)
             if value is not None
         ]
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y, _ in points)
-        other, kind = (" other", "wrong") if number else ("", "right")
-        parts.append(f'<polyline class="line{other}" stroke-width="2" points="{path}"/>')
+        style, colour = ("line other", "orange") if number else ("line", "blue")
+        parts.append(_polyline([(x, y) for x, y, _ in points], class_=style, stroke_width=2))
         parts += [
-            f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="3">'
-            f"<title>{html.escape(label)}, {said}</title></circle>"
-            for x, y, said in points
+            _element("circle", _element("title", tip), class_=colour, cx=x, cy=y, r=3)
+            for x, y, tip in points
         ]
-        parts.append(
-            f'<circle class="{kind}" cx="{left + 8 + 110 * number}" cy="{under - 4}" r="4"/>'
-            f'<text x="{left + 18 + 110 * number}" y="{under}">{html.escape(label)}</text>'
-        )
+        parts += [
+            _element("circle", class_=colour, cx=left + 8 + 110 * number, cy=legend, r=4),
+            _text(label, left + 18 + 110 * number, legend + 4),
+        ]
     parts += [
-        f'<text class="faint" x="{x}" y="{top + height + 16}" text-anchor="middle">{epoch}</text>'
-        for x, epoch in ((left, first), (left + width, last))
+        _axis_text(f"{first}", left, top + height + 16),
+        _axis_text("epoch", left + width / 2, top + height + 16),
+        _axis_text(f"{last}", left + width, top + height + 16),
+        _axis_text(name, 11, top + height / 2, rotate=-90),
     ]
-    parts.append(
-        f'<text class="faint" x="{left + width / 2}" y="{top + height + 16}" '
-        'text-anchor="middle">epoch</text>'
-        f'<text class="faint" transform="translate(11 {top + height / 2}) rotate(-90)" '
-        f'text-anchor="middle">{html.escape(name)}</text>'
-    )
-    return svg(left + width + 12, top + height + 50, parts, name)
+    return _svg(left + width + 12, top + height + 50, parts, name)
 
 
-def changes(rows: Sequence[tuple[str, float, float, str]]) -> str:
+def changes(rows: Sequence[tuple[str, float, float, str]]) -> Markup:
     """A line a row from the first share, an open mark, to the second, a full one, on [0, 1].
 
-    rows: a name, both shares, and what is said under the pointer.
+    rows: a name, both shares, and what they are shares of.
     """
     left, width, step = 150, 420, 22
+    bottom = step * len(rows)
     parts = []
     for number in range(5):
         x = left + width * number / 4
-        parts.append(
-            f'<line class="grid" x1="{x}" x2="{x}" y1="0" y2="{step * len(rows)}"/>'
-            f'<text class="faint" x="{x}" y="{step * len(rows) + 16}" text-anchor="middle">'
-            f"{number / 4:.2f}</text>"
-        )
-    for number, (name, before, after, said) in enumerate(rows):
+        parts += [
+            _element("line", class_="grid", x1=x, x2=x, y1=0, y2=bottom),
+            _axis_text(f"{number / 4:.2f}", x, bottom + 16),
+        ]
+    for number, (name, before, after, total) in enumerate(rows):
         y = step * (number + 0.5)
-        other, kind = (" other", "wrong") if after < before else ("", "right")
-        ends = [left + width * share for share in (before, after)]
-        short = html.escape(name if len(name) <= 22 else name[:21] + "…")
+        style, colour = ("line other", "orange") if after < before else ("line", "blue")
+        first, second = (left + width * share for share in (before, after))
         parts.append(
-            f"<g><title>{html.escape(said)}</title>"
-            f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{short}</text>'
-            f'<line class="line{other}" stroke-width="3" x1="{ends[0]:.1f}" x2="{ends[1]:.1f}" '
-            f'y1="{y}" y2="{y}"/>'
-            f'<circle class="line{other}" stroke-width="2" style="fill:light-dark(#fff,#111)" '
-            f'cx="{ends[0]:.1f}" cy="{y}" r="4"/>'
-            f'<circle class="{kind}" cx="{ends[1]:.1f}" cy="{y}" r="5"/></g>'
+            _element(
+                "g",
+                _element("title", f"{name}: {before:.3f} to {after:.3f} of {total}"),
+                _text(_shortened(name, 22), left - 10, y + 4, text_anchor="end"),
+                _element("line", class_=style, stroke_width=3, x1=first, x2=second, y1=y, y2=y),
+                _element("circle", class_=f"{style} open", stroke_width=2, cx=first, cy=y, r=4),
+                _element("circle", class_=colour, cx=second, cy=y, r=5),
+            )
         )
-    return svg(left + width + 20, step * len(rows) + 24, parts, "change of each class")
+    return _svg(left + width + 20, bottom + 24, parts, "change of each class")
 
 
-def grid(
+def history(trials: Sequence[TuneTrial]) -> Markup:
+    """Accuracy of each trial, open where it was cut short, and a line of the best so far."""
+    left, top, width, height = 44, 10, 560, 240
+    best = list(accumulate((t.accuracy if t.finished else 0.0 for t in trials), max))
+    low, high = _scale([trial.accuracy for trial in trials])
+
+    def at(number: int, value: float) -> tuple[float, float]:
+        x = left + width * (number + 0.5) / len(trials)
+        return x, top + height * (high - max(value, low)) / (high - low)
+
+    parts = _grid(left, top, width, height, high, least=low)
+    parts.append(_polyline(list(map(at, range(len(best)), best)), class_="line other"))
+    every = -(-len(trials) // LABELLED)
+    for number, trial in enumerate(trials):
+        x, y = at(number, trial.accuracy)
+        title = _element("title", f"trial {trial.number}: {trial.accuracy:.4f}")
+        style = "blue" if trial.finished else "line open"
+        parts.append(_element("circle", title, class_=style, cx=x, cy=y, r=4))
+        if number % every == 0:
+            parts.append(_axis_text(f"{trial.number}", x, top + height + 16))
+    return _svg(left + width + 10, top + height + 24, parts, "validation accuracy by trial")
+
+
+def importance(shares: Mapping[str, float]) -> Markup:
+    """A bar for each choice, the largest share first."""
+    parts = []
+    for row, (name, share) in enumerate(sorted(shares.items(), key=lambda item: -item[1])):
+        y = 22 * row
+        parts += [
+            _text(name, 130, y + 14, text_anchor="end"),
+            _element("rect", class_="blue", x=138, y=y + 3, width=BAR * share, height=14),
+            _text(f"{share:.2f}", 144 + BAR * share, y + 14, class_="faint"),
+        ]
+    return _svg(138 + BAR + 60, 22 * len(shares), parts, "importance of each choice")
+
+
+def _scale(values: Sequence[float]) -> tuple[float, float]:
+    """Four round steps that all values lie in."""
+    for step in STEPS:
+        low = min(math.floor(min(values) / step) * step, 1 - 4 * step)
+        if low + 4 * step >= max(values):
+            break
+    return low, low + 4 * step
+
+
+def _grid(
     left: int, top: int, width: int, height: int, most: float = 1, *, least: float = 0
-) -> list[str]:
+) -> list[Markup]:
     """Five lines across, with their values beside them."""
     parts = []
     for step in range(5):
         y = top + height * (1 - step / 4)
-        parts.append(
-            f'<line class="grid" x1="{left}" x2="{left + width}" y1="{y}" y2="{y}"/>'
-            f'<text class="faint" x="{left - 6}" y="{y + 4}" text-anchor="end">'
-            f"{least + (most - least) * step / 4:.2f}</text>"
-        )
+        value = f"{least + (most - least) * step / 4:.2f}"
+        parts += [
+            _element("line", class_="grid", x1=left, x2=left + width, y1=y, y2=y),
+            _text(value, left - 6, y + 4, class_="faint", text_anchor="end"),
+        ]
     return parts
 
 
-def svg(width: float, height: float, parts: Sequence[str], name: str) -> str:
-    """A drawing, with what it shows for those who cannot see it."""
-    inside = "\n".join(parts)
-    return (
-        f'<svg role="img" aria-label="{html.escape(name)}" width="{width:.0f}" '
-        f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}">{inside}</svg>'
-    )
+def _polyline(points: Sequence[tuple[float, float]], **attributes: object) -> Markup:
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return _element("polyline", points=path, **attributes)

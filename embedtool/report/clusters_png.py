@@ -1,7 +1,6 @@
 """Clusters as one picture: a row for each, its name and the images nearest to its centre."""
 
 import io
-import os
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -11,40 +10,41 @@ from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
 from embedtool.explore.results import Cluster, ClusterReport
 from embedtool.images.decode import thumbnail
+from embedtool.report.text import fitted
 
 SIDE = 112  # pixels of a thumbnail
 GAP = 8
-NAMES = 220  # pixels to the left, for names
+NAME_WIDTH = 220  # pixels to the left, for names
 COLUMNS = 8
-MOST = 60  # clusters shown, the largest; 60 rows are 7,200 pixels high
+MAX_CLUSTERS = 60  # clusters shown, the largest; 60 rows are 7,200 pixels high
 
 
 def write_clusters_png(report: ClusterReport, path: PathLike) -> None:
     """Write the largest clusters as a PNG."""
-    shown = report.clusters[:MOST]
-    width = NAMES + COLUMNS * (SIDE + GAP) + GAP
-    sheet = Image.new("RGB", (width, 2 * GAP + 28 + len(shown) * (SIDE + GAP)), "white")
+    clusters = report.clusters[:MAX_CLUSTERS]
+    width = NAME_WIDTH + COLUMNS * (SIDE + GAP) + GAP
+    sheet = Image.new("RGB", (width, 2 * GAP + 28 + len(clusters) * (SIDE + GAP)), "white")
     draw = ImageDraw.Draw(sheet)
-    left_out = len(report.clusters) - len(shown)
-    more = f", the {MOST} largest of them" if left_out else ""
+    left_out = len(report.clusters) - len(clusters)
+    more = f", the {MAX_CLUSTERS} largest of them" if left_out else ""
     title = f"{len(report.clusters)} clusters of {len(report.members):,} images{more}"
     draw.text((GAP, GAP), f"{title}; {report.noise:,} in none", "black", ImageFont.load_default(18))
-    for row, cluster in enumerate(shown):
-        _draw(sheet, draw, cluster, 2 * GAP + 28 + row * (SIDE + GAP))
+    for row, cluster in enumerate(clusters):
+        _draw_cluster(sheet, draw, cluster, 2 * GAP + 28 + row * (SIDE + GAP))
     with atomic_write(Path(path)) as file:
         sheet.save(file, "PNG", optimize=True)
 
 
-def _draw(sheet: Image.Image, draw: ImageDraw.ImageDraw, cluster: Cluster, top: int) -> None:
-    name = os.fsencode(cluster.name).decode("utf-8", "replace")
+def _draw_cluster(
+    sheet: Image.Image, draw: ImageDraw.ImageDraw, cluster: Cluster, top: int
+) -> None:
     font = ImageFont.load_default(16)
-    while draw.textlength(name, font) > NAMES - 2 * GAP:
-        name = name[:-2] + "…"
+    name = fitted(cluster.name, draw, font, NAME_WIDTH - 2 * GAP)
     draw.text((GAP, top + SIDE // 2 - 20), name, "black", font)
     size = f"{cluster.size:,} images"
     draw.text((GAP, top + SIDE // 2 + 2), size, "#555555", ImageFont.load_default(14))
     for column, path in enumerate(cluster.representatives[:COLUMNS]):
-        place = (NAMES + column * (SIDE + GAP), top)
+        place = (NAME_WIDTH + column * (SIDE + GAP), top)
         try:
             image = Image.open(io.BytesIO(thumbnail(path.read_bytes(), 2 * SIDE)))
         except (OSError, ImageRejected):

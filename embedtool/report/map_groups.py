@@ -1,56 +1,62 @@
-"""The ways to colour a map: by cluster, label, prediction of a probe, folder or date."""
+"""The colourings of a map: by cluster, label, prediction of a probe, folder or date."""
 
 import os
 
 from embedtool.errors import UsageError
-from embedtool.explore.map_file import Map
-from embedtool.report.palette import Groups, grouped
+from embedtool.explore.results import Map
+from embedtool.report.palette import Groups, group_equal
 
-WAYS = ("cluster", "label", "prediction", "folder", "date")
+COLOURINGS = ("cluster", "label", "prediction", "folder", "date")
 NOISE_NAME = "noise"
-MOST_DATES = 16  # entries of a legend of dates, above which years, months or days are joined
+MAX_DATES = 16  # entries of a legend of dates, above which years, months or days are joined
 DATES = ("D", "M", "Y")  # the finest that keeps to it, else the last
 
 
-def map_groups(found: Map, way: str) -> Groups:
-    """Raises UsageError for another way, for clusters where `cluster` never ran, for predictions
-    where no probe was asked."""
-    if way == "cluster":
-        if found.clusters is None:
+def map_groups(image_map: Map, colouring: str) -> Groups:
+    """Group the images by what colours them.
+
+    Raises UsageError for another colouring, for clusters where `cluster` never ran, and for
+    predictions where the map has none.
+    """
+    if colouring == "cluster":
+        if image_map.clusters is None:
             raise UsageError(
-                f"{found.index} has no clusters yet: embedtool cluster {found.index}, "
+                f"{image_map.index} has no clusters yet: embedtool cluster {image_map.index}, "
                 "or colour by label, folder or date"
             )
-        names = [*found.cluster_names, NOISE_NAME]
-        return grouped([names[c] for c in found.clusters.tolist()], noise=NOISE_NAME)
-    if way == "label":
-        return grouped(found.labels)
-    if way == "prediction":
-        if found.predictions is None:
+        names = [*image_map.cluster_names, NOISE_NAME]
+        return group_equal([names[c] for c in image_map.clusters.tolist()], noise=NOISE_NAME)
+    if colouring == "label":
+        return group_equal(image_map.labels)
+    if colouring == "prediction":
+        if image_map.predictions is None:
             raise UsageError(
                 "expected a probe to colour by its predictions: embedtool map --probe PROBE, "
                 "made by embedtool probe train"
             )
-        return grouped(found.predictions)
-    if way == "folder":
-        top = os.path.commonpath(found.folders)
-        below = {folder: os.path.relpath(folder, top) for folder in set(found.folders)}
-        return grouped([below[folder] for folder in found.folders])
-    if way == "date":
+        return group_equal(image_map.predictions)
+    if colouring == "folder":
+        top = os.path.commonpath(image_map.folders)
+        below = {folder: os.path.relpath(folder, top) for folder in set(image_map.folders)}
+        return group_equal([below[folder] for folder in image_map.folders])
+    if colouring == "date":
         for unit in DATES:
-            said = found.dates.astype(f"M8[{unit}]").astype(str).tolist()
-            if len(set(said)) <= MOST_DATES:
+            periods = image_map.dates.astype(f"M8[{unit}]").astype(str).tolist()
+            if len(set(periods)) <= MAX_DATES:
                 break
-        return grouped(said, by_name=True)
-    raise UsageError(f"expected to colour by one of {', '.join(WAYS)}, received {way!r}")
+        return group_equal(periods, by_name=True)
+    raise UsageError(
+        f"expected to colour by one of {', '.join(COLOURINGS)}, received {colouring!r}"
+    )
 
 
-def ways_of(found: Map) -> list[str]:
-    """The ways that a map can be coloured."""
-    missing = {"cluster": found.clusters is None, "prediction": found.predictions is None}
-    return [way for way in WAYS if not missing.get(way)]
+def possible_colourings(image_map: Map) -> list[str]:
+    """Return the colourings that a map has the data for."""
+    missing = {"cluster": image_map.clusters is None, "prediction": image_map.predictions is None}
+    return [one for one in COLOURINGS if not missing.get(one)]
 
 
-def default_way(found: Map) -> str:
-    """Predictions where they were asked for, else clusters where there are any, else labels."""
-    return next(way for way in ("prediction", "cluster", "label") if way in ways_of(found))
+def default_colouring(image_map: Map) -> str:
+    """Predictions where there are any, else clusters where there are any, else labels."""
+    possible = possible_colourings(image_map)
+    return next(one for one in ("prediction", "cluster", "label") if one in possible)

@@ -5,30 +5,24 @@ THUMBNAIL_BYTES; where there are more, it holds those of images evenly spread ov
 """
 
 import base64
-import json
 import os
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike, Progress
 from embedtool.explore.map_dates import dated, thumbnails_of
-from embedtool.explore.map_file import Map
+from embedtool.explore.results import Map
 from embedtool.explore.thumbnails import Thumbnails
-from embedtool.report.map_groups import default_way, map_groups, ways_of
-from embedtool.report.page import shown
+from embedtool.report.map_groups import default_colouring, map_groups, possible_colourings
+from embedtool.report.page import render, write_page
 
 THUMBNAIL_BYTES = 24_000_000  # some 18,000 pictures; 32 MB as base64
-ASSETS = files("embedtool.report") / "map"
-SCRIPTS = ("data.js", "drawing.js", "answers.js")  # in this order
 
 
 def write_map_page(
-    found: Map,
+    image_map: Map,
     path: PathLike,
     *,
     colour_by: str | None = None,
@@ -39,72 +33,63 @@ def write_map_page(
     Thumbnails that the index lacks are made first. Raises UsageError (no such colour_by),
     IndexLocked where some must be made while another process writes to the index.
     """
-    first = colour_by or default_way(found)
-    map_groups(found, first)
-    thumbnails = thumbnails_of(found, progress)
-    page, notes = map_page(dated(found, thumbnails), thumbnails, first)
-    with atomic_write(Path(path)) as file:
-        file.write(page.encode())
+    colouring = colour_by or default_colouring(image_map)
+    map_groups(image_map, colouring)
+    thumbnails = thumbnails_of(image_map, progress)
+    page, notes = map_page(dated(image_map, thumbnails), thumbnails, colouring)
+    write_page(path, page)
     return notes
 
 
-def map_page(found: Map, thumbnails: Thumbnails, first: str) -> tuple[str, list[str]]:
-    """The page, and what there is to note about its pictures. first: the way it is coloured."""
-    pictures, notes = _pictures(found, thumbnails)
-    folders = sorted(set(found.folders))
+def map_page(image_map: Map, thumbnails: Thumbnails, colouring: str) -> tuple[str, list[str]]:
+    """Return the page, coloured so at first, and what there is to note about its pictures."""
+    pictures, notes = _pictures(image_map, thumbnails)
+    folders = sorted(set(image_map.folders))
     number = {folder: at for at, folder in enumerate(folders)}
-    name = os.path.basename(os.path.abspath(found.index))
+    name = os.path.basename(os.path.abspath(image_map.index))
     content = {
         "title": f"Map of {name}",
-        "n": len(found.paths),
-        "xy": _base64(found.coordinates.astype("<f4")),
+        "n": len(image_map.paths),
+        "xy": _base64(image_map.coordinates.astype("<f4")),
         "folders": folders,
-        "folder_of": _base64(np.array([number[f] for f in found.folders], "<u4")),
-        "names": "/".join(path.name for path in found.paths),
-        "ways": [_way(found, way) for way in sorted(ways_of(found), key=lambda way: way != first)],
+        "folder_of": _base64(np.array([number[f] for f in image_map.folders], "<u4")),
+        "names": "/".join(path.name for path in image_map.paths),
+        "colourings": [
+            _colouring(image_map, one)
+            for one in sorted(possible_colourings(image_map), key=lambda one: one != colouring)
+        ],
         "thumb_ends": _base64(np.cumsum([len(p) for p in pictures], dtype="<u4")),
         "thumbs": "".join(pictures),
         "notes": notes,
     }
-    text = json.dumps(content).replace("<", "\\u003c")  # no name ends the script it stands in
-    css, html, *js = (
-        ASSETS.joinpath(name).read_text("utf-8") for name in ("map.css", "map.html", *SCRIPTS)
-    )
-    page = (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>Map of {shown(name)}</title><style>{css}</style></head>\n<body>\n{html}"
-        f'<script type="application/json" id="data">{text}</script>\n'
-        f"<script>\n{''.join(js)}</script></body></html>\n"
-    )
-    return page, notes
+    return render("map.html", title=content["title"], data=content), notes
 
 
-def _way(found: Map, way: str) -> dict[str, Any]:
-    groups = map_groups(found, way)
-    sure = found.probabilities if way == "prediction" else None
+def _colouring(image_map: Map, colouring: str) -> dict[str, Any]:
+    groups = map_groups(image_map, colouring)
+    likely = image_map.probabilities if colouring == "prediction" else None
     return {
-        "name": way,
+        "name": colouring,
         "names": groups.names,
         "counts": groups.counts,
         "colours": groups.colours,
         "members": _base64(np.array(groups.members, "<u4")),
-        "percents": None if sure is None else _base64((100 * sure).round().astype("u1")),
+        "percents": None if likely is None else _base64((100 * likely).round().astype("u1")),
     }
 
 
-def _pictures(found: Map, thumbnails: Thumbnails) -> tuple[list[str], list[str]]:
-    """The thumbnail of each image in base64, "" where the page has none; and what there is to note.
-    Each is encoded by itself: the browser decodes those that are looked at."""
+def _pictures(image_map: Map, thumbnails: Thumbnails) -> tuple[list[str], list[str]]:
+    """Return the thumbnail of each image in base64, "" where the page has none, and what there is
+    to note. Each is encoded by itself: the browser decodes those that are looked at."""
     notes = []
-    there = np.isin(found.vectors, thumbnails.ids)
+    there = np.isin(image_map.vectors, thumbnails.ids)
     missing = int((~there).sum())
     if missing:
         notes.append(f"{missing:,} images cannot be read now and have no thumbnail")
-    sizes = np.zeros(len(found.paths), np.int64)
+    sizes = np.zeros(len(image_map.paths), np.int64)
     lengths = np.diff(np.concatenate([[0], thumbnails.ends]))
-    sizes[there] = lengths[np.searchsorted(thumbnails.ids, found.vectors[there])]
-    order = _spread(found.coordinates)
+    sizes[there] = lengths[np.searchsorted(thumbnails.ids, image_map.vectors[there])]
+    order = _spread(image_map.coordinates)
     order = order[there[order]]
     fits = order[np.cumsum(sizes[order]) <= THUMBNAIL_BYTES]
     if len(fits) < len(order):
@@ -112,16 +97,16 @@ def _pictures(found: Map, thumbnails: Thumbnails) -> tuple[list[str], list[str]]
             f"the page holds thumbnails of {len(fits):,} images, evenly over the map, of "
             f"{len(order):,}; a click shows the others from their files"
         )
-    pictures = [""] * len(found.paths)
+    pictures = [""] * len(image_map.paths)
     for at in fits.tolist():
-        picture = thumbnails.of(int(found.vectors[at])) or b""
+        picture = thumbnails.of(int(image_map.vectors[at])) or b""
         pictures[at] = base64.b64encode(picture).decode()
     return pictures, notes
 
 
 def _spread(coordinates: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """All images (n,), in an order whose every beginning is spread evenly over the map: one of each
-    cell of a coarse grid, then of finer ones."""
+    """Return all images (n,), in an order whose every beginning is spread evenly over the map: one
+    of each cell of a coarse grid, then of finer ones."""
     low, high = coordinates.min(0), coordinates.max(0)
     unit = (coordinates - low) / np.maximum(high - low, 1e-9)
     level = np.full(len(unit), 99)

@@ -1,32 +1,83 @@
-"""What every page of ours has: it is one file, and shows paths and small pictures."""
+"""Fill the templates of pages: one HTML file each, which loads nothing from elsewhere."""
 
 import base64
-import html
+import functools
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from embedtool.images.decode import thumbnail
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from embedtool.core.atomic_files import atomic_write
+from embedtool.core.types import PathLike
+from embedtool.errors import ImageRejected
+from embedtool.images.decode import image_size, thumbnail
+from embedtool.report.text import legible
 
 
-def document(title: str, style: str, body: str) -> str:
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{title}</title><style>{style}</style></head>\n"
-        f"<body><h1>{title}</h1>\n{body}\n</body></html>\n"
+@dataclass(frozen=True)
+class Thumbnail:
+    """A photo as a small JPEG inside the page, width x height pixels, or why there is none."""
+
+    path: Path
+    address: str = ""
+    width: int = 0
+    height: int = 0
+    file_size: int = 0  # bytes of the photo
+    missing: str = ""
+
+
+def write_page(path: PathLike, page: str) -> None:
+    with atomic_write(Path(path)) as file:
+        file.write(page.encode())
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill a template; every value is escaped, and a byte that is not UTF-8 becomes U+FFFD."""
+    page = _environment().get_template(template).render(context)
+    return legible(page)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("embedtool.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.globals |= {"asset": _asset, "thumbnail": _thumbnail}
+    environment.filters |= {"file_url": _file_url, "number": _number}
+    return environment
 
 
-def shown(path: Path | str) -> str:
-    """A path as text of a page; bytes that are no UTF-8 become U+FFFD."""
-    return html.escape(os.fsencode(path).decode("utf-8", "replace"))
+def _asset(name: str) -> Markup:
+    """A style sheet or a script of ours, to stand in the page as it is."""
+    return Markup(_environment().loader.get_source(_environment(), name)[0])  # type: ignore[union-attr]
 
 
-def link(path: Path) -> str:
+def _thumbnail(path: Path, side: int) -> Thumbnail:
+    """At most `side` pixels long."""
+    try:
+        data = path.read_bytes()
+        small = thumbnail(data, side)
+    except FileNotFoundError:
+        return Thumbnail(path, missing="the file is gone")
+    except OSError as error:
+        return Thumbnail(path, missing=f"not readable: {error.strerror}")
+    except ImageRejected as error:
+        return Thumbnail(path, missing=f"not an image: {error.reason}")
+    address = "data:image/jpeg;base64," + base64.b64encode(small).decode()
+    return Thumbnail(path, address, *image_size(small), len(data))
+
+
+def _file_url(path: Path) -> str:
     return "file://" + quote(os.fsencode(os.path.abspath(path)))
 
 
-def picture(data: bytes, side: int) -> str:
-    """The address of a thumbnail that stands in the page. Raises ImageRejected."""
-    return "data:image/jpeg;base64," + base64.b64encode(thumbnail(data, side)).decode()
+def _number(value: float, form: str = ",") -> str:
+    return format(value, form)

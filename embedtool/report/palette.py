@@ -12,7 +12,7 @@ NOISE = "#9a9a9a"
 DARKER, LIGHTER = 0.6, 0.5  # of each channel kept; of the way to white
 
 
-def mixed(colour: str, share: float, other: int) -> str:
+def blend(colour: str, share: float, other: int) -> str:
     """A colour with this share of each channel kept, the rest of it `other`."""
     channels = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "#" + "".join(f"{round(c * share + other * (1 - share)):02x}" for c in channels)
@@ -20,8 +20,8 @@ def mixed(colour: str, share: float, other: int) -> str:
 
 PALETTE = (
     *HUES,
-    *(mixed(colour, DARKER, 0) for colour in HUES),
-    *(mixed(colour, LIGHTER, 255) for colour in HUES),
+    *(blend(colour, DARKER, 0) for colour in HUES),
+    *(blend(colour, LIGHTER, 255) for colour in HUES),
 )
 
 
@@ -36,7 +36,9 @@ class Groups:
     colours: list[str]
 
 
-def grouped(values: Sequence[str], *, noise: str | None = None, by_name: bool = False) -> Groups:
+def group_equal(
+    values: Sequence[str], *, noise: str | None = None, by_name: bool = False
+) -> Groups:
     """Groups of equal values, largest first, or by name; the one named noise last and grey."""
     counts = Counter(values)
     names = sorted(counts, key=lambda v: (v == noise, v if by_name else -counts[v], v))

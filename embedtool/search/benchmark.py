@@ -5,7 +5,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,50 +12,23 @@ import numpy.typing as npt
 
 from embedtool.core.types import PathLike, Progress, Source, Vectors, normalise
 from embedtool.errors import UsageError
-from embedtool.search import (
-    Exact,
-    Searcher,
-    Similarities,
-    build_search,
-    milliseconds,
-    open_searcher,
-    share_found,
+from embedtool.search.build_approximate import (
+    build_search_index,
+    measured_recall,
+    query_milliseconds,
 )
-from embedtool.search.results import MIN_RECALL, RECALL_AT, Certificate
+from embedtool.search.exact import Similarities
+from embedtool.search.results import MIN_RECALL, RECALL_AT, SearchBenchReport, SearchBenchRow
+from embedtool.search.searcher import ExactSearcher, Searcher, open_searcher
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
 QUERIES = 1000  # held back from the index: what recall and speed are measured with
-TIMED = 200
-TIMED_EXACT = 10
+TIMED_QUERIES = 200
+TIMED_EXACT_QUERIES = 10
 COMMIT_ROWS = 65_536
-NEIGHBOURS = 8  # a grown vector lies between one of the collection and one of its 8 nearest
-NOISE = 0.15  # of a grown vector's length, besides
-
-
-@dataclass(frozen=True)
-class SearchBenchRow:
-    """One way to search: milliseconds a query, alone and in a batch over all cores; recall by k;
-    megabytes resident besides the files that are mapped."""
-
-    search: str
-    p50_ms: float
-    p99_ms: float
-    batch_ms: float
-    times_exact_p50: float
-    times_exact_batch: float
-    recall: dict[str, float]
-    resident_mb: float | None  # None where the system does not tell
-
-
-@dataclass(frozen=True)
-class SearchBenchReport:
-    vectors: int
-    grown: int  # of them, made between real ones
-    dim: int
-    build_seconds: float
-    certificate: Certificate
-    rows: tuple[SearchBenchRow, ...]
+NEIGHBOURS = 8  # a synthetic vector lies between one of the collection and one of its 8 nearest
+NOISE = 0.15  # of a synthetic vector's length, added to it
 
 
 def run_search_bench(
@@ -70,26 +42,28 @@ def run_search_bench(
     """Measure exact and approximate search over the vectors of an index, on this machine.
 
     1,000 of its vectors are held back as queries. vectors: how many to search among; where the
-    index has fewer, more are grown between neighbours among them. Each way to search runs in a
+    index has fewer, more are interpolated between neighbours. Each way to search runs in a
     process of its own. Raises UsageError where the index is too small.
     """
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         place = Path(scratch)
         with IndexReader(index) as source, source.snapshot():
-            held, real = _split(source, seed)
+            queries, real = _split(source, seed)
             wanted = vectors or len(real)
-            np.save(place / "queries.npy", held)
+            np.save(place / "queries.npy", queries)
             _write(source, place / "index", real, wanted, seed, progress)
         with Writer(place / "index") as writer:
             start = time.perf_counter()
-            certificate = build_search(writer, min_recall=min_recall, seed=seed, progress=progress)
+            certificate = build_search_index(
+                writer, min_recall=min_recall, seed=seed, progress=progress
+            )
             build_seconds = time.perf_counter() - start
             dim = writer.dim
         exact, truth = _measure(place, "exact")
         approximate, found = _measure(place, "approximate")
         return SearchBenchReport(
             vectors=wanted,
-            grown=max(wanted - len(real), 0),
+            synthetic=max(wanted - len(real), 0),
             dim=dim,
             build_seconds=build_seconds,
             certificate=certificate,
@@ -108,8 +82,8 @@ def _split(source: IndexReader, seed: int) -> tuple[Vectors, npt.NDArray[np.void
             f"expected an index of at least {2 * QUERIES:,} vectors to measure, {source.path} has "
             f"{len(places):,}. Index more photos"
         )
-    held = np.random.default_rng(seed).choice(len(places), QUERIES, replace=False)
-    return source.rows_at(places[held]), np.delete(places, held)
+    queries = np.random.default_rng(seed).choice(len(places), QUERIES, replace=False)
+    return source.rows_at(places[queries]), np.delete(places, queries)
 
 
 def _write(
@@ -120,7 +94,7 @@ def _write(
     seed: int,
     progress: Progress | None,
 ) -> None:
-    """An index of `wanted` vectors: the real ones, then grown ones."""
+    """Write an index of `wanted` vectors: the real ones, then synthetic ones."""
     with create(
         target,
         model=source.model,
@@ -138,9 +112,9 @@ def _write(
         random = np.random.default_rng(seed)
         for start in range(len(real), wanted, COMMIT_ROWS):
             count = min(COMMIT_ROWS, wanted - start)
-            _commit(writer, start, _grow(source, real, near, count, random))
+            _commit(writer, start, _interpolate(source, real, near, count, random))
             if progress:
-                progress(start + count - len(real), wanted - len(real), 0, "growing vectors")
+                progress(start + count - len(real), wanted - len(real), 0, "interpolating vectors")
 
 
 def _commit(writer: Writer, first: int, rows: Vectors) -> None:
@@ -162,7 +136,7 @@ def _neighbours(source: IndexReader, real: npt.NDArray[np.void]) -> npt.NDArray[
     return by_id[np.searchsorted(by_id["id"], np.concatenate(near))]
 
 
-def _grow(
+def _interpolate(
     source: IndexReader,
     real: npt.NDArray[np.void],
     near: npt.NDArray[np.void],
@@ -194,13 +168,15 @@ def _child(place: Path, kind: str) -> None:
     queries = np.load(place / "queries.npy")
     with IndexReader(place / "index") as index, index.snapshot():
         before = _resident()
-        searcher: Searcher = Exact(index) if kind == "exact" else open_searcher(index)
+        searcher: Searcher = ExactSearcher(index) if kind == "exact" else open_searcher(index)
         for k in RECALL_AT:  # which reads and checks all there is
             np.save(place / f"{kind}-{k}.npy", searcher.nearest(queries, k)[0])
         start = time.perf_counter()
         searcher.nearest(queries, 10)
         batch = (time.perf_counter() - start) * 1000 / len(queries)
-        times = milliseconds(searcher, queries[: TIMED_EXACT if kind == "exact" else TIMED])
+        times = query_milliseconds(
+            searcher, queries[: TIMED_EXACT_QUERIES if kind == "exact" else TIMED_QUERIES]
+        )
         after = _resident()
     print(
         json.dumps(
@@ -232,13 +208,13 @@ def _row(
     truth: dict[int, Similarities],
 ) -> SearchBenchRow:
     return SearchBenchRow(
-        search=name,
+        method=name,
         p50_ms=own["p50"],
         p99_ms=own["p99"],
         batch_ms=own["batch"],
-        times_exact_p50=exact["p50"] / own["p50"],
-        times_exact_batch=exact["batch"] / own["batch"],
-        recall={str(k): share_found(found[k], truth[k], k) for k in RECALL_AT},
+        speedup_p50=exact["p50"] / own["p50"],
+        speedup_batch=exact["batch"] / own["batch"],
+        recall={str(k): measured_recall(found[k], truth[k], k) for k in RECALL_AT},
         resident_mb=own["resident"] and own["resident"] / 1e6,
     )
 

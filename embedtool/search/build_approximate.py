@@ -15,20 +15,20 @@ import numpy.typing as npt
 from embedtool.core.types import Progress, Vectors
 from embedtool.errors import DerivedDamaged, UsageError
 from embedtool.search.exact import Block, Similarities, merge, nearest
-from embedtool.search.faiss_index import BEARINGS, Approximate, principal_axes, walk
+from embedtool.search.faiss_index import ORDERING_AXES, FaissIndex, locality_order, principal_axes
 from embedtool.search.results import EXACT_ROWS, MIN_RECALL, RECALL_AT, Certificate
-from embedtool.search.searcher import Certified, Exact, Searcher
+from embedtool.search.searcher import ApproximateSearcher, ExactSearcher, Searcher
 from embedtool.store.derived import SEARCH, publish, read_about
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 HELD_OUT = 1000  # queries that recall is measured with
-UNSURE = 0.002  # of the recall of others, so that the cheapest setting is none of mere luck
-SAMPLE = 20_480  # vectors that axes and codes are fitted to
-SAMPLE_OF_A_LIST = 40  # the fewest that faiss fits a list to without complaint
-TIMED = 200  # queries that latency is measured with
-TIMED_EXACT = 5
-SAME = 1e-6  # of two similarities: equal rows may stand for one another
+RECALL_MARGIN = 0.002  # of the recall of others, so that the cheapest setting is none of mere luck
+TRAINING_SAMPLE = 20_480  # vectors that axes and codes are fitted to
+SAMPLE_PER_LIST = 40  # the fewest that faiss fits a list to without complaint
+TIMED_QUERIES = 200  # queries that latency is measured with
+TIMED_EXACT_QUERIES = 5
+SIMILARITY_TOLERANCE = 1e-6  # of two similarities: equal rows may stand for one another
 ADD_ROWS = 16_384  # at a time: 84 MB at d = 1,280; faiss prepares anew for every call
 
 
@@ -36,7 +36,7 @@ ADD_ROWS = 16_384  # at a time: 84 MB at d = 1,280; faiss prepares anew for ever
 class Plan:
     method: str
     dimensions: int
-    bytes: int  # of a vector, roughly: tells what need not be tried
+    bytes: int  # of a vector, roughly: a plan too large for max_memory is not tried
     settings: tuple[tuple[int, int], ...]  # (breadth, candidates for a match), cheapest first
 
 
@@ -53,14 +53,14 @@ PLANS = (
 )
 
 
-def have_certified(
+def ensure_certified(
     index: IndexReader,
     min_recall: float | None,
     max_memory: int | None,
     *,
     progress: Progress | None = None,
 ) -> bool:
-    """Whether the approximate index holds what is asked for; one that does is built if need be.
+    """Return whether the approximate index meets the requirements; build one that does if needed.
 
     Warns where none can. Raises IndexLocked where one must be built while another process writes.
     """
@@ -73,14 +73,16 @@ def have_certified(
         about = read_about(index.path, SEARCH, index.fingerprint)
     except DerivedDamaged:
         about = None
-    if about and Certificate(**about).holds(recall, max_memory):
+    if about and Certificate(**about).meets(recall, max_memory):
         return True
     with Writer(index.path) as writer:
-        made = build_search(writer, min_recall=recall, max_memory=max_memory, progress=progress)
-    return made.holds(recall, max_memory)
+        made = build_search_index(
+            writer, min_recall=recall, max_memory=max_memory, progress=progress
+        )
+    return made.meets(recall, max_memory)
 
 
-def build_search(
+def build_search_index(
     index: Writer,
     *,
     min_recall: float = MIN_RECALL,
@@ -95,11 +97,11 @@ def build_search(
     """
     index.drop((), ())  # a vector without an image might get one again, and must not be forgotten
     trial = _Trial(index, seed, progress)
-    count = len(trial.rest) + len(trial.held)
+    count = len(trial.rest) + len(trial.held_out)
     fitting = [p for p in PLANS if max_memory is None or p.bytes * count <= max_memory]
     for plan in fitting or PLANS[-1:]:
         certificate, approximate = trial.run(plan, min_recall, max_memory)
-        if certificate.holds(min_recall, max_memory):
+        if certificate.meets(min_recall, max_memory):
             publish(
                 index.path,
                 SEARCH,
@@ -130,26 +132,28 @@ class _Trial:
         random = np.random.default_rng(seed)
         places = index.places_after(0)
         self.last_id = int(places["id"][-1])
-        self.held = np.sort(random.choice(places, HELD_OUT, replace=False), order="id")
-        rest = places[~np.isin(places["id"], self.held["id"])]
-        self.sample = index.rows_at(random.choice(rest, min(SAMPLE, len(rest)), replace=False))
+        self.held_out = np.sort(random.choice(places, HELD_OUT, replace=False), order="id")
+        rest = places[~np.isin(places["id"], self.held_out["id"])]
+        self.sample = index.rows_at(
+            random.choice(rest, min(TRAINING_SAMPLE, len(rest)), replace=False)
+        )
         self.axes = principal_axes(self.sample)
-        self.queries = index.rows_at(self.held)
-        self.rest, self.truth = self._survey(np.sort(rest, order=["segment", "row"]))
-        times = milliseconds(Exact(index), self.queries[: TIMED_EXACT + 1])
+        self.queries = index.rows_at(self.held_out)
+        self.rest, self.truth = self._order_and_truth(np.sort(rest, order=["segment", "row"]))
+        times = query_milliseconds(ExactSearcher(index), self.queries[: TIMED_EXACT_QUERIES + 1])
         self.exact_p50_ms = float(np.median(times[1:]))  # the first checks every segment
 
     def run(
         self, plan: Plan, min_recall: float, max_memory: int | None
-    ) -> tuple[Certificate, Approximate]:
+    ) -> tuple[Certificate, FaissIndex]:
         """Build a plan's index, and measure its settings until one holds."""
         start = time.perf_counter()
         dimensions = min(plan.dimensions, self.index.dim - 1)
         dimensions -= 1 - dimensions % 2  # one more is added, and codes come in pairs
         method = plan.method.format(
-            pairs=(dimensions + 1) // 2, lists=len(self.sample) // SAMPLE_OF_A_LIST
+            pairs=(dimensions + 1) // 2, lists=len(self.sample) // SAMPLE_PER_LIST
         )
-        approximate = Approximate.empty(method, self.sample, self.axes[:dimensions])
+        approximate = FaissIndex.empty(method, self.sample, self.axes[:dimensions])
         self._fill(approximate)
         for breadth, candidates in plan.settings:
             certificate = Certificate(
@@ -157,10 +161,10 @@ class _Trial:
                 dimensions=dimensions,
                 breadth=breadth,
                 candidates=candidates,
-                vectors=len(self.rest) + len(self.held),
+                vectors=len(self.rest) + len(self.held_out),
                 last_id=self.last_id,
                 recall={},
-                queries=len(self.held),
+                queries=len(self.held_out),
                 latency_p50_ms=0,
                 latency_p99_ms=0,
                 exact_p50_ms=self.exact_p50_ms,
@@ -170,15 +174,15 @@ class _Trial:
                 max_memory=max_memory,
                 seed=self.seed,
             )
-            searcher = Certified(self.index, approximate, certificate)
+            searcher = ApproximateSearcher(self.index, approximate, certificate)
             recall = {
-                str(k): share_found(searcher.nearest(self.queries, k)[0], self.truth, k)
+                str(k): measured_recall(searcher.nearest(self.queries, k)[0], self.truth, k)
                 for k in RECALL_AT
             }
-            if recall["10"] >= min(min_recall + UNSURE, 1):
+            if recall["10"] >= min(min_recall + RECALL_MARGIN, 1):
                 break
-        times = milliseconds(searcher, self.queries[:TIMED])
-        approximate.add(self.held["id"], self.queries)
+        times = query_milliseconds(searcher, self.queries[:TIMED_QUERIES])
+        approximate.add(self.held_out["id"], self.queries)
         measured = replace(
             certificate,
             recall=recall,
@@ -189,18 +193,20 @@ class _Trial:
         )
         return measured, approximate
 
-    def _survey(self, rest: npt.NDArray[np.void]) -> tuple[npt.NDArray[np.void], Similarities]:
-        """PLACE records (n,) in the order they are best laid in, and what exact search finds
-        among them for the held-out queries."""
-        best = np.full((len(self.held), max(RECALL_AT)), -np.inf, np.float32)
+    def _order_and_truth(
+        self, rest: npt.NDArray[np.void]
+    ) -> tuple[npt.NDArray[np.void], Similarities]:
+        """Return PLACE records (n,) in the order to store them in, and the similarities (m, k) that
+        exact search finds among them for the held-out queries."""
+        best = np.full((len(self.held_out), max(RECALL_AT)), -np.inf, np.float32)
         found = np.full(best.shape, -1, np.int64)
-        by, along = self.axes[BEARINGS], []
+        by, coordinates = self.axes[ORDERING_AXES], []
         for ids, rows in self._read(rest, "measuring exact search"):
-            along.append(rows @ by.T)
+            coordinates.append(rows @ by.T)
             best, found = merge(best, found, *nearest(self.queries, [(ids, rows)], best.shape[1]))
-        return rest[walk(np.concatenate(along))], best
+        return rest[locality_order(np.concatenate(coordinates))], best
 
-    def _fill(self, approximate: Approximate) -> None:
+    def _fill(self, approximate: FaissIndex) -> None:
         """Add all but the held-out vectors."""
         for ids, rows in self._read(self.rest, "preparing search"):
             approximate.add(ids, rows)
@@ -213,12 +219,12 @@ class _Trial:
                 self.progress(start + len(part), len(places), 0, stage)
 
 
-def share_found(found: Similarities, truth: Similarities, k: int) -> float:
+def measured_recall(found: Similarities, truth: Similarities, k: int) -> float:
     """recall@k: of what exact search finds (m, k or more), the share among found (m, k)."""
-    return float((found >= truth[:, k - 1 : k] - SAME).mean())
+    return float((found >= truth[:, k - 1 : k] - SIMILARITY_TOLERANCE).mean())
 
 
-def milliseconds(searcher: Searcher, queries: Vectors) -> list[float]:
+def query_milliseconds(searcher: Searcher, queries: Vectors) -> list[float]:
     """What each query (m, d) takes by itself, for its 10 nearest."""
     times = []
     for query in queries:

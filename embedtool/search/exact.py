@@ -47,7 +47,7 @@ def threads_for(queries: Vectors) -> Iterator[None]:
         faiss.omp_set_num_threads(most)
 
 
-def one_core_each() -> ThreadPoolExecutor:
+def single_core_pool() -> ThreadPoolExecutor:
     """As many threads as there are cores, in each of which faiss uses one."""
     return ThreadPoolExecutor(
         faiss.omp_get_max_threads(), initializer=faiss.omp_set_num_threads, initargs=(1,)

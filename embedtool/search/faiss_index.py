@@ -2,9 +2,9 @@
 
 The axes are of the vectors themselves, not of the vectors less their mean, so that the inner
 product along them ranks as cosine does. A stored vector gets one coordinate more, the length of
-what lies off the axes: all are of length 1 again, which a graph of neighbours needs to be walked
-well (Bachrach et al., 2014). A query gets SHARED of that length: what is near it along the axes is
-near it off them too, by an unknown part of the product of both lengths, and to guess at it ranks
+what lies off the axes: all are of length 1 again, which searching a graph of neighbours needs
+(Bachrach et al., 2014). A query gets RESIDUAL_WEIGHT of that length: what is near it along the axes
+is near it off them too, by an unknown part of the product of both lengths, and to guess at it ranks
 better than to leave it out.
 """
 
@@ -19,12 +19,12 @@ import numpy.typing as npt
 from embedtool.core.types import Vectors
 from embedtool.search.exact import Ids, threads_for
 
-EFFORT = 200  # efConstruction: a graph that is laid with care is walked in fewer steps
-SHARED = 0.5  # 25 candidates then hold what 50 did with 0; 0.4 and 0.6 do about the same
-WALKED = 192  # axes that a graph is walked by from a centre
-# Of the axes those that `walk` goes by: cells of 15 vectors at a million. The first, which is
-# nearly the mean, tells rows apart the least.
-BEARINGS = slice(1, 17)
+EF_CONSTRUCTION = 200  # a graph that is built thoroughly is searched in fewer steps
+RESIDUAL_WEIGHT = 0.5  # 25 candidates then hold what 50 did with 0; 0.4 and 0.6 do about the same
+GRAPH_AXES = 192  # axes that a graph is searched along in `propose_neighbours`
+# The axes that `locality_order` sorts by: cells of 15 vectors at a million. The first axis, which
+# is nearly the mean, separates rows the least.
+ORDERING_AXES = slice(1, 17)
 
 
 def principal_axes(sample: Vectors) -> npt.NDArray[np.float32]:
@@ -33,49 +33,50 @@ def principal_axes(sample: Vectors) -> npt.NDArray[np.float32]:
     return np.ascontiguousarray(axes.T[::-1])
 
 
-def walk(along: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    """An order (n,) in which near rows follow one another, from where they lie along the axes at
-    BEARINGS (n, b): by the side of the median that they are on, axis after axis.
+def locality_order(coordinates: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    """Return an order (n,) in which near rows follow one another, from their coordinates (n, b)
+    along ORDERING_AXES: by the side of the median that they are on, axis after axis.
 
-    Laid and asked in this order, what one search reads is mostly still in the cache for the next.
+    Stored and searched in this order, what one search reads is mostly still in the cache for the
+    next.
     """
-    sides = along > np.median(along, axis=0)
-    return np.argsort(sides @ (1 << np.arange(along.shape[1])[::-1]), kind="stable")
+    sides = coordinates > np.median(coordinates, axis=0)
+    return np.argsort(sides @ (1 << np.arange(coordinates.shape[1])[::-1]), kind="stable")
 
 
-class Approximate:
+class FaissIndex:
     """faiss ids are vector ids. Not for several threads at once; uses all cores by itself."""
 
-    def __init__(self, index: Any, method: str) -> None:  # faiss tells no types of inner indexes
+    def __init__(self, index: Any, method: str) -> None:  # faiss gives no types of inner indexes
         self._index = index
-        self._breadth = "efSearch" if method.startswith("HNSW") else "nprobe"
+        self._breadth_parameter = "efSearch" if method.startswith("HNSW") else "nprobe"
         self.count = int(index.ntotal)
         axes = self._axes()[:-1]
-        walked = axes[:WALKED]  # filled up to a multiple of 8: faiss is slow with other numbers
-        self.walked_axes = np.pad(walked, ((0, -len(walked) % 8), (0, 0)))
+        first = axes[:GRAPH_AXES]  # filled up to a multiple of 8: faiss is slow with other numbers
+        self.graph_axes = np.pad(first, ((0, -len(first) % 8), (0, 0)))
         self._graph: Any = None
 
     @classmethod
-    def empty(cls, method: str, sample: Vectors, axes: npt.NDArray[np.float32]) -> "Approximate":
+    def empty(cls, method: str, sample: Vectors, axes: npt.NDArray[np.float32]) -> "FaissIndex":
         """An index of a faiss factory name over axes (a, d), trained on sample rows (n, d), with
         nothing in it."""
-        matrix = np.pad(axes, ((0, 1), (0, 0)))  # the last is for `_lift`
+        matrix = np.pad(axes, ((0, 1), (0, 0)))  # the last is for `_project`
         rotation = faiss.LinearTransform(matrix.shape[1], matrix.shape[0], False)
         faiss.copy_array_to_vector(matrix.ravel(), rotation.A)
         rotation.is_trained = True
         inner = faiss.index_factory(len(matrix), method, faiss.METRIC_INNER_PRODUCT)
-        inner.train(_lift(rotation, sample))
+        inner.train(_project(rotation, sample))
         if method.startswith("HNSW"):
-            inner.hnsw.efConstruction = EFFORT  # type: ignore[attr-defined]
+            inner.hnsw.efConstruction = EF_CONSTRUCTION  # type: ignore[attr-defined]
         return cls(faiss.IndexPreTransform(rotation, faiss.IndexIDMap(inner)), method)
 
     @classmethod
-    def open(cls, file: Path, method: str, *, grow: bool = False) -> "Approximate":
-        """Memory-mapped, or with `grow` in memory, so that vectors can be added.
+    def open(cls, file: Path, method: str, *, in_memory: bool = False) -> "FaissIndex":
+        """Open memory-mapped, or with `in_memory` read whole, so that vectors can be added.
 
         The file must have been checked: faiss reads most damage as if whole.
         """
-        return cls(faiss.read_index(str(file), 0 if grow else faiss.IO_FLAG_MMAP_IFC), method)
+        return cls(faiss.read_index(str(file), 0 if in_memory else faiss.IO_FLAG_MMAP_IFC), method)
 
     def write(self, write: Callable[[bytes], object]) -> None:
         """Hand the file's content to `write`, piece by piece."""
@@ -88,8 +89,8 @@ class Approximate:
         return sum(sizes)
 
     def add(self, ids: Ids, rows: Vectors) -> None:
-        lifted = _lift(self._rotation(), rows)
-        self._mapped().add_with_ids(lifted, ids)
+        projected = _project(self._rotation(), rows)
+        self._id_map().add_with_ids(projected, ids)
         self.count += len(ids)
         self._index.ntotal = self.count  # faiss counts where it is called
 
@@ -98,59 +99,60 @@ class Approximate:
 
         breadth: how much of the index is looked at, efSearch of a graph or nprobe of lists.
         """
-        if self._breadth == "efSearch":  # with fewer known a walk ends, however many are wanted
+        if self._breadth_parameter == "efSearch":  # a search with fewer ends too early
             breadth = max(breadth, count)
-        faiss.ParameterSpace().set_index_parameter(self._index, self._breadth, breadth)
+        faiss.ParameterSpace().set_index_parameter(self._index, self._breadth_parameter, breadth)
         with threads_for(queries):
-            lifted = _lift(self._rotation(), queries)
-            lifted[:, -1] *= SHARED
-            order = walk(lifted[:, BEARINGS])
+            projected = _project(self._rotation(), queries)
+            projected[:, -1] *= RESIDUAL_WEIGHT
+            order = locality_order(projected[:, ORDERING_AXES])
             found = np.empty((len(queries), min(count, self.count)), np.int64)
-            found[order] = self._mapped().search(lifted[order], found.shape[1])[1]
+            found[order] = self._id_map().search(projected[order], found.shape[1])[1]
         return found
 
     def ids(self) -> Ids:
         """The vector ids (n,) in the order they were added."""
-        return faiss.vector_to_array(self._mapped().id_map)
+        return faiss.vector_to_array(self._id_map().id_map)
 
-    def see_from_centre(self, along: Vectors) -> None:
-        """Tell where all vectors lie along `walked_axes` (n, a) from a centre, in the order of
-        `ids`: a graph is walked by that in `around`."""
-        if self._breadth == "efSearch":
+    def set_centred_coordinates(self, coordinates: Vectors) -> None:
+        """Set the coordinates (n, a) of all vectors along `graph_axes`, less a centre, in the order
+        of `ids`: `propose_neighbours` searches a graph by them."""
+        if self._breadth_parameter == "efSearch":
             half = faiss.ScalarQuantizer.QT_fp16
-            self._seen = faiss.IndexScalarQuantizer(
-                along.shape[1], half, faiss.METRIC_INNER_PRODUCT
+            self._centred = faiss.IndexScalarQuantizer(
+                coordinates.shape[1], half, faiss.METRIC_INNER_PRODUCT
             )
-            self._seen.add(along)
+            self._centred.add(coordinates)
             graph: Any = faiss.IndexHNSW
-            self._graph = graph(self._seen, 1)  # named above: faiss holds a bare address
-            inner: Any = faiss.downcast_index(self._mapped().index)
+            self._graph = graph(self._centred, 1)  # named above: faiss holds a bare address
+            inner: Any = faiss.downcast_index(self._id_map().index)
             self._graph.hnsw = inner.hnsw
-            self._graph.ntotal = len(along)
+            self._graph.ntotal = len(coordinates)
 
-    def around(
+    def propose_neighbours(
         self, starts: npt.NDArray[np.int64], directions: Vectors, count: int, breadth: int
     ) -> npt.NDArray[np.int64]:
         """For each of these vectors, given by its place (m,) in the order of `ids` and its
-        direction (m, d) from a centre, the places (m, count) of what looks nearest in that
-        direction; -1 where there is no more. After `see_from_centre`.
+        direction (m, d) from a centre, return the places (m, count) of what looks nearest in that
+        direction; -1 where there is no more. Call `set_centred_coordinates` first.
 
-        A graph is walked from the vector itself.
+        The search in a graph starts at the vector itself.
         """
         if self._graph is None:
-            inner = self._mapped().index
-            faiss.ParameterSpace().set_index_parameter(inner, self._breadth, breadth)
+            inner = self._id_map().index
+            faiss.ParameterSpace().set_index_parameter(inner, self._breadth_parameter, breadth)
             found: Ids = inner.search(self._rotation().apply(directions), count)[1]
             return found
         self._graph.hnsw.efSearch = breadth
-        asked = self._seen.reconstruct_batch(starts)  # these are named: faiss gets bare addresses
+        # Each array has a name: faiss gets bare addresses.
+        targets = self._centred.reconstruct_batch(starts)
         first = starts.astype(np.int32)
         similar = np.ones(len(starts), np.float32)
         products = np.empty((len(starts), count), np.float32)
         found = np.empty((len(starts), count), np.int64)
         self._graph.search_level_0(
             len(starts),
-            faiss.swig_ptr(asked),
+            faiss.swig_ptr(targets),
             count,
             faiss.swig_ptr(first),
             faiss.swig_ptr(similar),
@@ -162,19 +164,19 @@ class Approximate:
         return found
 
     def _axes(self) -> npt.NDArray[np.float32]:
-        """Of principal axes (a, d), and of 0 for what `_lift` adds."""
+        """Of principal axes (a, d), and of 0 for what `_project` adds."""
         rotation = self._rotation()
         return faiss.vector_to_array(rotation.A).reshape(rotation.d_out, rotation.d_in)
 
     def _rotation(self) -> Any:
         return faiss.downcast_VectorTransform(self._index.chain.at(0))
 
-    def _mapped(self) -> Any:
+    def _id_map(self) -> Any:
         return faiss.downcast_index(self._index.index)
 
 
-def _lift(rotation: faiss.VectorTransform, rows: Vectors) -> Vectors:
+def _project(rotation: faiss.VectorTransform, rows: Vectors) -> Vectors:
     """Unit rows along the axes, and in the last coordinate what makes them of length 1 again."""
-    along: Vectors = rotation.apply(rows)
-    along[:, -1] = np.sqrt((1 - np.einsum("nd,nd->n", along, along)).clip(min=0))
-    return along
+    coordinates: Vectors = rotation.apply(rows)
+    coordinates[:, -1] = np.sqrt((1 - np.einsum("nd,nd->n", coordinates, coordinates)).clip(min=0))
+    return coordinates

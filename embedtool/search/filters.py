@@ -16,7 +16,7 @@ class Filter:
     labels: frozenset[bytes] = frozenset()
     folders: tuple[bytes, ...] = ()
 
-    def holds(self, root: bytes, path: bytes) -> bool:
+    def accepts(self, root: bytes, path: bytes) -> bool:
         full = os.path.join(root, path)
         return (not self.labels or folder_label(root, path) in self.labels) and (
             not self.folders

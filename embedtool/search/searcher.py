@@ -14,16 +14,23 @@ import numpy.typing as npt
 
 from embedtool.core.types import Vectors
 from embedtool.errors import DerivedDamaged
-from embedtool.search.exact import Ids, Similarities, merge, nearest, one_core_each, similarities_at
-from embedtool.search.faiss_index import Approximate
+from embedtool.search.exact import (
+    Ids,
+    Similarities,
+    merge,
+    nearest,
+    similarities_at,
+    single_core_pool,
+)
+from embedtool.search.faiss_index import FaissIndex
 from embedtool.search.results import EXACT_ROWS, RECALL_AT, Certificate
 from embedtool.store.derived import SEARCH, open_derived
 from embedtool.store.reader import IndexReader
-from embedtool.store.segments import widen
+from embedtool.store.segments import to_float32
 
-CHUNK = 800  # candidates compared at a time: their rows stay near a core
-FEWEST = 10  # matches that candidates are fetched for: the best of a few are soon missed
-SPARE = 1.3  # candidates fetched for each that is wanted, where some images are gone
+CANDIDATES_AT_ONCE = 800  # compared at a time: their rows stay in a core's cache
+MIN_MATCHES = 10  # matches that candidates are fetched for: the best of a few are soon missed
+OVERFETCH = 1.3  # candidates fetched for each that is wanted, where some images were removed
 TABLE_SHARE = 8  # after one row in this many was looked up, places are read all at once
 
 
@@ -40,15 +47,15 @@ class Searcher(Protocol):
 def open_searcher(index: IndexReader) -> Searcher:
     """The fastest searcher of an index; an approximate index that is damaged is not used, with a
     warning."""
-    opened = open_approximate(index) if index.counts()["vectors"] > EXACT_ROWS else None
-    return Certified(index, *opened) if opened else Exact(index)
+    opened = open_faiss_index(index) if index.counts()["vectors"] > EXACT_ROWS else None
+    return ApproximateSearcher(index, *opened) if opened else ExactSearcher(index)
 
 
-def open_approximate(
-    index: IndexReader, *, grow: bool = False
-) -> tuple[Approximate, Certificate] | None:
+def open_faiss_index(
+    index: IndexReader, *, in_memory: bool = False
+) -> tuple[FaissIndex, Certificate] | None:
     """The approximate index that was published, None where there is none or it is damaged, which a
-    warning says. grow: read into memory, so that vectors can be added to this copy."""
+    warning says. in_memory: read into memory, so that vectors can be added to this copy."""
     try:
         opened = open_derived(index.path, SEARCH, index.fingerprint)
     except DerivedDamaged as error:
@@ -60,10 +67,10 @@ def open_approximate(
     if opened is None:
         return None
     certificate = Certificate(**opened[0])
-    return Approximate.open(opened[1], certificate.method, grow=grow), certificate
+    return FaissIndex.open(opened[1], certificate.method, in_memory=in_memory), certificate
 
 
-class Exact:
+class ExactSearcher:
     def __init__(self, index: IndexReader) -> None:
         self.index = index
 
@@ -74,18 +81,18 @@ class Exact:
         return None
 
 
-class Certified(Exact):
+class ApproximateSearcher(ExactSearcher):
     """Approximate up to the k that its certificate speaks of, exact above."""
 
     def __init__(
-        self, index: IndexReader, approximate: Approximate, certificate: Certificate
+        self, index: IndexReader, approximate: FaissIndex, certificate: Certificate
     ) -> None:
         super().__init__(index)
         self._approximate = approximate
         self._certificate = certificate
-        self._gone = certificate.vectors - index.count_until(certificate.last_id)
-        self._table: npt.NDArray[np.void] | None = None  # every place, once many are asked for
-        self._asked = 0
+        self._removed = certificate.vectors - index.count_until(certificate.last_id)
+        self._table: npt.NDArray[np.void] | None = None  # every place, once many were needed
+        self._requested = 0
 
     def certificate_for(self, k: int) -> Certificate | None:
         return self._certificate if k <= max(RECALL_AT) else None
@@ -96,11 +103,11 @@ class Certified(Exact):
         certificate = self._certificate
         best = np.full((len(queries), k), -np.inf, np.float32)
         found = np.full((len(queries), k), -1, np.int64)
-        wanted = min(certificate.candidates * max(k, FEWEST), self._approximate.count)
+        wanted = min(certificate.candidates * max(k, MIN_MATCHES), self._approximate.count)
         short = np.arange(len(queries))
-        for fetched in (int(wanted * SPARE) if self._gone else wanted, 4 * wanted):
-            best[short], found[short], left = self._main(queries[short], k, fetched)
-            short = short[left < wanted] if self._gone else short[:0]
+        for fetched in (int(wanted * OVERFETCH) if self._removed else wanted, 4 * wanted):
+            best[short], found[short], left = self._compare_candidates(queries[short], k, fetched)
+            short = short[left < wanted] if self._removed else short[:0]
             if not short.size:
                 break
         tail = self.index.blocks_at(self.index.places_after(certificate.last_id))
@@ -109,7 +116,7 @@ class Certified(Exact):
             best[short], found[short] = super().nearest(queries[short], k)
         return best, found
 
-    def _main(
+    def _compare_candidates(
         self, queries: Vectors, k: int, fetched: int
     ) -> tuple[Similarities, Ids, npt.NDArray[np.int64]]:
         """The k best of the candidates, and how many of these are not gone, for each query."""
@@ -123,25 +130,27 @@ class Certified(Exact):
         here = places["id"][where] == proposed
         ids = np.where(here, proposed, -1)
 
-        step = max(1, CHUNK // proposed.shape[1])
+        step = max(1, CANDIDATES_AT_ONCE // proposed.shape[1])
 
         def compare(start: int) -> None:
             part = slice(start, start + step)
-            asked, rows = np.unique(where[part], return_inverse=True)
-            near = similarities_at(queries[part], widen(self.index.stored_at(places[asked])), rows)
+            needed, rows = np.unique(where[part], return_inverse=True)
+            near = similarities_at(
+                queries[part], to_float32(self.index.stored_at(places[needed])), rows
+            )
             near[~here[part]] = -np.inf
             best[part], found[part] = merge(best[part], found[part], near, ids[part])
 
         starts = range(0, len(queries), step)
-        with one_core_each() as pool:
+        with single_core_pool() as pool:
             deque((pool.map if len(starts) > 1 else map)(compare, starts), maxlen=0)
         return best, found, here.sum(1)
 
     def _places(self, ids: Ids) -> npt.NDArray[np.void]:
         """Where these vectors lie, and perhaps others, by id; those that are gone are left out."""
         if self._table is None:
-            self._asked += ids.size
-            if self._asked < self._approximate.count // TABLE_SHARE:
+            self._requested += ids.size
+            if self._requested < self._approximate.count // TABLE_SHARE:
                 return self.index.places(np.unique(ids))
             self._table = self.index.places_after(0)
         return self._table

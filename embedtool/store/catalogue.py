@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -31,6 +30,17 @@ from embedtool.store.layout import (
 )
 from embedtool.store.seal import check_seal
 
+BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+# The statements are fixed, so a missing table and a broken constraint are damage, too.
+DAMAGE_CODES = {
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CONSTRAINT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_TOOBIG,
+}
+
 
 class Catalogue:
     """What an index holds. Needs no lock; `snapshot` keeps one whole version while it is open."""
@@ -42,7 +52,7 @@ class Catalogue:
                 f"expected an index folder with a catalog.sqlite, found none at {self.path}. "
                 f"Make one: embedtool index PHOTOS --index {self.path}"
             )
-        with self._faults():
+        with self._sqlite_errors():
             self._db = connect(self.path / "catalog.sqlite")
         try:
             self._read_meta()
@@ -53,12 +63,7 @@ class Catalogue:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -70,16 +75,17 @@ class Catalogue:
         if self._db.in_transaction:
             yield self
             return
-        with self._faults():
+        with self._sqlite_errors():
             self._db.execute("BEGIN")
             try:
                 yield self
             finally:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # after an I/O error SQLite ends it by itself
+                    self._db.execute("ROLLBACK")
 
     def counts(self) -> dict[str, int]:
         """Rows in each table: images, vectors, rejects, segments."""
-        with self._faults():
+        with self._sqlite_errors():
             return {
                 table: self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
                 for table in ("images", "vectors", "rejects", "segments")
@@ -87,17 +93,17 @@ class Catalogue:
 
     def count_until(self, id: int) -> int:
         """How many vectors have this id or an earlier one."""
-        with self._faults():
+        with self._sqlite_errors():
             found = self._db.execute("SELECT count(*) FROM vectors WHERE id <= ?", (id,)).fetchone()
             return int(found[0])
 
     def roots(self) -> list[bytes]:
-        with self._faults():
+        with self._sqlite_errors():
             return [path for (path,) in self._db.execute("SELECT path FROM roots ORDER BY id")]
 
     def rows(self) -> Iterator[Row]:
         """Every image, in the order of its id."""
-        with self._faults():
+        with self._sqlite_errors():
             yield from (
                 Row(*values)
                 for values in self._db.execute(
@@ -106,8 +112,8 @@ class Catalogue:
                 )
             )
 
-    def refusals(self) -> Iterator[RejectRow]:
-        with self._faults():
+    def reject_rows(self) -> Iterator[RejectRow]:
+        with self._sqlite_errors():
             yield from (
                 RejectRow(*values)
                 for values in self._db.execute(
@@ -118,20 +124,27 @@ class Catalogue:
 
     def rejects(self) -> list[Reject]:
         """Every file that was refused, by path."""
-        return [Reject(full_path(x.root, x.path), x.stage, x.reason) for x in self.refusals()]
+        return [Reject(full_path(x.root, x.path), x.stage, x.reason) for x in self.reject_rows()]
 
     def digests(self) -> set[bytes]:
-        with self._faults():
+        with self._sqlite_errors():
             return {digest for (digest,) in self._db.execute("SELECT digest FROM vectors")}
 
     def segments(self) -> list[Segment]:
-        with self._faults():
-            return [Segment(*v) for v in self._db.execute("SELECT * FROM segments ORDER BY id")]
+        with self._sqlite_errors():
+            return [
+                Segment(*values)
+                for values in self._db.execute(
+                    "SELECT id, rows, bytes, sha256 FROM segments ORDER BY id"
+                )
+            ]
 
     def segment(self, number: int) -> Segment:
         """Raises IndexDamaged where there is none of this number."""
-        with self._faults():
-            found = self._db.execute("SELECT * FROM segments WHERE id = ?", (number,)).fetchone()
+        with self._sqlite_errors():
+            found = self._db.execute(
+                "SELECT id, rows, bytes, sha256 FROM segments WHERE id = ?", (number,)
+            ).fetchone()
         if found is None:
             raise damaged(self.path, f"its catalogue has no segment {number}")
         return Segment(*found)
@@ -140,7 +153,7 @@ class Catalogue:
         """The images of each of these vectors, first indexed first."""
         found: dict[int, list[Row]] = {}
         wanted = json.dumps([int(id) for id in ids])
-        with self._faults():
+        with self._sqlite_errors():
             for vector, *values in self._db.execute(
                 "SELECT v.id, i.id, r.path, i.path, i.size, i.mtime_ns, v.digest FROM images i "
                 "JOIN roots r ON r.id = i.root JOIN vectors v ON v.id = i.vector "
@@ -150,25 +163,25 @@ class Catalogue:
                 found.setdefault(vector, []).append(Row(*values))
         return found
 
-    def vectors(self) -> Iterator[int]:
-        """The vector of every image, in the order of `rows`."""
-        with self._faults():
+    def vector_ids(self) -> Iterator[int]:
+        """Yield the id of the vector of every image, in the order of `rows`."""
+        with self._sqlite_errors():
             yield from (v for (v,) in self._db.execute("SELECT vector FROM images ORDER BY id"))
 
-    def vectors_where(self, holds: Callable[[bytes, bytes], bool]) -> list[int]:
-        """The vectors of the images whose root and path pass, by id."""
-        with self._faults():
+    def vector_ids_where(self, accepts: Callable[[bytes, bytes], bool]) -> list[int]:
+        """Return the ids, ascending, of the vectors of images whose root and path are accepted."""
+        with self._sqlite_errors():
             found = self._db.execute(
                 "SELECT i.vector, r.path, i.path FROM images i JOIN roots r ON r.id = i.root"
             )
-            return sorted({vector for vector, root, path in found if holds(root, path)})
+            return sorted({vector for vector, root, path in found if accepts(root, path)})
 
     def paths_of(self, vector: int) -> list[Path]:
         """Where the images of one vector stand, first indexed first."""
         return [full_path(row.root, row.path) for row in self.images_of([vector]).get(vector, [])]
 
     def _read_meta(self) -> None:
-        with self._faults():
+        with self._sqlite_errors():
             self._check_format()
             self._sealed = check_seal(self.path, self._db)
             self.meta: dict[str, Any] = dict(self._db.execute("SELECT key, value FROM meta"))
@@ -197,18 +210,21 @@ class Catalogue:
             )
 
     @contextmanager
-    def _faults(self) -> Iterator[None]:
-        """SQLite's own errors, in our words."""
+    def _sqlite_errors(self) -> Iterator[None]:
+        """Raise our errors for SQLite's."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            if "locked" in str(error):
+        except sqlite3.ProgrammingError:  # such as a closed connection: no fault of the file
+            raise
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            # An error without a code is Python's own: a text, or the schema, is not UTF-8.
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+            primary = code & 0xFF  # without what an extended code adds
+            if primary in BUSY_CODES:
                 raise IndexLocked(f"index {self.path} is busy: {error}. Try again") from error
-            if "malformed" in str(error):
-                raise damaged(self.path, str(error)) from error
+            if primary in DAMAGE_CODES:
+                raise damaged(self.path, f"catalog.sqlite: {error}") from error
             raise EmbedtoolError(f"cannot use {self.path / 'catalog.sqlite'}: {error}") from error
-        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:  # its schema is not text
-            raise damaged(self.path, f"catalog.sqlite: {error}") from error
 
 
 def write_catalogue(file: Path, meta: dict[str, object]) -> None:
@@ -222,7 +238,7 @@ def write_catalogue(file: Path, meta: dict[str, object]) -> None:
             db.executescript(SCHEMA)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {FORMAT}")
-            db.executemany("INSERT INTO meta VALUES (?, ?)", meta.items())
+            db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", meta.items())
         os.replace(draft, file)
     except sqlite3.Error as error:
         journal.unlink(missing_ok=True)

@@ -23,7 +23,7 @@ class Clusters:
     strengths: npt.NDArray[np.float32]  # (n,), of the membership in `nearest`, 0 to 1
     names: tuple[str, ...]
 
-    def of(
+    def labels_of(
         self, ids: npt.NDArray[np.int64], *, nearest: bool = False
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
         """The label (m,) of each vector, or what it is nearest to, and whether it has one (m,):
@@ -36,7 +36,7 @@ class Clusters:
         return np.where(there, own[places], np.int32(-1)), there
 
 
-NONE = Clusters(
+NO_CLUSTERS = Clusters(
     ids=np.empty(0, np.int64),
     labels=np.empty(0, np.int32),
     nearest=np.empty(0, np.int32),

@@ -54,7 +54,7 @@ def publish(
         "sha256": sha256,
     }
     with atomic_write(folder / f"{name}.json") as file:
-        file.write(json.dumps({**manifest, "check": _check(manifest)}, indent=1).encode())
+        file.write(json.dumps({**manifest, "check": _checksum(manifest)}, indent=1).encode())
     for old in folder.glob(f"{name}-*.{kind}"):
         if old != content:
             old.unlink()
@@ -103,7 +103,7 @@ def open_derived(index: Path, name: str, fingerprint: str) -> tuple[dict[str, An
     manifest = _manifest(index, name, fingerprint)
     if manifest is None:
         return None
-    return manifest["about"], _checked(index, manifest)
+    return manifest["about"], _verified_content(index, manifest)
 
 
 def damaged_derived(index: Path) -> list[str]:
@@ -113,7 +113,7 @@ def damaged_derived(index: Path) -> list[str]:
     for file in sorted((index / "derived").glob("*.json")):
         try:
             if manifest := _read(index, file.stem):
-                _checked(index, manifest)
+                _verified_content(index, manifest)
         except DerivedDamaged as error:
             makers = ("compact",) if file.stem == SEARCH else ("cluster", "map")
             anew = " or ".join(f"embedtool {maker} {index}" for maker in makers)
@@ -121,7 +121,7 @@ def damaged_derived(index: Path) -> list[str]:
     return faults
 
 
-def _checked(index: Path, manifest: dict[str, Any]) -> Path:
+def _verified_content(index: Path, manifest: dict[str, Any]) -> Path:
     """The content file that a manifest names, if it is what was published."""
     file: Path = index / "derived" / manifest["file"]
     try:
@@ -147,12 +147,12 @@ def _read(index: Path, name: str) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DerivedDamaged(f"cannot read {file}: {error}") from error
-    if check != _check(manifest):
+    if check != _checksum(manifest):
         raise DerivedDamaged(f"{file} is not what was published")
     return manifest
 
 
-def _check(manifest: dict[str, Any]) -> str:
+def _checksum(manifest: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 

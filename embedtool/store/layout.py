@@ -8,12 +8,12 @@ from pathlib import Path
 
 from embedtool.errors import IndexDamaged
 
-FORMAT = 2  # read back to 1; a writer turns 1 into 2, see embedtool.store.writer
-APPLICATION_ID = 0x656D6264  # "embd": tells our catalogue from any other SQLite file
+FORMAT = 2  # read back to 1; a writer turns 1 into 2, see embedtool.store.upgrade
+APPLICATION_ID = 0x656D6264  # "embd": marks our catalogue among SQLite files
 LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
-RECORD = "decoding"  # see embedtool.images.quarantine
+DECODING_RECORD = "decoding"  # see embedtool.images.quarantine
 # What may stand in the folder of an index that was killed in its making, or lost its catalogue.
-UNMADE = re.compile(rf"\..*|catalog\..*|vectors|derived|writer\.lock|{RECORD}")
+LEFTOVERS = re.compile(rf"\..*|catalog\..*|vectors|derived|writer\.lock|{DECODING_RECORD}")
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL);
 CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
@@ -67,7 +67,7 @@ class Segment:
 def foreign_files(path: Path) -> list[Path]:
     """What stands in a folder that an index without a catalogue has no use for."""
     inside = [*path.glob("*"), *(path / "vectors").glob("*")] if path.exists() else []
-    return [file for file in inside if not UNMADE.fullmatch(str(file.relative_to(path)))]
+    return [file for file in inside if not LEFTOVERS.fullmatch(str(file.relative_to(path)))]
 
 
 def exists(path: str | os.PathLike[str]) -> bool:

@@ -1,6 +1,6 @@
-"""Small vector files joined into few, large ones, without their dead rows.
+"""Small vector files merged into few, large ones, without their dead rows.
 
-Each new segment is committed by itself: this needs the room of one, may be killed at any moment,
+Each new segment is committed by itself: this needs the space of one, may be killed at any moment,
 and goes on where it stopped. Rows are copied bit by bit.
 """
 
@@ -13,10 +13,10 @@ from embedtool.store.layout import Segment
 from embedtool.store.segments import Stored
 from embedtool.store.writer import Writer
 
-SEGMENT_ROWS = 65_536  # of a joined segment: 168 MB at d = 1,280, the spare room this needs
+SEGMENT_ROWS = 65_536  # of a merged segment: 168 MB at d = 1,280, the free space this needs
 
 
-def join_segments(writer: Writer) -> None:
+def merge_segments(writer: Writer) -> None:
     """Leave as few segments as hold the live rows, none of the others in them."""
     writer.drop((), ())  # vectors that no image holds, left by an interrupted run
     group: list[Segment] = []
@@ -24,22 +24,24 @@ def join_segments(writer: Writer) -> None:
     for segment in writer.segments():
         places = writer.places_in(segment)
         if group and sum(map(len, live)) + len(places) > SEGMENT_ROWS:
-            _merge(writer, group, np.concatenate(live))
+            _merge_group(writer, group, np.concatenate(live))
             group, live = [], []
         group.append(segment)
         live.append(places)
     if group:
-        _merge(writer, group, np.concatenate(live))
+        _merge_group(writer, group, np.concatenate(live))
 
 
-def _merge(writer: Writer, old: Sequence[Segment], live: npt.NDArray[np.void]) -> None:
+def _merge_group(writer: Writer, old: Sequence[Segment], live: npt.NDArray[np.void]) -> None:
     """Put the live rows of `old` into one new segment."""
     if len(old) == 1 and old[0].rows == len(live):
         return
-    new = writer.write_segment(_rows(writer, old, live), len(live)) if live.size else None
+    new = writer.write_segment(_live_rows(writer, old, live), len(live)) if live.size else None
     writer.replace_segments(old, new, live["id"].tolist())
 
 
-def _rows(writer: Writer, old: Sequence[Segment], live: npt.NDArray[np.void]) -> Iterator[Stored]:
+def _live_rows(
+    writer: Writer, old: Sequence[Segment], live: npt.NDArray[np.void]
+) -> Iterator[Stored]:
     for segment in old:
         yield from writer.stored_blocks(segment, live["row"][live["segment"] == segment.id])

@@ -28,7 +28,7 @@ from embedtool.core.types import Vectors, normalise
 from embedtool.errors import EmbedtoolError
 from embedtool.store.catalogue import Catalogue
 from embedtool.store.layout import Segment, damaged, segment_file
-from embedtool.store.segments import Stored, check_segment, map_segment, row_checks, widen
+from embedtool.store.segments import Stored, check_segment, map_segment, row_checksums, to_float32
 
 BLOCK_ROWS = 1024  # rows turned to float32 at a time: 5 MB at d = 1,280 stay in a cache
 PLACE = np.dtype([("id", "i8"), ("segment", "i8"), ("row", "i8"), ("crc", "u4")])
@@ -40,7 +40,7 @@ class IndexReader(Catalogue):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._mapped: dict[int, Stored] = {}
         self._checked: set[int] = set()
-        self._asked: Counter[int] = Counter()  # rows of a segment, by `stored_at`
+        self._requested: Counter[int] = Counter()  # rows of a segment, by `stored_at`
         self._opening = Lock()
         super().__init__(path)
 
@@ -50,7 +50,7 @@ class IndexReader(Catalogue):
             live = self.places_in(segment)
             start = 0
             for stored in self.stored_blocks(segment, live["row"]):
-                yield live["id"][start : start + len(stored)], normalise(widen(stored))
+                yield live["id"][start : start + len(stored)], normalise(to_float32(stored))
                 start += len(stored)
 
     def stored_blocks(self, segment: Segment, rows: npt.NDArray[np.int64]) -> Iterator[Stored]:
@@ -64,20 +64,20 @@ class IndexReader(Catalogue):
 
     def places_in(self, segment: Segment) -> npt.NDArray[np.void]:
         """Where the vectors of a segment lie, in order, as PLACE records."""
-        with self._faults():
-            return self._live("segment = ? ORDER BY row", segment.id)
+        with self._sqlite_errors():
+            return self._live_places("segment = ? ORDER BY row", segment.id)
 
     def places(self, ids: Iterable[int]) -> npt.NDArray[np.void]:
         """Where the vectors of these ids lie, by id, as PLACE records; ids that no image holds any
         more are left out."""
-        with self._faults():
+        with self._sqlite_errors():
             wanted = json.dumps([int(id) for id in ids])
-            return self._live("id IN (SELECT value FROM json_each(?)) ORDER BY id", wanted)
+            return self._live_places("id IN (SELECT value FROM json_each(?)) ORDER BY id", wanted)
 
     def places_after(self, id: int) -> npt.NDArray[np.void]:
         """The same for every vector of a later id."""
-        with self._faults():
-            return self._live("id > ? ORDER BY id", id)
+        with self._sqlite_errors():
+            return self._live_places("id > ? ORDER BY id", id)
 
     def blocks_at(
         self, places: npt.NDArray[np.void]
@@ -87,20 +87,20 @@ class IndexReader(Catalogue):
             part = places[start : start + BLOCK_ROWS]
             yield part["id"], self.rows_at(part)
 
-    def expect(self, places: npt.NDArray[np.void]) -> None:
-        """Say that rows at all these PLACE records will be asked for, part by part: a segment
+    def expect_reads(self, places: npt.NDArray[np.void]) -> None:
+        """Announce that the rows at all these PLACE records will be read, part by part: a segment
         that is to be read whole is then checked whole, which is faster than row by row."""
         numbers, counts = np.unique(places["segment"], return_counts=True)
-        self._asked.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
+        self._requested.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
 
     def rows_at(self, places: npt.NDArray[np.void]) -> Vectors:
         """The unit rows (n, d) at PLACE records, as `stored_at` reads them."""
-        return normalise(widen(self.stored_at(places)))
+        return normalise(to_float32(self.stored_at(places)))
 
     def stored_at(self, places: npt.NDArray[np.void]) -> Stored:
         """The rows at PLACE records as they lie on disk, each checked, none of the others read.
 
-        Once as many rows of a segment were asked for as it has, it is checked whole instead.
+        Once as many rows of a segment were requested as it has, it is checked whole instead.
         Several threads may call it.
         """
         stored = np.empty((len(places), self.dim), np.float16)
@@ -109,16 +109,16 @@ class IndexReader(Catalogue):
             rows = places["row"][here]
             with self._opening:
                 segment = self._map(number, rows)
-                if self.format == 1 or self._asked[number] >= len(segment):
+                if self.format == 1 or self._requested[number] >= len(segment):
                     self._check(number)  # format 1 has no CRC of a row
-                self._asked[number] += len(rows)
+                self._requested[number] += len(rows)
             if len(here) == here[-1] - here[0] + 1:
                 taken = stored[here[0] : here[-1] + 1]
                 segment.take(rows, 0, taken, "clip")  # `_map` has looked: without a copy between
             else:
                 taken = stored[here] = segment[rows]
             if number not in self._checked:
-                wrong = np.flatnonzero(row_checks(taken) != places["crc"][here])
+                wrong = np.flatnonzero(row_checksums(taken) != places["crc"][here])
                 if wrong.size:
                     file = segment_file(self.path, number)
                     raise damaged(
@@ -150,7 +150,7 @@ class IndexReader(Catalogue):
     def verify(self) -> list[str]:
         """Re-hash every segment and check every row; return what is wrong, [] if whole."""
         faults = []
-        with self._faults():
+        with self._sqlite_errors():
             faults += [
                 f"catalog.sqlite: {text}"
                 for (text,) in self._db.execute("PRAGMA integrity_check")
@@ -163,7 +163,7 @@ class IndexReader(Catalogue):
             for segment in self.segments():
                 try:
                     for stored in self.stored_blocks(segment, np.arange(segment.rows)):
-                        normalise(widen(stored))
+                        normalise(to_float32(stored))
                 except EmbedtoolError as error:
                     faults.append(str(error))
                     continue
@@ -187,7 +187,7 @@ class IndexReader(Catalogue):
             root, path, vector = found
             return full_path(root, path), self.rows_at(self.places([vector]))
 
-    def _live(self, where: str, value: int | str) -> npt.NDArray[np.void]:
+    def _live_places(self, where: str, value: int | str) -> npt.NDArray[np.void]:
         """PLACE records of vectors that an image holds."""
         crc = "crc" if self.format > 1 else "0"
         found = self._db.execute(

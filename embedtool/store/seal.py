@@ -67,7 +67,8 @@ def _state(db: sqlite3.Connection) -> tuple[int, str]:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # waits here, not in backup
             db.backup(copy)
         finally:
-            db.execute("ROLLBACK")
+            if db.in_transaction:  # after an I/O error SQLite ends it by itself
+                db.execute("ROLLBACK")
         pages = memoryview(copy.serialize())
     digest = hashlib.sha256(pages[: COOKIE.start])
     digest.update(pages[COOKIE.stop :])

@@ -36,7 +36,7 @@ def write_segment(
     return Segment(number, rows, file.size, file.digest.hexdigest())
 
 
-def widen(stored: Stored) -> Vectors:
+def to_float32(stored: Stored) -> Vectors:
     """The same finite values as float32, bit for bit as `astype` gives them.
 
     A half is a float whose exponent counts from another number: moved into place and multiplied by
@@ -51,7 +51,7 @@ def widen(stored: Stored) -> Vectors:
     return values
 
 
-def row_checks(rows: Stored) -> npt.NDArray[np.uint32]:
+def row_checksums(rows: Stored) -> npt.NDArray[np.uint32]:
     """The CRC-32 (n,) of each row's bytes, as the catalogue keeps it."""
     return np.array([zlib.crc32(row) for row in np.ascontiguousarray(rows, "<f2")], np.uint32)
 

@@ -1,6 +1,6 @@
 """The writing half of the store: one writer, whole commits.
 
-The commit protocol is told in `store.reader`. Ids of vectors and segments are never given twice
+`store.reader` describes the commit protocol. Ids of vectors and segments are never given twice
 (counters in meta), so that a derived file made long ago cannot take a new vector for an old one.
 """
 
@@ -31,9 +31,10 @@ from embedtool.store.layout import (
 )
 from embedtool.store.reader import IndexReader
 from embedtool.store.seal import write_seal
-from embedtool.store.segments import Stored, row_checks, write_segment
+from embedtool.store.segments import Stored, row_checksums, write_segment
+from embedtool.store.upgrade import upgrade_format_1
 
-SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what a sweep may remove
+SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what `_remove_stray_files` may remove
 
 
 class Writer(IndexReader):
@@ -44,7 +45,7 @@ class Writer(IndexReader):
         try:
             super().__init__(path)
             self._upgrade()
-            self._sweep()
+            self._remove_stray_files()
         except BaseException:
             os.close(self._lock)
             raise
@@ -52,7 +53,7 @@ class Writer(IndexReader):
     def close(self) -> None:
         try:
             if not self._sealed:
-                with self._faults():
+                with self._sqlite_errors():
                     write_seal(self.path)
         finally:
             super().close()
@@ -61,7 +62,7 @@ class Writer(IndexReader):
     @contextmanager
     def transaction(self) -> Iterator[None]:
         self._sealed = False
-        with self._faults():
+        with self._sqlite_errors():
             try:
                 self._db.execute("BEGIN IMMEDIATE")
                 yield
@@ -71,7 +72,7 @@ class Writer(IndexReader):
                     self._db.execute("ROLLBACK")
                 raise
 
-    def absorb(self, root: bytes) -> None:
+    def merge_inner_roots(self, root: bytes) -> None:
         """Make `root` the root of all that stands below it, so that one file has one name."""
         prefix = root.rstrip(b"/") + b"/"
         inner = [path for path in self.roots() if path.startswith(prefix) and path != root]
@@ -109,13 +110,13 @@ class Writer(IndexReader):
         with self.transaction():
             if segment:
                 self.add_segment(segment)
-                first = self._next("next_vector", len(vectors))
+                first = self._reserve_ids("next_vector", len(vectors))
                 self._db.executemany(
-                    "INSERT INTO vectors VALUES (?, ?, ?, ?, ?)",
+                    "INSERT INTO vectors (id, digest, segment, row, crc) VALUES (?, ?, ?, ?, ?)",
                     [
                         (first + row, digest, segment.id, row, crc)
                         for row, ((digest, _), crc) in enumerate(
-                            zip(vectors, row_checks(stored).tolist(), strict=True)
+                            zip(vectors, row_checksums(stored).tolist(), strict=True)
                         )
                     ],
                 )
@@ -143,7 +144,8 @@ class Writer(IndexReader):
                 [(roots[f.root], f.path) for f, _, _ in rejects],
             )
             self._db.executemany(
-                "INSERT OR REPLACE INTO rejects VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO rejects (root, path, size, mtime_ns, stage, reason) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 [(roots[f.root], f.path, f.size, f.mtime_ns, *why) for f, *why in rejects],
             )
             self._db.execute(
@@ -153,21 +155,21 @@ class Writer(IndexReader):
 
     def has_orphans(self) -> bool:
         """Whether a vector is held by no image: an interrupted run may leave some."""
-        with self._faults():
+        with self._sqlite_errors():
             found = self._db.execute(
                 "SELECT EXISTS (SELECT 1 FROM vectors v WHERE NOT EXISTS "
                 "(SELECT 1 FROM images WHERE vector = v.id))"
             ).fetchone()
         return bool(found[0])
 
-    def drop(self, images: Iterable[int], refusals: Iterable[RejectRow]) -> None:
+    def drop(self, images: Iterable[int], rejects: Iterable[RejectRow]) -> None:
         """Remove images by id, rejects, and every vector that no image holds any more."""
         with self.transaction():
             self._db.executemany("DELETE FROM images WHERE id = ?", [(id,) for id in images])
             self._db.executemany(
                 "DELETE FROM rejects WHERE path = ? AND "
                 "root = (SELECT id FROM roots WHERE path = ?)",
-                [(x.path, x.root) for x in refusals],
+                [(x.path, x.root) for x in rejects],
             )
             self._db.execute(
                 "DELETE FROM vectors WHERE NOT EXISTS "
@@ -192,9 +194,9 @@ class Writer(IndexReader):
             segment_file(self.path, segment.id).unlink(missing_ok=True)
 
     def vacuum(self) -> None:
-        """Give the room of removed rows of the catalogue back to the disk."""
+        """Give the space of removed rows of the catalogue back to the disk."""
         self._sealed = False
-        with self._faults():
+        with self._sqlite_errors():
             self._db.execute("VACUUM")
 
     def _root_id(self, root: bytes) -> int:
@@ -202,7 +204,7 @@ class Writer(IndexReader):
         found = self._db.execute("SELECT id FROM roots WHERE path = ?", (root,)).fetchone()
         return int(found[0])
 
-    def _next(self, counter: str, count: int) -> int:
+    def _reserve_ids(self, counter: str, count: int) -> int:
         """The first of `count` ids that no row has had before; inside a transaction."""
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (counter,)).fetchone()
         self._db.execute("UPDATE meta SET value = value + ? WHERE key = ?", (count, counter))
@@ -210,38 +212,26 @@ class Writer(IndexReader):
 
     def write_segment(self, blocks: Iterable[Stored], rows: int) -> Segment:
         """Write the file of the next segment; it counts from `add_segment` on."""
-        with self._faults():
+        with self._sqlite_errors():
             number = self._db.execute(
                 "SELECT value FROM meta WHERE key = 'next_segment'"
             ).fetchone()[0]
         return write_segment(self.path, number, blocks, rows=rows, dim=self.dim)
 
     def add_segment(self, segment: Segment) -> None:
-        self._next("next_segment", 1)
-        self._db.execute("INSERT INTO segments VALUES (?, ?, ?, ?)", astuple(segment))
+        self._reserve_ids("next_segment", 1)
+        self._db.execute(
+            "INSERT INTO segments (id, rows, bytes, sha256) VALUES (?, ?, ?, ?)", astuple(segment)
+        )
 
     def _upgrade(self) -> None:
-        """Turn format 1 into format 2, which embedtool 0.1 refuses to open."""
         if self.format == FORMAT:
             return
         with self.transaction():
-            self._db.execute("ALTER TABLE vectors ADD COLUMN crc INTEGER")
-            self._db.execute("CREATE INDEX vectors_by_place ON vectors (segment, row)")
-            for segment in self.segments():
-                stored = self.stored_blocks(segment, np.arange(segment.rows))
-                checks = np.concatenate([row_checks(block) for block in stored])
-                self._db.executemany(
-                    "UPDATE vectors SET crc = ? WHERE segment = ? AND row = ?",
-                    [(crc, segment.id, row) for row, crc in enumerate(checks.tolist())],
-                )
-            for counter, table in (("next_vector", "vectors"), ("next_segment", "segments")):
-                self._db.execute(
-                    f"INSERT INTO meta SELECT ?, coalesce(max(id), 0) + 1 FROM {table}", (counter,)
-                )
-            self._db.execute(f"PRAGMA user_version = {FORMAT}")
+            upgrade_format_1(self, self._db)
         self.format = FORMAT
 
-    def _sweep(self) -> None:
+    def _remove_stray_files(self) -> None:
         """Remove what a crash left: files under vectors/ that no catalogue row names."""
         named = {segment_file(self.path, s.id).name for s in self.segments()}
         folder = self.path / "vectors"

@@ -38,7 +38,7 @@ def two(tmp_path: Path, n: int = 150) -> tuple[Path, Path]:
     return bad, good
 
 
-def test_what_is_better_is_told_with_its_interval(tmp_path: Path) -> None:
+def test_what_is_better_has_its_interval(tmp_path: Path) -> None:
     bad, good = two(tmp_path)
     found = package.compare_indexes(bad, good)
     assert (found.images, found.queries) == (150, 150)
@@ -73,7 +73,7 @@ def test_indexes_that_share_nothing_are_not_compared(tmp_path: Path) -> None:
         package.compare_indexes(good, other)
 
 
-def keep(path: Path, labels: list[int]) -> None:
+def save_labels(path: Path, labels: list[int]) -> None:
     """Clusters of the vectors of an index, in the order of their ids."""
     with Writer(path) as writer:
         ids = writer.places_after(0)["id"][: len(labels)]
@@ -92,18 +92,18 @@ def test_agreement_is_scikit_learns_and_of_the_same_images(tmp_path: Path) -> No
     first, second = np.arange(60) % 4, np.arange(60) % 4
     second[::5] = random.integers(0, 4, 12)
     assert package.compare_indexes(good, bad).agreement is None
-    keep(good, first.tolist())
+    save_labels(good, first.tolist())
     found = package.compare_indexes(good, bad)
     assert found.agreement is None
     assert found.notes == (f"no agreement of clusters: embedtool cluster {bad} makes them",)
-    keep(bad, second[::-1].tolist())
+    save_labels(bad, second[::-1].tolist())
     found = package.compare_indexes(good, bad)
     assert found.agreement is not None
     assert found.agreement.ami == pytest.approx(adjusted_mutual_info_score(first, second), abs=1e-9)
     assert found.agreement.ari == pytest.approx(adjusted_rand_score(first, second), abs=1e-9)
     assert (found.agreement.images, found.agreement.counts, found.notes) == (60, (4, 4), ())
     assert "4 of A and 4 of B, agree" in comparison_page(found)
-    keep(bad, first[::-1].tolist())
+    save_labels(bad, first[::-1].tolist())
     done = embedtool("compare", good, bad, "--json")
     said = json.loads(done.out)["clusters"]
     assert said == {"images": 60, "counts": [4, 4], "ami": pytest.approx(1), "ari": 1}
@@ -111,7 +111,7 @@ def test_agreement_is_scikit_learns_and_of_the_same_images(tmp_path: Path) -> No
 
 def test_images_that_came_after_the_clusters_are_not_in_the_agreement(tmp_path: Path) -> None:
     _, good = two(tmp_path, 60)
-    keep(good, [0, 1] * 25)
+    save_labels(good, [0, 1] * 25)
     found = package.compare_indexes(good, good)
     assert found.agreement is not None and found.agreement.images == 50
     assert found.notes == ("10 images came after the clusters and are not in their agreement",)
@@ -123,7 +123,7 @@ def test_the_command_its_json_and_its_page(tmp_path: Path) -> None:
     done = embedtool("compare", bad, good, "--json", "--html", page)
     assert done.code == 0, done.err
     said = json.loads(done.out)
-    assert (said["schema"], said["models"]) == (1, ["imported:bad", "imported:good"])
+    assert (said["schema"], said["models"]) == (2, ["imported:bad", "imported:good"])
     names = [one["name"] for one in said["measures"]]
     assert names == ["probe accuracy", "k-NN accuracy", "precision@10", "mAP"]
     first = said["measures"][0]

@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as theirs
 from sklearn.calibration import calibration_curve
 
-from embedtool.classification.metrics import (
-    BINS,
-    Estimate,
-    evaluate,
-    mean_with_interval,
-    paired_difference,
-)
+from embedtool.classification.bootstrap import Estimate, mean_with_interval, paired_difference
+from embedtool.classification.metrics import BINS, evaluate
 from embedtool.errors import EmbedtoolError
 
 CLASSES = ["coat", "dress", "hat"]
@@ -162,7 +157,7 @@ def test_pairs_narrow_the_difference() -> None:
         ([0, 0], [[1, 0, 0], [0.5, 0.2, 0.1]], "those of image 1 sum to 0.8000"),
     ],
 )
-def test_what_cannot_be_scored_is_told(truth: object, probabilities: object, said: str) -> None:
+def test_what_cannot_be_scored_is_an_error(truth: object, probabilities: object, said: str) -> None:
     with pytest.raises(EmbedtoolError) as caught:
         evaluate(truth, probabilities, CLASSES)
     assert said in str(caught.value)

@@ -1,6 +1,6 @@
 """Whatever happens to a folder and to the processes that index it, the index ends as the folder.
 
-`pytest tests/test_machine.py --machine 1000` is the long mode.
+`pytest tests/collection/test_state_machine.py --machine 1000` is the long mode.
 """
 
 import shutil
@@ -73,7 +73,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(death=DEATHS)
     def sync(self, death: tuple[str, int] | None) -> None:
-        whole = self.run(Call("bring", (self.index, str(self.photos.folder))), death)
+        whole = self.run(Call("update_index", (self.index, str(self.photos.folder))), death)
         images, rejects = self.photos.model()
         if whole:
             agree(self.held, images, rejects)
@@ -98,7 +98,7 @@ class Machine(RuleBasedStateMachine):
         if death:
             kind, n = death
             call = Call(call.name, call.arguments, self.index, KILLS[kind], n)
-        answer = self.driver.ask(call)
+        answer = self.driver.request(call)
         assert answer.signal in (0, signal.SIGKILL)
         if not answer.signal:
             value_of(answer.results[0], call.name)
@@ -110,6 +110,7 @@ class Machine(RuleBasedStateMachine):
         return answer.signal == 0
 
 
+@pytest.mark.slow
 def test_the_index_ends_as_the_folder(
     driver: Driver, quick: Path, pytestconfig: pytest.Config
 ) -> None:

@@ -8,34 +8,35 @@ from PIL import Image, ImageOps
 from support.pictures import crop, encoded, scene
 
 from embedtool.duplicates.image_registration import (
-    DECODED,
+    DECODED_SIDE,
     ReducedImage,
-    patches,
-    place,
+    centre_patches,
+    coarse_image,
+    match_patches,
     reduce_image,
     same_picture,
-    small,
 )
 from embedtool.images.decode import decode_image, image_size
 
 
-def portrait_of(image: Image.Image, kind: str = "PNG", **options: object) -> ReducedImage:
-    return reduce_image(decode_image(encoded(image, kind, **options), DECODED))
+def reduced(image: Image.Image, kind: str = "PNG", **options: object) -> ReducedImage:
+    return reduce_image(decode_image(encoded(image, kind, **options), DECODED_SIDE))
 
 
 def are_same(one: ReducedImage, other: ReducedImage) -> bool:
-    _, placements = place(small(one), patches(small(other)[None]))
-    return bool(same_picture([one], [other], placements)[0])
+    _, transforms = match_patches(coarse_image(one), centre_patches(coarse_image(other)[None]))
+    return bool(same_picture([one], [other], transforms)[0])
 
 
 def test_a_crop_is_placed_where_it_was_cut() -> None:
     whole = scene(1, (400, 400))
     cut = whole.crop((40, 20, 360, 340))  # 0.8 of the side; its middle is 20 above, 0 beside
-    score, placements = place(small(portrait_of(whole)), patches(small(portrait_of(cut))[None]))
-    assert score[0] > 0.9
+    patches = centre_patches(coarse_image(reduced(cut))[None])
+    correlations, transforms = match_patches(coarse_image(reduced(whole)), patches)
+    assert correlations[0] > 0.9
     # x: from 40 to 360 of 400 is -0.8 to 0.8; y: from 20 to 340 is -0.9 to 0.7
     expected = [[0.8, 0, 0], [0, 0.8, -0.1], [0, 0, 1]]
-    assert np.allclose(placements[0], expected, atol=0.05)
+    assert np.allclose(transforms[0], expected, atol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -56,13 +57,13 @@ def test_which_changes_leave_the_same_picture(
     change: Callable[[Image.Image], Image.Image], same: bool
 ) -> None:
     image = scene(2)
-    whole, changed = portrait_of(image), portrait_of(change(image), "JPEG", quality=60)
+    whole, changed = reduced(image), reduced(change(image), "JPEG", quality=60)
     assert are_same(whole, changed) is same
 
 
 def test_blank_pictures_are_not_taken_for_one_another() -> None:
-    white = portrait_of(Image.new("RGB", (80, 60), "white"))
-    paper = portrait_of(Image.new("RGB", (80, 60), (250, 250, 249)))
+    white = reduced(Image.new("RGB", (80, 60), "white"))
+    paper = reduced(Image.new("RGB", (80, 60), (250, 250, 249)))
     assert not are_same(white, paper)
 
 

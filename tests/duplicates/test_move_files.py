@@ -1,4 +1,4 @@
-"""Moving what is spare: nothing is lost, overwritten or left behind, whatever happens between."""
+"""Moving redundant images: nothing is lost, overwritten or left behind after a kill."""
 
 import os
 import signal
@@ -12,14 +12,14 @@ from support.pictures import save, scene
 from embedtool.collection.index_photos import index_photos
 from embedtool.duplicates import move_files
 from embedtool.duplicates.find_duplicates import find_duplicates
-from embedtool.duplicates.move_files import move_duplicates, undo_moves
+from embedtool.duplicates.move_files import move_duplicates, plan_moves, undo_moves
 from embedtool.duplicates.results import Duplicates
 from embedtool.errors import UsageError
 
 
 @pytest.fixture
-def found(album: Path) -> Duplicates:
-    index = index_photos(album, index=album.parent / "index", model="builtin").index
+def scene_duplicates(scenes: Path) -> Duplicates:
+    index = index_photos(scenes, index=scenes.parent / "index", model="builtin").index
     return find_duplicates(index)
 
 
@@ -31,41 +31,85 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_nothing_is_overwritten(album: Path, found: Duplicates) -> None:
-    away = album.parent / "away"
+def test_nothing_is_overwritten(scenes: Path, scene_duplicates: Duplicates) -> None:
+    away = scenes.parent / "away"
     (away / "b").mkdir(parents=True)
     (away / "b" / "1.jpg").write_bytes(b"mine")
-    move_duplicates(found, away)
+    move_duplicates(scene_duplicates, away)
     assert (away / "b" / "1.jpg").read_bytes() == b"mine"
     assert (away / "b" / "1 (2).jpg").exists()
-    (album / "b" / "1.jpg").write_bytes(b"new")  # came since
+    (scenes / "b" / "1.jpg").write_bytes(b"new")  # came since
     back, left = undo_moves(away / move_files.LOG)
-    assert len(back) == 3 and (album / "b" / "1.jpg").read_bytes() == b"new"
-    place, source = away / "b" / "1 (2).jpg", album / "b" / "1.jpg"
+    assert len(back) == 3 and (scenes / "b" / "1.jpg").read_bytes() == b"new"
+    place, source = away / "b" / "1 (2).jpg", scenes / "b" / "1.jpg"
     assert left == [f"{place} stays: another file stands at {source}"]
     assert (away / move_files.LOG).exists()  # not all is back
 
 
-def test_nothing_moves_whose_kept_one_is_gone(album: Path, found: Duplicates) -> None:
-    (album / "a" / "0.jpg").unlink()
-    moved = move_duplicates(found, album.parent / "away")
+def test_nothing_moves_whose_kept_one_is_gone(scenes: Path, scene_duplicates: Duplicates) -> None:
+    (scenes / "a" / "0.jpg").unlink()
+    moved = move_duplicates(scene_duplicates, scenes.parent / "away")
     assert [source.name for source, _ in moved] == ["1.jpg"]
 
 
 def test_across_file_systems(
-    album: Path, found: Duplicates, monkeypatch: pytest.MonkeyPatch
+    scenes: Path, scene_duplicates: Duplicates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_link(*_: object, **__: object) -> None:
         raise OSError(18, "Invalid cross-device link")
 
     monkeypatch.setattr(os, "link", no_link)
-    before, away = tree(album), album.parent / "away"
-    times = {name: (album / name).stat().st_mtime_ns for name in before}
-    moved = move_duplicates(found, away)
+    before, away = tree(scenes), scenes.parent / "away"
+    times = {name: (scenes / name).stat().st_mtime_ns for name in before}
+    moved = move_duplicates(scene_duplicates, away)
     assert len(moved) == 4 and not any(source.exists() for source, _ in moved)
     back, left = undo_moves(away / move_files.LOG)
-    assert len(back) == 4 and left == [] and tree(album) == before
-    assert {name: (album / name).stat().st_mtime_ns for name in before} == times
+    assert len(back) == 4 and left == [] and tree(scenes) == before
+    assert {name: (scenes / name).stat().st_mtime_ns for name in before} == times
+
+
+def test_a_move_is_undone(found: Duplicates, photos: Path, tmp_path: Path) -> None:
+    before, away = tree(photos), tmp_path / "away"
+    planned = plan_moves(found, away)
+    assert tree(photos) == before and len(planned) == 10
+    (away / "again").mkdir(parents=True)
+    (away / "again" / "city-01 small.png").write_bytes(b"of the user")
+    moved = move_duplicates(found, away)
+    assert {source for source, _ in moved} == {source for source, _ in planned}
+    assert all(group.keep.is_file() for group in found.groups)
+    assert (away / "again" / "city-01 small.png").read_bytes() == b"of the user"
+    assert len(tree(photos)) == len(before) - 10
+    back, left = undo_moves(away / move_files.LOG)
+    assert len(back) == 10 and left == [] and tree(photos) == before
+    with pytest.raises(UsageError, match="outside the indexed photos"):
+        plan_moves(found, photos / "duplicates")
+
+
+KILLED_BEFORE_MOVE = """
+import os, signal, sys
+from embedtool.duplicates import move_files
+from embedtool.duplicates.find_duplicates import find_duplicates
+real, left = move_files._move, [int(sys.argv[3])]
+def move(source, place):
+    left[0] -= 1
+    if left[0] < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    real(source, place)
+move_files._move = move
+move_files.move_duplicates(find_duplicates(sys.argv[1]), sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("moves", [0, 4])
+def test_a_killed_move_is_undone(
+    found: Duplicates, photos: Path, tmp_path: Path, moves: int
+) -> None:
+    before, away = tree(photos), tmp_path / "away"
+    line = [sys.executable, "-c", KILLED_BEFORE_MOVE, found.index, away, moves]
+    assert subprocess.run(list(map(str, line)), check=False).returncode == -signal.SIGKILL
+    assert len(tree(away)) == moves + 1, "and the log"
+    back, left = undo_moves(away / move_files.LOG)
+    assert len(back) == moves and left == [] and tree(photos) == before
 
 
 KILLED = """

@@ -12,7 +12,7 @@ import embedtool as package
 from embedtool.explore.cluster_names import names_by_class, names_by_label
 from embedtool.models.backbone import load_backbone
 from embedtool.models.cache import cache_folder
-from embedtool.models.imagenet_head import LENGTH, Head, class_names, imagenet_head
+from embedtool.models.imagenet_head import ACTIVATION_LENGTH, Head, class_names, imagenet_head
 from embedtool.store.reader import IndexReader
 
 SHOES = {"running shoe", "Loafer", "sandal", "clog", "cowboy boot"}
@@ -46,7 +46,7 @@ def test_classes_name_by_what_is_more_frequent_here_than_elsewhere(tmp_path: Pat
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     index = collection(tmp_path / "index", rows)
     head = Head(weights, np.zeros(1000, np.float32), "")
-    logits = LENGTH * rows[0] @ weights.T
+    logits = ACTIVATION_LENGTH * rows[0] @ weights.T
     expected = np.exp(logits) / np.exp(logits).sum()
     assert head.probabilities(rows[:1])[0] == pytest.approx(expected, rel=1e-4)
     labels = np.repeat([0, 1, 2], 20).astype(np.int32)
@@ -66,6 +66,8 @@ def test_vectors_of_another_network_are_refused(tmp_path: Path) -> None:
     assert not (index / "derived").exists(), "nothing was laid out for it"
 
 
+@pytest.mark.slow
+@pytest.mark.shared
 def test_without_the_classifier_it_says_what_to_do(tmp_path: Path, hub_module: Path) -> None:
     del hub_module  # the network itself must be at hand
     recipe = load_backbone("mobilenet_v2").recipe
@@ -76,13 +78,15 @@ def test_without_the_classifier_it_says_what_to_do(tmp_path: Path, hub_module: P
             imagenet_head(recipe)
 
 
-def test_the_classifier_knows_shoes_and_is_taken_anew_where_damaged(clothing: Path) -> None:
+@pytest.mark.slow
+@pytest.mark.shared
+def test_the_classifier_knows_shoes_and_is_read_again_where_damaged(clothing: Path) -> None:
     backbone = load_backbone("mobilenet_v2")
     shoes = sorted((clothing / "test" / "shoes").iterdir())[:30]
     _, vectors, _ = package.embed_photos(shoes, model="mobilenet_v2")
     head = imagenet_head(backbone.recipe)
-    likely = [class_names()[c] for c in head.probabilities(vectors).argmax(1)]
-    assert sum(name in SHOES for name in likely) >= 24
+    names = [class_names()[c] for c in head.probabilities(vectors).argmax(1)]
+    assert sum(name in SHOES for name in names) >= 24
     file = cache_folder() / "heads" / "mobilenet_v2" / "head.safetensors"
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))

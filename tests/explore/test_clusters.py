@@ -1,4 +1,4 @@
-"""Clusters: found, chosen without labels, kept in the index, shown, gathered."""
+"""Clusters: found, chosen without labels, saved in the index, shown, copied into folders."""
 
 import csv
 import json
@@ -8,18 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import adjusted_mutual_info_score
-from support.browser import Page
 from support.command import embedtool
 from support.vectors import DIM, cloud, collection, commit, drop_every
 
-import embedtool as package
 from embedtool.collection.inspect import verify_index
 from embedtool.collection.query import search_photos
 from embedtool.core.types import unit_rows
 from embedtool.errors import IndexLocked, UsageError
 from embedtool.explore.cluster_folders import write_cluster_folders
 from embedtool.explore.clusters import cluster_index
-from embedtool.explore.hdbscan_cut import attach, cluster, modularity
+from embedtool.explore.hdbscan_cut import assign_noise, cluster, modularity
 from embedtool.explore.outliers import find_outliers
 from embedtool.images.drawn import draw_photos
 from embedtool.store.cluster_labels import read_clusters
@@ -62,7 +60,7 @@ def test_blobs_are_found_and_detail_cuts_them_finer_and_coarser() -> None:
     assert finer.min_cluster_size < found.min_cluster_size < coarser.min_cluster_size
 
 
-def test_a_few_far_heaps_do_not_make_one_of_all_the_rest() -> None:
+def test_a_few_far_groups_do_not_merge_all_the_rest() -> None:
     random = np.random.default_rng(0)
     centres = [(2.3 * (i % 4), 2.3 * (i // 4)) for i in range(12)] + [(1000, 0), (0, 1000)]
     points = np.concatenate([random.normal(centre, 0.5, (200, 2)) for centre in centres])
@@ -73,11 +71,11 @@ def test_a_few_far_heaps_do_not_make_one_of_all_the_rest() -> None:
 
 def test_noise_goes_to_where_most_of_its_neighbours_are() -> None:
     points = np.array([[0.0], [1], [2], [10], [11], [1.2], [9]])
-    nearest, votes = attach(points, np.array([0, 0, 0, 1, 1, -1, -1], np.int32))
+    nearest, votes = assign_noise(points, np.array([0, 0, 0, 1, 1, -1, -1], np.int32))
     assert nearest.tolist() == [0, 0, 0, 1, 1, 0, 0]
     assert votes.tolist() == [1, 1, 1, 1, 1, 0.6, 0.6]
     none = np.full(7, -1, np.int32)
-    assert attach(points, none)[0].tolist() == [-1] * 7
+    assert assign_noise(points, none)[0].tolist() == [-1] * 7
 
 
 def test_modularity_is_what_its_formula_says() -> None:
@@ -103,6 +101,7 @@ def six(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_an_index_is_clustered_named_and_remembers(six: Path) -> None:
     own = np.load(six.parent / "own.npy")
     report = cluster_index(six)
@@ -111,12 +110,12 @@ def test_an_index_is_clustered_named_and_remembers(six: Path) -> None:
     assert [c.name for c in report.clusters][:2] == ["cluster 1", "cluster 2"]
     assert cluster_index(six) == report, "the same seed gives the same clusters"
     with IndexReader(six) as index, index.snapshot():
-        kept = read_clusters(index)
+        saved = read_clusters(index)
         rows = np.concatenate([rows for _, rows in index.blocks()])
-    assert kept is not None
-    assert kept.labels.tolist() == [m.cluster for m in report.members]
+    assert saved is not None
+    assert saved.labels.tolist() == [m.cluster for m in report.members]
     for one in report.clusters:
-        inside = np.flatnonzero(kept.labels == one.id)
+        inside = np.flatnonzero(saved.labels == one.id)
         medoid = inside[(rows[inside] @ rows[inside].T).mean(1).argmax()]
         assert one.representatives[0] == report.members[medoid].path
         assert one.size == len(inside)
@@ -142,7 +141,7 @@ def test_what_came_later_is_in_none(six: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["neighbours", "layout", "clusters"])
-def test_a_damaged_derived_file_is_made_anew(tmp_path: Path, name: str) -> None:
+def test_a_damaged_derived_file_is_made_again(tmp_path: Path, name: str) -> None:
     path = collection(tmp_path / "index", families(120, 0)[0])
     before = cluster_index(path)
     [file] = (path / "derived").glob(f"{name}-*.npz")
@@ -158,7 +157,7 @@ def test_a_damaged_derived_file_is_made_anew(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 5])
-def test_too_few_are_told(tmp_path: Path, count: int) -> None:
+def test_too_few_images_are_noted(tmp_path: Path, count: int) -> None:
     path = collection(tmp_path / "index", cloud(max(count, 1), 0))
     if not count:
         with Writer(path) as writer:
@@ -198,7 +197,7 @@ def test_outliers_are_what_lies_far_from_all(tmp_path: Path) -> None:
     assert (np.diff([o.score for o in found]) <= 0).all()
 
 
-def test_a_kept_graph_is_read_while_another_writes(tmp_path: Path) -> None:
+def test_a_saved_graph_is_read_while_another_writes(tmp_path: Path) -> None:
     path = collection(tmp_path / "index", cloud(50, 0))
     with Writer(path), pytest.raises(IndexLocked):
         find_outliers(path)
@@ -213,24 +212,10 @@ def test_photos_that_are_gone_are_missed_in_folders_of_clusters(six: Path, tmp_p
         write_cluster_folders(report, tmp_path / "folders", copy=True)
 
 
-def test_the_contact_sheet_in_a_browser(tmp_path: Path, chromium: Page) -> None:
-    draw_photos(tmp_path / "photos", each=12)
-    file = tmp_path / "sheet.html"
-    report = cluster_index(
-        package.index_photos(tmp_path / "photos", index=tmp_path / "i", model="builtin").index
-    )
-    package.write_clusters_page(report, file)
-    file.write_text(file.read_text().replace('loading="lazy" ', ""))  # else those out of sight wait
-    with chromium.another() as page:
-        page.open(file)
-        drawn = page.run("[...document.images].filter((i) => i.naturalWidth).length")
-        assert drawn == sum(min(c.size, 8) + 2 * min(c.size, 4) for c in report.clusters) > 0
-        assert page.faults == []
-
-
+@pytest.mark.slow
 def test_the_commands(tmp_path: Path) -> None:
     drawn = tmp_path / "photos"
-    draw_photos(drawn, each=12)
+    draw_photos(drawn, per_kind=12)
     index, page, sheet, table = (tmp_path / n for n in ("index", "c.html", "c.png", "c.csv"))
     assert embedtool("index", drawn, "--index", index, "--model", "builtin").code == 0
     done = embedtool(
@@ -238,14 +223,14 @@ def test_the_commands(tmp_path: Path) -> None:
         *("--to", table, "--copy", tmp_path / "folders"),
     )
     assert done.code == 0, done.err
-    told = json.loads(done.out)
-    assert {"clusters", "assignments", "noise", "seed", "schema"} <= set(told)
-    assert told["clusters"], "drawn pictures of several kinds fall into groups"
-    kinds = {m["path"]: Path(m["path"]).parent.name for m in told["assignments"]}
-    nearest = [m["nearest"] for m in told["assignments"]]
+    printed = json.loads(done.out)
+    assert {"clusters", "assignments", "noise", "seed", "schema"} <= set(printed)
+    assert printed["clusters"], "drawn pictures of several kinds fall into groups"
+    kinds = {m["path"]: Path(m["path"]).parent.name for m in printed["assignments"]}
+    nearest = [m["nearest"] for m in printed["assignments"]]
     assert adjusted_mutual_info_score([*kinds.values()], nearest) > 0.6
-    for one in told["clusters"]:
-        inside = [m["path"] for m in told["assignments"] if m["cluster"] == one["id"]]
+    for one in printed["clusters"]:
+        inside = [m["path"] for m in printed["assignments"] if m["cluster"] == one["id"]]
         assert len(inside) == one["size"]
         folder = tmp_path / "folders" / f"{one['id'] + 1:03} {one['name']}"
         copies = sorted(p.read_bytes() for p in folder.iterdir())
@@ -253,15 +238,15 @@ def test_the_commands(tmp_path: Path) -> None:
     with open(table, newline="") as file:
         lines = list(csv.DictReader(file))
     assert [(x["path"], int(x["cluster"])) for x in lines] == [
-        (m["path"], m["cluster"]) for m in told["assignments"]
+        (m["path"], m["cluster"]) for m in printed["assignments"]
     ]
-    assert page.read_text().count("<section") == len(told["clusters"])
+    assert page.read_text().count("<section") == len(printed["clusters"])
     with Image.open(sheet) as picture:
         assert picture.width > 1000
     assert embedtool("cluster", index, "--copy", tmp_path / "folders").code == 2
     assert embedtool("cluster", index, "--to", tmp_path / "c.xls").code == 2
     found = json.loads(embedtool("search", index, "--row", "1", "--json").out)["queries"][0]
-    own = {m["path"]: m["cluster"] for m in told["assignments"]}
+    own = {m["path"]: m["cluster"] for m in printed["assignments"]}
     assert all(m["cluster"] == own[m["path"]] for m in found["matches"])
     odd = json.loads(embedtool("outliers", index, "-k", "4", "--json").out)["outliers"]
     assert [o["rank"] for o in odd] == [1, 2, 3, 4]

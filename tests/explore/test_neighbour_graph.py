@@ -1,4 +1,4 @@
-"""The graph of neighbours against plain numpy, made, kept, extended and made again."""
+"""The graph of neighbours against plain numpy, made, saved, extended and made again."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,9 @@ from support.vectors import large as large
 from embedtool.core.types import unit_rows
 from embedtool.explore import neighbour_graph as graph_module
 from embedtool.explore.neighbour_graph import Graph, neighbour_graph
-from embedtool.search import AllPairs, all_pairs, build_approximate, build_search, searcher
+from embedtool.search import all_pairs, build_approximate, searcher
+from embedtool.search.all_pairs import AllPairs
+from embedtool.search.build_approximate import build_search_index
 from embedtool.store.writer import Writer
 
 
@@ -45,30 +47,30 @@ def test_a_graph_is_what_a_full_sort_gives(tmp_path: Path) -> None:
         check(graph, expected(writer, 40))
 
 
-def test_it_is_kept_and_extended_by_what_came_and_went(
+def test_it_is_saved_and_extended_by_what_came_and_went(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with Writer(collection(tmp_path / "index", cloud(700, 0))) as writer:
         first = neighbour_graph(writer)
-        asked = []
+        searched = []
         search = AllPairs.nearest
 
         def counted(self, which, k, **options):  # type: ignore[no-untyped-def]
-            asked.append(len(which))
+            searched.append(len(which))
             return search(self, which, k, **options)
 
         monkeypatch.setattr(AllPairs, "nearest", counted)
         neighbour_graph(writer)
-        assert asked == []
+        assert searched == []
         commit(writer, cloud(30, 2), 700)
         check(neighbour_graph(writer), expected(writer, 40, first))
-        assert asked == [30]
+        assert searched == [30]
         drop_every(writer, 200)
         check(neighbour_graph(writer), expected(writer, 40, first))
-        assert asked[1] < 726, "only those that lost a neighbour are asked again"
+        assert searched[1] < 726, "only those that lost a neighbour are searched again"
         drop_every(writer, 3)
         check(neighbour_graph(writer), expected(writer, 40))
-        assert asked[2] == writer.counts()["vectors"]
+        assert searched[2] == writer.counts()["vectors"]
 
 
 def test_it_is_extended_where_every_vector_has_lost_a_neighbour(tmp_path: Path) -> None:
@@ -109,7 +111,7 @@ def test_what_was_derived_of_a_removed_catalogue_goes_with_it(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("kind", ["npz", "json"])
-def test_a_damaged_one_is_made_anew(tmp_path: Path, kind: str) -> None:
+def test_a_damaged_graph_is_made_again(tmp_path: Path, kind: str) -> None:
     path = collection(tmp_path / "index", cloud(200, 0))
     with Writer(path) as writer:
         good = neighbour_graph(writer)
@@ -126,7 +128,7 @@ def test_a_damaged_one_is_made_anew(tmp_path: Path, kind: str) -> None:
 
 @given(n=st.integers(2, 30), k=st.integers(1, 6), seed=st.integers(0, 999))
 @settings(max_examples=100, deadline=None)
-def test_who_is_named_names_back(n: int, k: int, seed: int) -> None:
+def test_edges_are_symmetrised(n: int, k: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     rows = unit_rows(random.normal(size=(n, 5)))
     similarities = rows @ rows.T
@@ -138,28 +140,29 @@ def test_who_is_named_names_back(n: int, k: int, seed: int) -> None:
         others = sorted(others, key=lambda other: -similarities[own, other])[:k]
         found[own, : len(others)] = others
         best[own, : len(others)] = similarities[own, others]
-    named = [set(row.tolist()) - {-1} for row in found]
-    graph_module._name_back(best, found)
+    edges = [set(row.tolist()) - {-1} for row in found]
+    graph_module._symmetrise(best, found)
     for own in range(n):
-        known = named[own] | {other for other in range(n) if own in named[other]}
+        known = edges[own] | {other for other in range(n) if own in edges[other]}
         expected = sorted(known, key=lambda other: -similarities[own, other])[:k]
         assert found[own, : len(expected)].tolist() == expected
         assert best[own, : len(expected)].tolist() == similarities[own, expected].tolist()
         assert (found[own, len(expected) :] == -1).all()
 
 
-@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.slow
+@pytest.mark.parametrize("in_memory", [True, False])
 @pytest.mark.parametrize("max_memory", [None, 1_000_000])  # a graph, lists
 def test_of_many_it_is_approximate_and_says_how_well(
-    large: Path, monkeypatch: pytest.MonkeyPatch, max_memory: int | None, held: bool
+    large: Path, monkeypatch: pytest.MonkeyPatch, max_memory: int | None, in_memory: bool
 ) -> None:
-    for room in (graph_module, all_pairs):
-        monkeypatch.setattr(room, "EXACT_ROWS", 500)
-    if not held:
-        monkeypatch.setattr(all_pairs, "HELD", 500)
+    for module in (graph_module, all_pairs):
+        monkeypatch.setattr(module, "EXACT_ROWS", 500)
+    if not in_memory:
+        monkeypatch.setattr(all_pairs, "IN_MEMORY_VECTORS", 500)
     with Writer(large) as writer:
         if max_memory:
-            assert "IVF" in build_search(writer, min_recall=0.9, max_memory=max_memory).method
+            assert "IVF" in build_search_index(writer, min_recall=0.9, max_memory=max_memory).method
         commit(writer, cloud(100, 2), COUNT)  # added to a copy of the approximate index
         writer.drop([row.id for row in writer.rows()][::50], [])
         graph = neighbour_graph(writer)
@@ -177,11 +180,11 @@ def test_of_many_it_is_approximate_and_says_how_well(
 
 
 def test_of_many_with_few_dimensions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for room in (graph_module, all_pairs, build_approximate, searcher):
-        monkeypatch.setattr(room, "EXACT_ROWS", 500)
+    for module in (graph_module, all_pairs, build_approximate, searcher):
+        monkeypatch.setattr(module, "EXACT_ROWS", 500)
     rows = unit_rows(np.random.default_rng(0).normal(size=(2000, 12)))
     with Writer(collection(tmp_path / "index", rows)) as writer:
-        assert build_search(writer).holds(0.99, None)
+        assert build_search_index(writer).meets(0.99, None)
         graph = neighbour_graph(writer)
         true = expected(writer, 16, graph)
         assert (graph.indices[:, :, None] == true.indices[:, None, :]).any(2).mean() > 0.9

@@ -50,7 +50,7 @@ def make(index: Path) -> Thumbnails:
 
 def ids_by_name(index: Path) -> dict[str, int]:
     with IndexReader(index) as opened:
-        vectors = opened.vectors()
+        vectors = opened.vector_ids()
         return {Path(os.fsdecode(r.path)).name: v for r, v in zip(opened.rows(), vectors)}  # noqa: B905
 
 
@@ -76,14 +76,14 @@ def test_each_vector_has_its_own_picture_upright_and_bounded(index: Path) -> Non
 
 
 def test_each_knows_when_it_was_taken(index: Path, photos: Path) -> None:
-    for name, told in (
+    for name, date in (
         ("taken.jpg", "2019:07:04 12:30:05"),
         ("taken.png", "1999:12:31 23:59:59"),
         ("blank.jpg", "    :  :     :  :  "),
         ("odd.webp", "0000:00:00 00:00:00"),
     ):
         exif = Image.Exif()
-        exif[0x8769] = {0x9003: told}
+        exif[0x8769] = {0x9003: date}
         save(photos / name, picture(len(name) + 20, (60, 40)), exif=exif)
     make(index)
     run(index, photos)
@@ -109,7 +109,7 @@ def test_new_images_are_added_without_decoding_old_ones(
     index: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = {id: make(index).of(id) for id in make(index).ids.tolist()}
-    monkeypatch.setattr(thumbnails, "PART", 2)  # several parts, each published
+    monkeypatch.setattr(thumbnails, "BATCH", 2)  # several parts, each published
     for seed in range(10, 15):
         save(photos / f"{seed}.png", picture(seed))
     run(index, photos)
@@ -127,12 +127,12 @@ def test_new_images_are_added_without_decoding_old_ones(
 
 def test_a_dropped_image_takes_its_picture_along(index: Path, photos: Path) -> None:
     gone = ids_by_name(index)["3.png"]
-    kept = {id: make(index).of(id) for id in make(index).ids.tolist() if id != gone}
+    others = {id: make(index).of(id) for id in make(index).ids.tolist() if id != gone}
     (photos / "3.png").unlink()
     run(index, photos)
     found = make(index)
     assert found.of(gone) is None
-    assert {id: found.of(id) for id in found.ids.tolist()} == kept
+    assert {id: found.of(id) for id in found.ids.tolist()} == others
     for file in photos.iterdir():
         if file.name != "0.png":
             file.unlink()

@@ -18,7 +18,9 @@ from embedtool.interchange import write_npy, write_parquet
 from embedtool.interchange.card import CARD_FILE, read_card
 from embedtool.interchange.export import export_index
 from embedtool.models.embedder import MeanColourEmbedder, embed_golden
-from embedtool.search import build_approximate, nearest, open_searcher, searcher
+from embedtool.search import build_approximate, searcher
+from embedtool.search.exact import nearest
+from embedtool.search.searcher import open_searcher
 from embedtool.store import layout, merge_segments
 from embedtool.store.derived import SEARCH, open_derived
 from embedtool.store.layout import exists, segment_file
@@ -32,9 +34,9 @@ sync.COMMIT_SECONDS = 1e9
 merge_segments.SEGMENT_ROWS = 4
 searcher.EXACT_ROWS = 20  # above, the approximate index is used
 build_approximate.HELD_OUT = 6
-build_approximate.TIMED = 2
+build_approximate.TIMED_QUERIES = 2
 build_approximate.PLANS = (build_approximate.Plan("HNSW16_SQ8", 8, 420, ((64, 8),)),)
-layout.LOCK_WAIT = 5.0  # a connection that was left open is told in seconds
+layout.LOCK_WAIT = 5.0  # a connection that was left open shows in seconds
 OUT = "exports"  # a folder in that of an index
 assert write_npy and write_parquet  # imported before the fork, not in each child
 
@@ -46,12 +48,12 @@ def warm_up() -> None:
         picture.parent.mkdir()
         Image.new("RGB", (8, 8), "red").save(picture)
         index = str(Path(folder, "index"))
-        bring(index, str(picture.parent))
+        update_index(index, str(picture.parent))
         compact(index)
         look(index)
 
 
-def bring(index: str, *photos: str) -> dict[str, int]:
+def update_index(index: str, *photos: str) -> dict[str, int]:
     """`index_photos` with the mean-colour embedder."""
     embedder = MeanColourEmbedder()
     if exists(index):
@@ -76,7 +78,7 @@ def compact(index: str) -> None:
 
 def publish(index: str) -> None:
     with Writer(index) as writer:
-        build_approximate.build_search(writer)
+        build_approximate.build_search_index(writer)
 
 
 def export(index: str, name: str) -> None:
@@ -152,7 +154,7 @@ def look(index: str) -> dict[str, Any]:
                 assert images[path][3] == vector.hex(), f"{path} has two vectors"
                 seen[path] += 1
         rejects = {}
-        for x in opened.refusals():
+        for x in opened.reject_rows():
             path = str(full_path(x.root, x.path))
             rejects[path] = [x.size, x.mtime_ns, x.stage, x.reason]
             seen[path] += 2

@@ -77,7 +77,7 @@ def kill(scenarios: Sequence[Scenario], count: int, *, seed: int = 0) -> Tally:
                 call, moment = scenario.call(KILLS[kind], n), None
             else:
                 call, moment = scenario.call(), dice.uniform(0, lengths[scenario.name])
-            answer = scenario.driver.ask(call, kill_after=moment)
+            answer = scenario.driver.request(call, kill_after=moment)
             if answer.signal != signal.SIGKILL:  # it ended before its turn to be killed came
                 if answer.signal:
                     tally.wrong.append(f"{scenario.name}: died of signal {answer.signal}")
@@ -90,7 +90,7 @@ def kill(scenarios: Sequence[Scenario], count: int, *, seed: int = 0) -> Tally:
                 break
             kind = dice.choice(list(KILLS))
             n = dice.randint(1, len(steps[scenario.name, kind]))
-        ended = scenario.driver.ask(scenario.call(armed=False), scenario.look())
+        ended = scenario.driver.request(scenario.call(armed=False), scenario.look())
         end = _failure(ended.results) or scenario.end(ended.results[1].value)
         if end:
             tally.wrong.append(f"{scenario.name}, {kind} {n}, run again: {end}")
@@ -113,7 +113,7 @@ def fail(
             scenario.begin()
             again = scenario.call(armed=False)
             calls = [scenario.call(FAULTS[kind], n), scenario.look(), again, scenario.look()]
-            answer = scenario.driver.ask(*calls)
+            answer = scenario.driver.request(*calls)
             where = f"{kind} {step_name(steps[n - 1])}"
             tally.injected[scenario.name, where] += 1
             faults = [f"died of signal {answer.signal}"] if answer.signal else []
@@ -135,7 +135,7 @@ def fail(
     return tally
 
 
-def hurt(
+def damage_files(
     driver: Driver,
     action: str,
     folder: Path,
@@ -145,7 +145,7 @@ def hurt(
     seed: int = 0,
 ) -> Tally:
     """Damage the files below `folder` `count` times, in turn and at random places. action: a
-    function of faults.damages that takes a file, ways to hurt it, and the arguments."""
+    function of faults.damages that takes a file, ways to damage it, and the arguments."""
     tally = Tally()
     dice = random.Random(seed)
     kinds = defaultdict(list)
@@ -157,18 +157,18 @@ def hurt(
             break
         file = dice.choice(kinds[kind])
         name, size = str(file.relative_to(folder)), file.stat().st_size
-        hurts = []
+        damages = []
         for _ in range(min(ONE_CHILD, count - tally.total)):
             how = dice.choice(["flip", "flip", "flip", "cut", "zero"])
-            hurts.append((how, dice.randrange(8 * size if how == "flip" else size)))
+            damages.append((how, dice.randrange(8 * size if how == "flip" else size)))
             tally.injected[kind, how] += 1
-        answer = driver.ask(Call(action, (name, hurts, *arguments)))
+        answer = driver.request(Call(action, (name, damages, *arguments)))
         if answer.signal or answer.results[0].error:
             tally.wrong.append(
-                f"{name}, one of {hurts}: {_failure(answer.results)}, {answer.signal}"
+                f"{name}, one of {damages}: {_failure(answer.results)}, {answer.signal}"
             )
             continue
-        for (how, place), ends in zip(hurts, answer.results[0].value, strict=True):
+        for (how, place), ends in zip(damages, answer.results[0].value, strict=True):
             tally.ends[how, ", ".join(end.split(":")[0] for end in ends)] += 1
             if any(end == "OTHER" or end.startswith("RAISED") for end in ends):
                 tally.wrong.append(f"{name}, {how} at {place}: {ends}")
@@ -180,7 +180,7 @@ def _failure(results: Sequence[Result]) -> list[str]:
 
 
 def _look_between(scenario: Scenario, before: State) -> tuple[State, list[str]]:
-    answer = scenario.driver.ask(scenario.look())
+    answer = scenario.driver.request(scenario.look())
     if answer.signal or answer.results[0].error:
         return before, _failure(answer.results) or [f"signal {answer.signal}"]
     state = answer.results[0].value
@@ -191,5 +191,5 @@ def _seconds(scenario: Scenario) -> float:
     """How long an undisturbed run takes, about."""
     scenario.begin()
     start = time.monotonic()
-    value_of(scenario.driver.ask(scenario.call()).results[0], scenario.name)
+    value_of(scenario.driver.request(scenario.call()).results[0], scenario.name)
     return time.monotonic() - start

@@ -1,4 +1,4 @@
-"""Files hurt on purpose, and what a reader is told of it; done in the driver's children."""
+"""Files damaged on purpose, and what a reader makes of it; done in the driver's children."""
 
 import shutil
 import warnings
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import safetensors.numpy
-from faults.actions import bring
+from faults.actions import update_index
 
 from embedtool.collection.inspect import index_info, index_rejects
 from embedtool.collection.query import search_photos
@@ -19,7 +19,7 @@ from embedtool.models.embedder import NetworkEmbedder, embed_golden
 from embedtool.store.reader import IndexReader
 
 BLOCK = 512
-Hurt = tuple[str, int]  # "flip", a bit; "cut", a length; "zero", where a block begins
+Damage = tuple[str, int]  # "flip", a bit; "cut", a length; "zero", where a block begins
 assert safetensors.numpy and litert  # imported before the fork, not in each child
 
 
@@ -40,40 +40,42 @@ def answers(index: str) -> Answers:
     be lost without harm is left out: the certificate, and how large the derived files are."""
     with IndexReader(index) as opened, opened.snapshot():
         rows = [astuple(row) for row in opened.rows()]
-        refusals = [astuple(x) for x in opened.refusals()]
+        reject_rows = [astuple(x) for x in opened.reject_rows()]
     found = search_photos(index, rows=[row[0] for row in rows[::8]], k=4)
     info = {k: v for k, v in index_info(index).items() if k not in ("certificate", "derived_bytes")}
     paths = [(one.query, [match.path for match in one.matches]) for one in found]
     similarities = [match.similarity for one in found for match in one.matches]
-    return Answers([rows, refusals, info, index_rejects(index), paths], similarities)
+    return Answers([rows, reject_rows, info, index_rejects(index), paths], similarities)
 
 
-def damage(file: str, hurts: list[Hurt], index: str, base: str, *photos: str) -> list[list[str]]:
-    """Hurt a file of a fresh copy of `base` in each of several ways, and say what a reader makes of
-    it, then a reader after a writer has been there: see `_told`."""
+def damage(
+    file: str, damages: list[Damage], index: str, base: str, *photos: str
+) -> list[list[str]]:
+    """Damage a file of a fresh copy of `base` in each of several ways; return, for each, what a
+    reader makes of it, then a reader after a writer: see `_outcome`."""
     _restore(base, index)
     whole = answers(index)
-    hurt_file = Path(index, file)
-    good = hurt_file.read_bytes()
+    damaged_file = Path(index, file)
+    good = damaged_file.read_bytes()
 
     def after_a_writer() -> Answers:
-        bring(index, *photos)
+        update_index(index, *photos)
         return answers(index)
 
     ends = []
-    for hurt in hurts:
-        _hurt(hurt_file, *hurt)
-        told = [_told(lambda: answers(index), whole)]
-        if told == ["same"] or file.startswith("catalog"):  # a writer reads no segment
-            told.append(_told(after_a_writer, whole))
+    for one in damages:
+        _apply(damaged_file, *one)
+        outcomes = [_outcome(lambda: answers(index), whole)]
+        if outcomes == ["same"] or file.startswith("catalog"):  # a writer reads no segment
+            outcomes.append(_outcome(after_a_writer, whole))
             _restore(base, index)
-        hurt_file.write_bytes(good)
-        ends.append(told)
+        damaged_file.write_bytes(good)
+        ends.append(outcomes)
     return ends
 
 
 def damage_model(
-    file: str, hurts: list[Hurt], folder: str, spec: str, precision: str
+    file: str, damages: list[Damage], folder: str, spec: str, precision: str
 ) -> list[list[str]]:
     """The same for a file of a model folder, or of the compiled one that stands for it: what the
     golden pictures of an index made with it become."""
@@ -91,26 +93,26 @@ def damage_model(
     whole = rows()
     backbone._compile = made_anew
     ends = []
-    for hurt in hurts:
-        _hurt(Path(folder, file), *hurt)
-        ends.append([_told(rows, whole)])
+    for one in damages:
+        _apply(Path(folder, file), *one)
+        ends.append([_outcome(rows, whole)])
         Path(folder).mkdir(exist_ok=True)
         for path, content in good.items():
             path.write_bytes(content)
     return ends
 
 
-def _told(answer: Callable[[], object], whole: object) -> str:
+def _outcome(answer: Callable[[], object], whole: object) -> str:
     """ "same", also with a warning, the name of an error of ours, or what must not be: "OTHER"
     without an error, or a "RAISED ..." that is no error of ours."""
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as warned:
         try:
             same = answer() == whole
         except EmbedtoolError as error:
             return type(error).__name__
         except Exception as error:
             return f"RAISED {type(error).__name__}: {error}"
-    return ("told, same" if told else "same") if same else "OTHER"
+    return ("warned, same" if warned else "same") if same else "OTHER"
 
 
 def _restore(base: str, index: str) -> None:
@@ -118,7 +120,7 @@ def _restore(base: str, index: str) -> None:
     shutil.copytree(base, index)
 
 
-def _hurt(file: Path, how: str, place: int) -> None:
+def _apply(file: Path, how: str, place: int) -> None:
     data = bytearray(file.read_bytes())
     if how == "flip":
         data[place // 8] ^= 1 << place % 8

@@ -55,7 +55,7 @@ FAULTS = {
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a function in those rooms, with the n-th operation below `folder` failing;
+    """One call of a function in those modules, with the n-th operation below `folder` failing;
     n = 0 only counts and names them."""
 
     name: str
@@ -86,7 +86,7 @@ class Answer:
 
 
 class Driver:
-    """Starts the process; `ask` runs calls in a child of it."""
+    """Starts the process; `request` runs calls in a child of it."""
 
     def __init__(self, folder: Path) -> None:
         shim = folder / "shim.so"
@@ -110,7 +110,7 @@ class Driver:
     def close(self) -> None:
         self._process.communicate()
 
-    def ask(self, *calls: Call, kill_after: float | None = None) -> Answer:
+    def request(self, *calls: Call, kill_after: float | None = None) -> Answer:
         """Run calls in one child. kill_after: seconds after which it is killed."""
         assert self._process.stdin and self._process.stdout
         request = {"calls": [asdict(call) for call in calls], "kill_after": kill_after}
@@ -123,7 +123,7 @@ class Driver:
 
     def value(self, name: str, *arguments: Any) -> Any:
         """What one call returns; it must not raise."""
-        answer = self.ask(Call(name, arguments))
+        answer = self.request(Call(name, arguments))
         assert answer.signal == 0, f"{name} died of signal {answer.signal}"
         [result] = answer.results
         assert not result.error, f"{name} raised {result.error}: {result.message}"

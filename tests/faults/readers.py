@@ -22,9 +22,9 @@ from embedtool.collection.query import search_photos
 from embedtool.core.paths import full_path
 from embedtool.core.types import Source, Vectors, unit_rows
 from embedtool.models.embedder import MeanColourEmbedder, embed_golden
-from embedtool.search import nearest
+from embedtool.search.exact import nearest
 from embedtool.store.reader import IndexReader
-from embedtool.store.segments import widen
+from embedtool.store.segments import to_float32
 from embedtool.store.writer import Writer, create
 
 READERS = 4
@@ -36,7 +36,7 @@ REOPEN_EVERY = 7  # reads
 @lru_cache(maxsize=64)
 def stored(version: int) -> Vectors:
     """The rows of a version, as a reader must see them."""
-    return unit_rows(widen(made(version).astype("<f2")))
+    return unit_rows(to_float32(made(version).astype("<f2")))
 
 
 def made(version: int) -> Vectors:

@@ -51,14 +51,16 @@ class Scenario:
     def steps(self, kind: Kind | None = None) -> list[str]:
         """The operations of an undisturbed run that a kind of fault counts, in order."""
         self.begin()
-        [result] = self.driver.ask(self.call(kind)).results
+        [result] = self.driver.request(self.call(kind)).results
         value_of(result, self.name)
         return result.steps
 
     def ready(self) -> "Scenario":
         """Learn before and after from undisturbed runs."""
         self.begin()
-        answer = self.driver.ask(self.look(), self.call(), self.look(), self.call(), self.look())
+        answer = self.driver.request(
+            self.look(), self.call(), self.look(), self.call(), self.look()
+        )
         self.before, _, self.after, _, again = (value_of(r, self.name) for r in answer.results)
         assert self.after == again, f"{self.name}: a second run changes what the first one made"
         assert settled(self.after) == []
@@ -114,7 +116,7 @@ def agree(state: State, images: Held, rejects: Held) -> None:
     assert state["rejects"] == {path: list(held) for path, held in rejects.items()}
 
 
-def _album(place: Path) -> Photos:
+def _sample_photos(place: Path) -> Photos:
     """Nine pictures, one a copy, two broken, in three folders."""
     photos = Photos(place / "photos")  # makes the place too
     for seed in range(4):
@@ -128,18 +130,18 @@ def _album(place: Path) -> Photos:
 
 
 def _index(driver: Driver, place: Path, *photos: Path) -> None:
-    driver.value("bring", str(place / "base"), *map(str, photos))
+    driver.value("update_index", str(place / "base"), *map(str, photos))
 
 
 def _create(driver: Driver, place: Path) -> Scenario:
-    photos = _album(place)
-    made = Scenario("create", driver, place, "bring", (str(photos.folder),)).ready()
+    photos = _sample_photos(place)
+    made = Scenario("create", driver, place, "update_index", (str(photos.folder),)).ready()
     agree(made.after, *photos.model())
     return made
 
 
 def _commit(driver: Driver, place: Path) -> Scenario:
-    photos = _album(place)
+    photos = _sample_photos(place)
     _index(driver, place, photos.folder)
     photos.paint("a/0.png", 20)  # changed: its old content lives on in a copy
     photos.paint("a/1.png", 21)
@@ -153,31 +155,31 @@ def _commit(driver: Driver, place: Path) -> Scenario:
     photos.remove("b/7.png")
     renames = [("a/2.png", "a/zwei.png"), ("b/5.png", "c/5.png")]
     whole = [(str(photos.folder / a), str(photos.folder / b)) for a, b in renames]
-    made = Scenario("commit", driver, place, "bring", (str(photos.folder),), whole).ready()
+    made = Scenario("commit", driver, place, "update_index", (str(photos.folder),), whole).ready()
     agree(made.after, *photos.model())
     return made
 
 
 def _delete(driver: Driver, place: Path) -> Scenario:
-    photos = _album(place)
+    photos = _sample_photos(place)
     _index(driver, place, photos.folder)
     for name in ("a/1.png", "a/2.png", "b/4.png", "b/cut.png"):
         photos.remove(name)
-    made = Scenario("delete", driver, place, "bring", (str(photos.folder),)).ready()
+    made = Scenario("delete", driver, place, "update_index", (str(photos.folder),)).ready()
     agree(made.after, *photos.model())
     return made
 
 
-def _absorb(driver: Driver, place: Path) -> Scenario:
-    photos = _album(place)
+def _merge_roots(driver: Driver, place: Path) -> Scenario:
+    photos = _sample_photos(place)
     _index(driver, place, photos.folder / "a", photos.folder / "b")
-    made = Scenario("absorb", driver, place, "bring", (str(photos.folder),)).ready()
+    made = Scenario("merge roots", driver, place, "update_index", (str(photos.folder),)).ready()
     agree(made.after, *photos.model())
     return made
 
 
 def _compact(driver: Driver, place: Path) -> Scenario:
-    photos = _album(place)
+    photos = _sample_photos(place)
     _index(driver, place, photos.folder)
     for name in ("a/1.png", "b/4.png", "b/cut.png"):
         photos.remove(name)
@@ -189,7 +191,7 @@ def _compact(driver: Driver, place: Path) -> Scenario:
 
 
 def _publish(driver: Driver, place: Path) -> Scenario:
-    photos = _album(place)
+    photos = _sample_photos(place)
     for seed in range(30, 60):
         photos.paint(f"c/{seed}.png", seed)
     _index(driver, place, photos.folder)
@@ -207,7 +209,7 @@ def _publish(driver: Driver, place: Path) -> Scenario:
 def _export(name: str) -> Callable[[Driver, Path], Scenario]:
     def make(driver: Driver, place: Path) -> Scenario:
         """An earlier export is replaced."""
-        photos = _album(place)
+        photos = _sample_photos(place)
         _index(driver, place, photos.folder)
         driver.value("export", str(place / "base"), name)
         photos.paint("c/9.png", 9)
@@ -232,7 +234,7 @@ SCENARIOS: dict[str, Callable[[Driver, Path], Scenario]] = {
     "create": _create,
     "commit": _commit,
     "delete": _delete,
-    "absorb": _absorb,
+    "merge roots": _merge_roots,
     "compact": _compact,
     "publish": _publish,
     "export folder": _export("npy"),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from embedtool.finetune.checkpoint import Checkpoint, Epoch
-from embedtool.finetune.keras_runtime import keras
+from embedtool.models.keras_runtime import keras
 
 EPOCH = Epoch("head", 1, 0.5, 0.75, None, None, 2.0)
 

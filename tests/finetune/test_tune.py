@@ -14,14 +14,13 @@ import pytest
 from support.command import embedtool
 from support.pictures import picture, save
 
-from embedtool import FinetuneSettings, TuneReport, TuneTrial, read_settings, tune_model
+from embedtool import FinetuneSettings, TuneReport, read_settings, tune_model
 from embedtool.core.lock import acquire_lock
 from embedtool.errors import IndexLocked, UsageError
 from embedtool.finetune import search_space, tune
 from embedtool.finetune.checkpoint import Epoch
-from embedtool.finetune.examples import Rows
-from embedtool.finetune.search_space import starting_point, suggested
-from embedtool.report.tuning_page import tuning_page
+from embedtool.finetune.examples import RunExamples
+from embedtool.finetune.search_space import starting_point, suggest_changes
 
 optuna = pytest.importorskip("optuna")
 SETTINGS = FinetuneSettings(
@@ -32,17 +31,17 @@ import json, os, signal, sys
 from embedtool.finetune import search_space, tune
 from embedtool.finetune.settings import FinetuneSettings
 SETTINGS = FinetuneSettings().with_changes(json.loads(sys.argv[3]))
-search_space.PARTS = search_space.STRENGTHS = ()
+search_space.UNFREEZE = search_space.AUGMENTATION_STRENGTHS = ()
 whole = tune.train
 
 def train(*args, after_epoch, **kwargs):
-    def tell(epoch):
+    def kill_second(epoch):
         after_epoch(epoch)
-        if tell.trial == 1 and epoch.epoch == 1:
+        if kill_second.trial == 1 and epoch.epoch == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-    tell.trial = train.trials
+    kill_second.trial = train.trials
     train.trials += 1
-    return whole(*args, after_epoch=tell, **kwargs)
+    return whole(*args, after_epoch=kill_second, **kwargs)
 
 train.trials = 0
 tune.train = train
@@ -55,10 +54,11 @@ def trials(folder: Path) -> list[optuna.trial.FrozenTrial]:
     return list(optuna.load_study(study_name="finetune", storage=storage).trials)
 
 
-def told(trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:
+def outcome_of(trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:
     return trial.state.name, trial.value, trial.params, trial.intermediate_values
 
 
+@pytest.mark.slow
 def test_a_search_killed_within_a_trial_loses_no_finished_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -74,14 +74,14 @@ def test_a_search_killed_within_a_trial_loses_no_finished_one(
     assert done.returncode == -signal.SIGKILL, done.stderr
     first, cut = trials(tmp_path / "study")
     assert (first.state.name, cut.state.name) == ("COMPLETE", "RUNNING")
-    assert first.params["rate"] == pytest.approx(SETTINGS.rate)  # it is the settings as given
-    monkeypatch.setattr(search_space, "PARTS", ())  # those of the base: one part to compile,
-    monkeypatch.setattr(search_space, "STRENGTHS", ())  # and one set of rows
+    assert first.params["rate"] == pytest.approx(SETTINGS.learning_rate)  # the settings as given
+    monkeypatch.setattr(search_space, "UNFREEZE", ())  # those of the base: one part to compile,
+    monkeypatch.setattr(search_space, "AUGMENTATION_STRENGTHS", ())  # and one set of rows
     report = tune_model(
         tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=2, settings=SETTINGS
     )
     after = trials(tmp_path / "study")
-    assert told(after[0]) == told(first)
+    assert outcome_of(after[0]) == outcome_of(first)
     assert [t.state.is_finished() for t in after] == [True] * 3
     assert after[1].state.name == "FAIL" and after[2].params == cut.params  # tried again
     assert [t.number for t in report.trials] == [0, 2]
@@ -89,6 +89,7 @@ def test_a_search_killed_within_a_trial_loses_no_finished_one(
     assert max(complete) == next(t.accuracy for t in report.trials if t.number == report.best)
     best = FinetuneSettings().with_changes(read_settings(report.config))
     assert best == SETTINGS.with_changes(after[report.best].user_attrs["settings"])
+    assert report.trials[0].chosen["learning_rate"] == first.params["rate"]
     assert (best.unfreeze, best.epochs) == ("block_15", 2)
     with pytest.raises(UsageError, match="other photos, another network or other settings"):
         tune_model(
@@ -109,17 +110,17 @@ class Study:
         self.reached: list[list[float] | BaseException] = []
         self.tried: list[FinetuneSettings] = []
         monkeypatch.setattr(tune, "train", self._train)
-        monkeypatch.setattr(tune, "load_examples", self._rows)
+        monkeypatch.setattr(tune, "load_examples", self._load_examples)
         monkeypatch.setattr(
             tune, "TrainedPart", lambda *_: SimpleNamespace(start_head=lambda _: None)
         )
 
-    def _rows(self, *_: object, **__: object) -> Rows:
-        return Rows(None, None, copies=1, notes=("less room than asked for",))  # type: ignore[arg-type]
+    def _load_examples(self, *_: object, **__: object) -> RunExamples:
+        return RunExamples(None, None, copies=1, notes=("fewer copies than set",))  # type: ignore[arg-type]
 
     def _train(
         self,
-        top: object,
+        trained_part: object,
         settings: FinetuneSettings,
         *_: object,
         after_epoch: Callable[[Epoch], None],
@@ -141,11 +142,12 @@ class Study:
         )
 
 
+@pytest.mark.slow
 def test_what_stops_a_trial_does_not_lose_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     study = Study(tmp_path, monkeypatch)
-    for error in (KeyboardInterrupt(), UsageError("no room")):
+    for error in (KeyboardInterrupt(), UsageError("no space")):
         study.reached = [error]
         with pytest.raises(type(error)):
             study.go_on(1)
@@ -155,11 +157,12 @@ def test_what_stops_a_trial_does_not_lose_it(
     assert [(t.accuracy, t.finished) for t in report.trials] == [(0.75, True), (0.5, True)]
     assert report.best == report.trials[0].number
     assert "Traceback" not in capfd.readouterr().err
-    assert report.notes == ("less room than asked for",)
+    assert report.notes == ("fewer copies than set",)
     assert read_settings(report.config)["copies"] == 1  # what it had, not what was asked for
     assert [(r.path.name, r.stage) for r in report.rejects] == [("cut off.jpg", "decode")]
 
 
+@pytest.mark.slow
 def test_a_trial_that_falls_behind_is_cut_short_once_layers_were_trained(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,20 +186,22 @@ def test_one_search_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("optimiser", ["adamw", "sgd"])
 def test_the_search_begins_where_the_settings_are(optimiser: str) -> None:
-    base = FinetuneSettings(optimiser=optimiser, unfreeze="block_11", batch_size=48, rate=0.003)
+    base = FinetuneSettings(
+        optimiser=optimiser, unfreeze="block_11", batch_size=48, learning_rate=0.003
+    )
     trial = optuna.trial.FixedTrial(starting_point(base))
-    assert base.with_changes(suggested(trial, base)) == base
+    assert base.with_changes(suggest_changes(trial, base)) == base
     wide = optuna.trial.FixedTrial(starting_point(base) | {"head_width": 128})
-    assert suggested(wide, base)["head_epochs"] == 1  # it begins at random, not as a probe
+    assert suggest_changes(wide, base)["head_epochs"] == 1  # it begins at random, not as a probe
 
 
 def test_augmentation_is_scaled_within_its_limits() -> None:
     base = FinetuneSettings().with_changes({"rotation": 170.0})
     point = starting_point(base)
-    weak = suggested(optuna.trial.FixedTrial(point | {"augmentation": 0.0}), base)
+    weak = suggest_changes(optuna.trial.FixedTrial(point | {"augmentation": 0.0}), base)
     assert base.with_changes(weak).augmentation.changes_nothing
     strong = base.with_changes(
-        suggested(optuna.trial.FixedTrial(point | {"augmentation": 1.5}), base)
+        suggest_changes(optuna.trial.FixedTrial(point | {"augmentation": 1.5}), base)
     ).augmentation
     assert (strong.rotation, strong.zoom, strong.flip) == (180.0, pytest.approx(0.225), True)
 
@@ -216,18 +221,3 @@ def test_what_a_search_refuses(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds mine\.txt: choose another --out"):
         (tmp_path / "mine.txt").touch()
         tune_model(tmp_path, out=tmp_path, model="builtin")
-
-
-def test_the_page_shows_history_importance_and_every_trial(tmp_path: Path) -> None:
-    trials = tuple(
-        TuneTrial(n, n != 2, 0.8 + n / 100, 3, 1.5, {"rate": 10.0**-n, "unfreeze": "block_13"})
-        for n in range(4)
-    )
-    report = TuneReport(
-        tmp_path, tmp_path / "best.json", "builtin", 30, 10, trials, 3, {"rate": 0.75}, 0, 9.0
-    )
-    page = tuning_page(report)
-    assert page.count("<circle") == 4 and page.count("<polyline") == 1
-    assert "0.75" in page and "0.8300" in page and "1 of them cut short" in page
-    assert page.count("<tr") == 5 and '<tr class="best"><td>3</td>' in page
-    assert "http" not in page

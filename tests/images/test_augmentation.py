@@ -23,7 +23,7 @@ def each(by: Augmentation, pixels: np.ndarray = PIXELS) -> list[np.ndarray]:
 
 @given(st.binary(min_size=32, max_size=32))
 @settings(max_examples=20)
-def test_nothing_asked_for_changes_nothing(key: bytes) -> None:
+def test_no_augmentation_changes_no_pixel(key: bytes) -> None:
     assert np.array_equal(augment(PIXELS, NONE, key=key), PIXELS)
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageCms
 from support.pictures import TURNS, encoded, picture, with_orientation
 
 from embedtool.errors import ImageRejected
-from embedtool.images import decode
+from embedtool.images import open_image
 from embedtool.images.decode import decode_image, thumbnail
 
 
@@ -143,7 +143,7 @@ def test_what_is_no_whole_image_is_rejected(data: bytes, reason: str) -> None:
 
 def test_a_bomb_is_rejected_before_it_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(Image.new("1", (400, 300)), "PNG")
-    monkeypatch.setattr(decode, "MAX_PIXELS", 400 * 300 - 1)
+    monkeypatch.setattr(open_image, "MAX_PIXELS", 400 * 300 - 1)
     with pytest.raises(ImageRejected, match="pixels"):
         decode_image(data, 32)
     header = struct.pack(">II", 60_000, 60_000)

@@ -47,21 +47,21 @@ def test_a_hidden_folder_named_by_hand_is_listed(tmp_path: Path) -> None:
     assert listed(tmp_path / ".photos") == [b"a.jpg"]
 
 
-def test_an_index_among_the_photos_is_no_album(tmp_path: Path) -> None:
+def test_an_index_among_the_photos_is_not_listed(tmp_path: Path) -> None:
     touch(tmp_path, "a.jpg", "index/catalog.sqlite", "index/derived/thumb.jpg")
     assert listed(tmp_path) == [b"a.jpg"]
 
 
 def test_links_are_followed_once_and_loops_are_not(tmp_path: Path) -> None:
-    touch(tmp_path, "album/z/a.jpg", "elsewhere/b.jpg")
-    album = tmp_path / "album"
-    (album / "loop").symlink_to(album)
-    (album / "up").symlink_to(tmp_path)
-    (album / "inside").symlink_to(album / "z")
-    (album / "out").symlink_to(tmp_path / "elsewhere")
-    (album / "out again").symlink_to(tmp_path / "elsewhere")
-    (album / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    assert listed(album) == [b"gone.jpg", b"out/b.jpg", b"z/a.jpg"]
+    touch(tmp_path, "photos/z/a.jpg", "elsewhere/b.jpg")
+    photos = tmp_path / "photos"
+    (photos / "loop").symlink_to(photos)
+    (photos / "up").symlink_to(tmp_path)
+    (photos / "inside").symlink_to(photos / "z")
+    (photos / "out").symlink_to(tmp_path / "elsewhere")
+    (photos / "out again").symlink_to(tmp_path / "elsewhere")
+    (photos / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    assert listed(photos) == [b"gone.jpg", b"out/b.jpg", b"z/a.jpg"]
 
 
 def test_files_patterns_and_folders_together_name_each_file_once(tmp_path: Path) -> None:

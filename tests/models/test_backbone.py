@@ -31,6 +31,7 @@ def worst(a: np.ndarray, b: np.ndarray) -> float:
     return float(1 - (a * b).sum(1).min())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [None, MIDDLE, "block_3_project_BN"])
 def test_litert_equals_tensorflow(layer: str | None) -> None:
     backbone = load_backbone("builtin", layer=layer, precision="float32")
@@ -40,6 +41,7 @@ def test_litert_equals_tensorflow(layer: str | None) -> None:
     assert worst(lite, reference) < 1e-4
 
 
+@pytest.mark.slow
 def test_a_random_student_is_converted_within_1e_4(tmp_path: Path) -> None:
     from embedtool.models import mobilenet
 
@@ -69,14 +71,16 @@ def test_a_random_student_is_converted_within_1e_4(tmp_path: Path) -> None:
     assert worst(got, own / np.linalg.norm(own, axis=1, keepdims=True)) < 1e-4
 
 
+@pytest.mark.shared
+@pytest.mark.slow
 def test_hub_route_equals_keras_route(
-    hub_module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub_module: Path, own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "empty"))
     hub = load_backbone("mobilenet_v2")
     monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "empty"))
-    monkeypatch.setenv("KERAS_HOME", str(SHARED / "keras_home"))
+    monkeypatch.setenv("KERAS_HOME", str(own_cache / "keras"))
     keras = load_backbone("mobilenet_v2")
     by_hub, by_keras = hub.folder.tensors(), keras.folder.tensors()
     assert by_hub.keys() == by_keras.keys()
@@ -85,6 +89,8 @@ def test_hub_route_equals_keras_route(
     assert hub.fingerprint == keras.fingerprint
 
 
+@pytest.mark.shared
+@pytest.mark.slow
 def test_the_full_network_in_litert_equals_tensorflow(hub_module: Path) -> None:
     for layer in (None, MIDDLE):
         backbone = load_backbone("mobilenet_v2", layer=layer)
@@ -93,6 +99,8 @@ def test_the_full_network_in_litert_equals_tensorflow(hub_module: Path) -> None:
         assert worst(lite, reference) < 1e-4
 
 
+@pytest.mark.shared
+@pytest.mark.slow
 def test_our_network_equals_the_module_it_was_read_from(hub_module: Path) -> None:
     import tensorflow as tf
 
@@ -120,6 +128,7 @@ def test_nine_orientations_give_one_vector() -> None:
     assert worst(rows, np.repeat(rows[:1], 9, 0)) < 1e-3
 
 
+@pytest.mark.slow
 def test_any_saved_model_is_an_opaque_embedder(tmp_path: Path) -> None:
     import tensorflow as tf
 
@@ -170,11 +179,15 @@ def test_offline_says_so_in_one_line_with_the_ways_out(
     assert backbone.spec == "builtin" and "mobilenet_v2" in backbone.note
 
 
+@pytest.mark.shared
+@pytest.mark.slow
 def test_auto_takes_the_full_network_where_it_is_at_hand(hub_module: Path) -> None:
     backbone = load_backbone("auto")
     assert (backbone.spec, backbone.note) == ("mobilenet_v2", "")
 
 
+@pytest.mark.shared
+@pytest.mark.slow
 def test_an_imported_model_serves_offline(
     hub_module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,6 +240,7 @@ def test_a_model_folder_with_other_weights_is_refused(tmp_path: Path) -> None:
         load_backbone(str(folder))
 
 
+@pytest.mark.slow
 def test_a_damaged_compiled_model_is_compiled_again(own_cache: Path) -> None:
     backbone = load_backbone("builtin", precision="float32")
     file = backbone.compiled()
@@ -242,7 +256,9 @@ def test_the_shipped_file_is_the_one_its_card_names() -> None:
     assert sum(f.stat().st_size for f in BUILTIN.iterdir()) < 5_500_000
 
 
-@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared to tell the two apart")
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared for the other model")
 def test_another_model_is_refused_with_the_command_that_mends_it(
     drawn: Path, tmp_path: Path
 ) -> None:

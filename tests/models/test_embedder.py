@@ -24,6 +24,7 @@ def make(kind: str) -> Embedder:
     return NetworkEmbedder(load_backbone("builtin", precision=precision), runtime=runtime)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["fake", "litert int8", "litert float32", "tensorflow float32"])
 def test_embedder_contract(kind: str) -> None:
     embedder = make(kind)
@@ -38,7 +39,7 @@ def test_embedder_contract(kind: str) -> None:
     one_by_one = np.vstack([embedder.embed(image[None]) for image in pixels])
     assert (one_by_one * rows).sum(1).min() > 1 - 1e-5  # no row depends on its batch
     assert (embedder.embed(pixels[::-1])[::-1] * rows).sum(1).min() > 1 - 1e-5
-    assert np.abs(rows @ rows.T - np.eye(9)).max() > 0.01  # and pictures are told apart
+    assert np.abs(rows @ rows.T - np.eye(9)).max() > 0.01  # and pictures differ
     threaded: dict[int, Vectors] = {}
     threads = [
         threading.Thread(target=lambda i=i: threaded.update({i: embedder.embed(pixels[i : i + 1])}))

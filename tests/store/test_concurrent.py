@@ -1,6 +1,6 @@
 """One writer, four readers: every read is one whole version. A second writer is sent away.
 
-`pytest tests/test_concurrent.py --minutes 1 -s` is the long mode.
+`pytest tests/store/test_concurrent.py --minutes 1 -s` is the long mode.
 """
 
 import json
@@ -18,6 +18,7 @@ from embedtool.store.writer import Writer
 VERSIONS = 40  # in every run of the tests
 
 
+@pytest.mark.slow
 def test_four_readers_see_whole_versions_while_one_writes_and_compacts(
     quick: Path, pytestconfig: pytest.Config
 ) -> None:
@@ -29,10 +30,10 @@ def test_four_readers_see_whole_versions_while_one_writes_and_compacts(
         stdout=subprocess.PIPE,
         check=True,
     )
-    told = json.loads(done.stdout)
-    print(told)
-    assert told["versions"] >= VERSIONS
-    for reads in told["reads"]:
+    report = json.loads(done.stdout)
+    print(report)
+    assert report["versions"] >= VERSIONS
+    for reads in report["reads"]:
         assert reads.isdigit() and int(reads) > 0, reads
 
 

@@ -1,6 +1,6 @@
 """The n-th file operation fails, for every n: a clean error, the old version whole, a retry works.
 
-`pytest tests/test_faults.py --every -s` is the long mode.
+`pytest tests/store/test_faults.py --every -s` is the long mode.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,8 @@ import pytest
 from faults.campaign import fail, step_name
 from faults.driver import FAULTS, KILLS, Driver
 from faults.scenarios import SCENARIOS
+
+pytestmark = pytest.mark.slow
 
 QUICK = ["ENOSPC", "EIO", "EMFILE", "short"]
 MOST = {"delete": None}  # every operation in every run of the tests; of the others fewer

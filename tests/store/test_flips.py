@@ -1,13 +1,13 @@
 """Flipped bits, cut files and lost blocks: found, or without a trace in any answer.
 
-`pytest tests/test_flips.py --flips 12000 -s` is the long mode.
+`pytest tests/store/test_flips.py --flips 12000 -s` is the long mode.
 """
 
 import shutil
 from pathlib import Path
 
 import pytest
-from faults.campaign import Tally, hurt
+from faults.campaign import Tally, damage_files
 from faults.driver import Driver
 from faults.scenarios import SCENARIOS
 
@@ -16,6 +16,8 @@ from embedtool.models import load_backbone
 from embedtool.models.backbone import BUILTIN
 from embedtool.store.reader import IndexReader
 
+pytestmark = pytest.mark.slow
+
 FLIPS = 2000  # in every run of the tests
 OF_INDEX = 0.75  # of them; the others are of the model cache
 
@@ -23,7 +25,7 @@ OF_INDEX = 0.75  # of them; the others are of the model cache
 def test_a_header_that_numpy_cannot_parse_is_damage(driver: Driver, quick: Path) -> None:
     made = SCENARIOS["create"](driver, quick)
     made.begin()
-    driver.value("bring", str(made.index), *made.arguments)
+    driver.value("update_index", str(made.index), *made.arguments)
     file = made.index / "vectors" / "000001.npy"
     data = file.read_bytes()
     with IndexReader(made.index) as opened:
@@ -47,7 +49,7 @@ def test_every_file_of_an_index(driver: Driver, quick: Path, pytestconfig: pytes
     count = int((pytestconfig.getoption("flips") or FLIPS) * OF_INDEX)
     made = SCENARIOS["publish"](driver, quick)
     arguments = [str(made.index), str(made.base), str(quick / "photos")]
-    tally = hurt(driver, "damage", made.base, count, arguments)
+    tally = damage_files(driver, "damage", made.base, count, arguments)
     check_damage(tally, count)
     assert {name for name, _ in tally.injected} == {
         "catalog.sqlite",
@@ -70,5 +72,5 @@ def test_every_file_of_the_model_cache(
         folder = Path(shutil.copytree(BUILTIN, quick / "model"))
         spec, precision = str(folder), "int8"
     check_damage(
-        hurt(driver, "damage_model", folder, count, [str(folder), spec, precision]), count
+        damage_files(driver, "damage_model", folder, count, [str(folder), spec, precision]), count
     )

@@ -1,6 +1,6 @@
 """kill -9: nothing committed is lost, and a re-run ends where one run would.
 
-`pytest tests/test_kill.py --kills 10000 -s` is the long mode.
+`pytest tests/store/test_kill.py --kills 10000 -s` is the long mode.
 """
 
 import os
@@ -16,8 +16,11 @@ from faults.campaign import kill
 from faults.driver import Driver
 from faults.scenarios import SCENARIOS
 from support.command import embedtool
+from support.indexes import content as stored_vectors
 
 from embedtool.store.reader import IndexReader
+
+pytestmark = pytest.mark.slow
 
 KILLS = 200  # of forked children, in every run of the tests
 WHOLE_KILLS = 5  # of the whole command
@@ -27,19 +30,11 @@ Content = tuple[list[tuple[object, ...]], dict[str, bytes]]
 def content(index: Path) -> Content:
     """Catalogue rows in order, and the stored vector of every path."""
     with IndexReader(index) as opened, opened.snapshot():
-        assert opened.verify() == []
         rows: list[tuple[object, ...]] = [
             (r.id, r.root, r.path, r.size, r.mtime_ns, r.digest) for r in opened.rows()
         ]
-        rows += [(x.path, x.stage, x.reason) for x in opened.refusals()]
-        vectors: dict[str, bytes] = {}
-        for ids, block in opened.blocks():
-            for id, row in zip(ids, block, strict=True):
-                for path in opened.paths_of(int(id)):
-                    assert str(path) not in vectors, "doubled"
-                    vectors[str(path)] = row.tobytes()
-        assert len(vectors) == opened.counts()["images"]
-        return rows, vectors
+        rows += [(x.path, x.stage, x.reason) for x in opened.reject_rows()]
+    return rows, stored_vectors(index)
 
 
 def index_killed_at(photos: Path, index: Path, moment: float) -> bool:
@@ -77,7 +72,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from embedtool.images.drawn import draw_photos
 
     folder = tmp_path_factory.mktemp("many") / "photos"
-    draw_photos(folder, each=25)
+    draw_photos(folder, per_kind=25)
     return folder
 
 

@@ -28,17 +28,17 @@ HEADLESS = [
     "--disable-sync",
 ]
 SHIFT = 8  # the modifier of a pointer event
-PATIENCE = 60.0  # seconds for what a page is waited for
+TIMEOUT = 60.0  # seconds
 
 
 class Page:
-    """One page. faults: what its console or its scripts complained of; requests: what it loaded."""
+    """One page. errors: of its console and its scripts; requests: the addresses it loaded."""
 
     def __init__(self, sent: BinaryIO, received: BinaryIO) -> None:
         self._sent, self._received = sent, received
         self._rest, self._number, self._session = b"", 0, ""
         self.context = ""
-        self.faults: list[str] = []
+        self.errors: list[str] = []
         self.requests: list[str] = []
 
     @contextmanager
@@ -63,10 +63,10 @@ class Page:
             message["sessionId"] = self._session
         self._sent.write(json.dumps(message).encode() + b"\0")
         while True:
-            said = self._next()
-            if said.get("id") == self._number:
-                assert "error" not in said, (method, said["error"])
-                return dict(said["result"])
+            reply = self._next()
+            if reply.get("id") == self._number:
+                assert "error" not in reply, (method, reply["error"])
+                return dict(reply["result"])
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
@@ -74,21 +74,21 @@ class Page:
             assert part, "the browser went away"
             self._rest += part
         one, self._rest = self._rest.split(b"\0", 1)
-        said = dict(json.loads(one))
-        event, about = said.get("method"), said.get("params", {})
+        reply = dict(json.loads(one))
+        event, params = reply.get("method"), reply.get("params", {})
         if event == "Runtime.exceptionThrown":
-            details = about["exceptionDetails"]
-            self.faults.append(details.get("exception", {}).get("description", details["text"]))
+            details = params["exceptionDetails"]
+            self.errors.append(details.get("exception", {}).get("description", details["text"]))
         elif event == "Runtime.consoleAPICalled":
-            self.faults.append(str(about["args"]))
+            self.errors.append(str(params["args"]))
         elif event == "Log.entryAdded":
-            self.faults.append(about["entry"]["text"])
+            self.errors.append(params["entry"]["text"])
         elif event == "Network.requestWillBeSent":
-            self.requests.append(about["request"]["url"])
-        return said
+            self.requests.append(params["request"]["url"])
+        return reply
 
     def open(self, file: Path, *, width: int = 1000, height: int = 700, **device: Any) -> None:
-        """Open a file, as wide and high as told, and wait until it is loaded."""
+        """Open a file in a window of this size, and wait until it is loaded."""
         device = {"deviceScaleFactor": 1, "mobile": False} | device
         self("Emulation.setDeviceMetricsOverride", width=width, height=height, **device)
         self("Page.navigate", url=file.as_uri())
@@ -101,26 +101,26 @@ class Page:
         return answer["result"].get("value")
 
     def wait(self, script: str) -> None:
-        """Until an expression is true."""
-        end = time.monotonic() + PATIENCE
+        """Wait until an expression is true."""
+        end = time.monotonic() + TIMEOUT
         while not self.run(script):
             assert time.monotonic() < end, script
 
     def frame(self) -> None:
-        """Until what was asked to be drawn is drawn."""
+        """Wait until what changed is drawn."""
         self.run("new Promise((f) => requestAnimationFrame(() => requestAnimationFrame(f)))")
 
     def mouse(self, kind: str, x: float, y: float, **more: Any) -> None:
         """kind: Moved, Pressed, Released or Wheel."""
         self("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, **more)
 
-    def drag(self, way: list[tuple[float, float]], **more: Any) -> None:
+    def drag(self, path: list[tuple[float, float]], **more: Any) -> None:
         """Press the left button at the first place, move through the others, and let go."""
-        self.mouse("Moved", *way[0])
-        self.mouse("Pressed", *way[0], button="left", buttons=1, clickCount=1, **more)
-        for place in way[1:]:
+        self.mouse("Moved", *path[0])
+        self.mouse("Pressed", *path[0], button="left", buttons=1, clickCount=1, **more)
+        for place in path[1:]:
             self.mouse("Moved", *place, button="left", buttons=1, **more)
-        self.mouse("Released", *way[-1], button="left", clickCount=1, **more)
+        self.mouse("Released", *path[-1], button="left", clickCount=1, **more)
         self.frame()
 
     def click(self, x: float, y: float) -> None:
@@ -158,21 +158,21 @@ class Page:
 def browser(profile: Path) -> Iterator[Page]:
     """A browser, ended when the block is left; `another` opens a page of it."""
     assert BROWSER
-    theirs, sent = os.pipe()
-    received, told = os.pipe()
+    commands, sent = os.pipe()
+    received, answers = os.pipe()
     # The protocol has them as 3 and 4: high copies first, so that neither takes the other's place.
-    command = f'exec "$@" 3<&{theirs} 4>&{told}'
+    command = f'exec "$@" 3<&{commands} 4>&{answers}'
     process = subprocess.Popen(
         [
             *("bash", "-c", command, "bash", BROWSER, *HEADLESS),
             *("--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"),
         ],
-        pass_fds=(theirs, told),
+        pass_fds=(commands, answers),
         stderr=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
     )
-    os.close(theirs)
-    os.close(told)
+    os.close(commands)
+    os.close(answers)
     try:
         with os.fdopen(sent, "wb", 0) as out, os.fdopen(received, "rb", 0) as back:
             yield Page(out, back)

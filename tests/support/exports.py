@@ -1,24 +1,22 @@
-"""Indexes with odd file names, for exports."""
+"""Indexes for export tests, with odd file names or with copies, and what an export must say."""
 
+import json
 import os
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from support.indexes import make_index
+from support.indexes import RECIPE, make_index
 
 from embedtool.core.types import Source, Vectors, unit_rows
+from embedtool.interchange.card import read_card
 from embedtool.store.layout import Row
 from embedtool.store.reader import BLOCK_ROWS, IndexReader
 from embedtool.store.writer import Writer
 
 DIM = 49
-
-
 COUNT = 2 * BLOCK_ROWS + 300
-
-
-ODD = {  # row -> its path: not UTF-8, line breaks, a tab, a quote, both Unicode forms, U+FFFD
+ODD_NAMES = {  # row -> its path: not UTF-8, line breaks, a tab, a quote, both Unicode forms, U+FFFD
     3: b"\xff\xfe/caf\xe9.jpg",
     4: b"two\nlines.jpg",
     5: b"a\tb\r.jpg",
@@ -29,7 +27,7 @@ ODD = {  # row -> its path: not UTF-8, line breaks, a tab, a quote, both Unicode
 }
 
 
-def fill(path: Path, count: int, names: dict[int, bytes]) -> None:
+def fill_index(path: Path, count: int, names: dict[int, bytes]) -> None:
     """Images of two roots; 10 and 11 are copies of 1; 2 was embedded again after all others."""
     make_index(path)
     rows = unit_rows(np.random.default_rng(0).normal(size=(count + 1, DIM)))
@@ -55,7 +53,7 @@ def fill(path: Path, count: int, names: dict[int, bytes]) -> None:
 
 
 @cache
-def content(path: Path) -> tuple[list[Row], Vectors]:
+def index_content(path: Path) -> tuple[list[Row], Vectors]:
     """What an index holds, image by image."""
     with IndexReader(path) as index:
         vectors = {
@@ -68,5 +66,23 @@ def content(path: Path) -> tuple[list[Row], Vectors]:
         return rows, np.stack([vectors[row.id] for row in rows])
 
 
-def full(row: Row) -> bytes:
+def full_path(row: Row) -> bytes:
     return os.path.join(row.root, row.path)
+
+
+def make_copies(path: Path, files: list[Source]) -> None:
+    """An index of these files, all of one content."""
+    make_index(path)
+    with Writer(path) as writer:
+        writer.commit(
+            vectors=[(b"d" * 32, unit_rows(np.ones((1, DIM)))[0])],
+            images=[(file, b"d" * 32) for file in files],
+            renames=[],
+            rejects=[],
+        )
+
+
+def check_card(text: bytes | str, format: str) -> None:
+    card = read_card(text, "the export")
+    assert (card.format, card.model, card.recipe, card.dim) == (format, "fake", RECIPE, DIM)
+    assert json.loads(text)["fingerprint"] == RECIPE.fingerprint

@@ -4,14 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from embedtool.collection.index_report import IndexReport
+from embedtool.collection.results import IndexReport
 from embedtool.collection.sync import sync
+from embedtool.core.types import Source, Vectors, unit_rows
 from embedtool.models.embedder import MeanColourEmbedder
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
 RECIPE = MeanColourEmbedder.recipe
+DIM = MeanColourEmbedder.dim
 
 
 def make_index(path: Path) -> None:
@@ -20,6 +23,31 @@ def make_index(path: Path) -> None:
     create(
         path, model="fake", recipe=RECIPE, dim=fake.dim, golden=golden, created_by="test"
     ).close()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Path:
+    make_index(tmp_path / "index")
+    return tmp_path / "index"
+
+
+def fill(index: Path, count: int, start: int = 0) -> Vectors:
+    """Add random vectors, each with one image of its own."""
+    rows = unit_rows(np.random.default_rng(start).normal(size=(count, DIM)))
+    sources = [Source(b"/r", b"%06d" % n, n, n) for n in range(start, start + count)]
+    digests = [b"%032d" % n for n in range(start, start + count)]
+    with Writer(index) as writer:
+        writer.commit(
+            vectors=list(zip(digests, rows, strict=True)),
+            images=list(zip(sources, digests, strict=True)),
+            renames=[],
+            rejects=[],
+        )
+    return rows
+
+
+def unused_embedder() -> MeanColourEmbedder:
+    pytest.fail("the model was loaded")
 
 
 def run(index: Path, *photos: Path | str, embedder: Callable = MeanColourEmbedder) -> IndexReport:

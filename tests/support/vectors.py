@@ -8,7 +8,10 @@ import pytest
 from support.indexes import RECIPE
 
 from embedtool.core.types import Source, Vectors, unit_rows
-from embedtool.search import build_approximate, build_search, refresh, searcher
+from embedtool.search import build_approximate, refresh, searcher
+from embedtool.search.build_approximate import build_search_index
+from embedtool.search.exact import Ids
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
 COUNT, DIM = 4000, 96
@@ -27,7 +30,7 @@ def drop_every(writer: Writer, step: int) -> None:
 
 
 def cloud(count: int, seed: int) -> Vectors:
-    """Rows in families, as photos are: around 40 centres, more along some axes than others."""
+    """Rows in groups, as photos are: around 40 centres, more along some axes than others."""
     random = np.random.default_rng(seed)
     centres = np.random.default_rng(99).normal(size=(40, DIM))
     spread = np.geomspace(1.5, 0.05, DIM)
@@ -50,6 +53,20 @@ def commit(writer: Writer, rows: Vectors, first: int) -> None:
     )
 
 
+def exact_ids(index: IndexReader, queries: Vectors, k: int) -> Ids:
+    """The ids (m, k) of the nearest vectors, by a full sort."""
+    ids, rows = (np.concatenate(part) for part in zip(*index.blocks(), strict=True))
+    return np.asarray(
+        ids[np.lexsort((ids[None].repeat(len(queries), 0), -(queries @ rows.T)))[:, :k]]
+    )
+
+
+def share_found(found: Ids, expected: Ids) -> float:
+    """The share of the expected ids (m, k) that were found."""
+    pairs = zip(found.tolist(), expected.tolist(), strict=True)
+    return sum(len({*own} & {*true}) for own, true in pairs) / expected.size
+
+
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An index of 4,000 vectors in four segments, with its approximate index."""
@@ -60,15 +77,15 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ) as writer:
         for start in range(0, COUNT, 1000):
             commit(writer, rows[start : start + 1000], start)
-        certificate = build_search(writer)
-        assert certificate.holds(0.99, None)
+        certificate = build_search_index(writer)
+        assert certificate.meets(0.99, None)
     return path
 
 
 @pytest.fixture
 def large(built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of it, in a house where 500 vectors are many."""
-    for room in (build_approximate, searcher, refresh):
-        monkeypatch.setattr(room, "EXACT_ROWS", 500)
+    """A copy of it, where more than 500 vectors are searched approximately."""
+    for module in (build_approximate, searcher, refresh):
+        monkeypatch.setattr(module, "EXACT_ROWS", 500)
     monkeypatch.setattr("embedtool.collection.inspect.EXACT_ROWS", 500)
     return Path(shutil.copytree(built, tmp_path / "index"))

@@ -1,0 +1,71 @@
+"""95 % confidence intervals by the bootstrap over images.
+
+An interval is the 2.5th and 97.5th percentile of the same score over resamples of the images, drawn
+with replacement (Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13). The images
+are what varies, the classifier is fixed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.errors import EmbedtoolError
+
+RESAMPLES = 1000  # the ends of an interval then move by about a tenth of its width with the seed
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A score over all images, and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def record(self, name: str) -> dict[str, Any]:
+        """The same as JSON has it: the value as NAME, its interval beside it as NAME_ci95."""
+        return {name: self.value, f"{name}_ci95": [self.low, self.high]}
+
+
+def mean_with_interval(
+    values: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """The mean of one value an image (n,), and its interval."""
+    own = np.asarray(values, np.float64)
+    if own.ndim != 1 or not own.size:
+        raise EmbedtoolError(f"expected a value for each of n images, received {own.shape}")
+    spread = [own @ weights / len(own) for weights in resample_weights(len(own), resamples, seed)]
+    return estimate(float(own.mean()), np.array(spread))
+
+
+def paired_difference(
+    first: npt.ArrayLike, second: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
+) -> Estimate:
+    """How much higher the mean of second is than that of first, both (n,) over the same images.
+
+    For two accuracies the values are 1 where a prediction was right, else 0. Images are drawn with
+    both their values, so what makes an image hard for both does not widen the interval.
+    """
+    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if one.shape != other.shape:
+        raise EmbedtoolError(
+            f"expected values of the same images, received {one.shape} and {other.shape}"
+        )
+    return mean_with_interval(other - one, resamples=resamples, seed=seed)
+
+
+def resample_weights(n: int, resamples: int, seed: int) -> Iterator[Values]:
+    """Yield how often each of n images (n,) is drawn, for one resample after the other."""
+    random = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield np.bincount(random.integers(n, size=n), minlength=n).astype(np.float64)
+
+
+def estimate(value: float, spread: Values) -> Estimate:
+    """Return a score with its interval, from the same score of each resample (r,)."""
+    low, high = np.percentile(spread, [2.5, 97.5]).tolist()
+    return Estimate(value, low, high)

@@ -1,0 +1,31 @@
+"""Format 1 into format 2: a checksum for every row, and counters so that no id is given twice."""
+
+import sqlite3
+
+import numpy as np
+
+from embedtool.store.reader import IndexReader
+from embedtool.store.segments import row_checksums
+
+
+def upgrade_format_1(index: IndexReader, db: sqlite3.Connection) -> None:
+    """Turn an index of format 1 into one of format 2, which embedtool 0.1 refuses to open.
+
+    db: the writer's connection, in a transaction. Every segment is checked first, so damage is
+    never given a valid checksum.
+    """
+    db.execute("ALTER TABLE vectors ADD COLUMN crc INTEGER")
+    db.execute("CREATE INDEX vectors_by_place ON vectors (segment, row)")
+    for segment in index.segments():
+        stored = index.stored_blocks(segment, np.arange(segment.rows))
+        checksums = np.concatenate([row_checksums(block) for block in stored])
+        db.executemany(
+            "UPDATE vectors SET crc = ? WHERE segment = ? AND row = ?",
+            [(crc, segment.id, row) for row, crc in enumerate(checksums.tolist())],
+        )
+    for counter, table in (("next_vector", "vectors"), ("next_segment", "segments")):
+        db.execute(
+            f"INSERT INTO meta (key, value) SELECT ?, coalesce(max(id), 0) + 1 FROM {table}",
+            (counter,),
+        )
+    db.execute("PRAGMA user_version = 2")

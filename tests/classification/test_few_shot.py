@@ -1,0 +1,22 @@
+"""The accuracy with a few labelled images per class."""
+
+import numpy as np
+import pytest
+from support.labelled import clouds
+
+from embedtool.classification.few_shot import few_shot
+from embedtool.errors import UsageError
+
+
+def test_few_shots_are_tested_on_other_images() -> None:
+    rows, labels = clouds(6, 300, 3, 24, 3)
+    groups = np.arange(300)
+    some = few_shot(rows, labels, groups, 3, 5, repeats=4)
+    more = few_shot(rows, labels, groups, 3, 40, repeats=4)
+    assert some.test_images == 300 - 15
+    assert some.accuracy.low <= some.accuracy.value <= some.accuracy.high
+    assert more.accuracy.value > some.accuracy.value
+    with pytest.raises(UsageError, match="expected 101 different pictures"):
+        few_shot(rows, labels, groups, 3, 101)
+    with pytest.raises(UsageError, match="2 shots or more"):
+        few_shot(rows, labels, groups, 3, 1)

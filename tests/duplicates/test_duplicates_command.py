@@ -1,0 +1,54 @@
+"""The command `duplicates`: groups, a page, moves and their undoing, and what it refuses."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from support.command import embedtool
+
+from embedtool.duplicates.find_duplicates import find_duplicates
+from embedtool.duplicates.move_files import LOG
+from embedtool.duplicates.results import Duplicates
+from embedtool.report.duplicates_page import write_duplicates_page
+
+
+@pytest.mark.slow
+def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
+    page, away = tmp_path / "page.html", tmp_path / "away"
+    groups = json.loads(embedtool("duplicates", found.index, "--json").out)["groups"]
+    assert [g["kind"] for g in groups] == ["identical", *["near-identical"] * 3]
+    assert {"kind", "similarity", "keep", "paths"} <= groups[0].keys()
+    done = embedtool("duplicates", found.index, "--move", away, "--dry-run", "--html", page)
+    assert done.code == 0 and len(done.out.splitlines()) == 10 and not away.exists()
+    assert page.read_text().count("data:image/jpeg;base64,") == 14
+    assert embedtool("duplicates", found.index, "--move", away).code == 0
+    assert embedtool("duplicates", "--undo", away / LOG).code == 0
+    assert embedtool("duplicates", found.index, "--link", away, "--copy", away).code == 2
+    (tmp_path / "empty.txt").touch()
+    done = embedtool("duplicates", "--undo", tmp_path / "empty.txt")
+    assert "tells of no move" in done.err and (tmp_path / "empty.txt").exists()
+    (tmp_path / LOG).write_text('{"from": "/nowhere/a", "to": "/nowhere/b"}\n')
+    done = embedtool("duplicates", "--undo", tmp_path / LOG)
+    assert done.code == 1 and "/nowhere/b is gone" in done.err
+    os.rename(photos / "again", tmp_path / "gone")
+    gone = find_duplicates(found.index)
+    assert any("files are gone" in note for note in gone.notes)
+    write_duplicates_page(gone, page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "expected the folder of an index"),
+        (("INDEX", "--dry-run"), "--dry-run goes with --move"),
+        (("INDEX", "--link", "a", "--copy", "b"), "expected one of --link, --copy"),
+        (("INDEX", "--reference", "/nowhere"), "holds none of them"),
+        (("INDEX", "--min-similarity", "1.5"), "from -1 to 1"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_line(
+    arguments: tuple[str, ...], said: str, scenes_index: Path
+) -> None:
+    done = embedtool("duplicates", *(scenes_index if a == "INDEX" else a for a in arguments))
+    assert done.code == 2 and said in done.err and done.err.count("\n") == 1

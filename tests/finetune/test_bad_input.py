@@ -1,0 +1,57 @@
+"""What becomes of photos, settings and options that cannot be used."""
+
+from pathlib import Path
+
+import pytest
+from support.command import embedtool
+from support.finetuning import save_photos
+
+from embedtool import FinetuneReport, FinetuneSettings, finetune_model
+from embedtool.errors import (
+    PhotosMissing,
+    UsageError,
+)
+
+
+@pytest.mark.parametrize(
+    ("counts", "words"),
+    [
+        ({"one": 5}, "two classes or more"),
+        ({"one": 1, "two": 1}, "two classes or more"),
+        ({"one": 5, "two": 1}, "two classes or more"),
+        ({"one": 3, "two": 3, "same": True}, "one and copies of it, 6 photos"),
+    ],
+)
+def test_too_little_to_learn_from(counts: dict[str, int], words: str, tmp_path: Path) -> None:
+    photos = save_photos(tmp_path / "photos", **counts)
+    with pytest.raises(UsageError, match=words):
+        finetune_model(photos, out=tmp_path / "out", model="builtin")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_one_line_for_what_cannot_be_meant(tmp_path: Path, report: FinetuneReport) -> None:
+    photos = save_photos(tmp_path / "photos", one=4, two=4)
+    for code, arguments, words in (
+        (2, ["--optimiser", "magic"], "adamw, sgd, rmsprop"),
+        (2, ["--epochs", "-1"], "epochs of at least 0"),
+        (2, ["--html", "page.html", "--validation-share", "0"], "none are held out"),
+        (1, ["--html", tmp_path], "this is a folder"),
+        (
+            1,
+            ["--html", tmp_path / "nowhere" / "page.html"],
+            "nowhere: expected a folder, there is none",
+        ),
+    ):
+        done = embedtool("finetune", photos, "--out", tmp_path / "o", *arguments)
+        assert done.code == code
+        assert done.err.startswith("error:") and done.err.count("\n") == 1 and words in done.err
+    for out, settings, words in (
+        (report.model, FinetuneSettings(), "choose another --out"),
+        (tmp_path / "o", FinetuneSettings(unfreeze="block_99"), "block_16"),
+        (tmp_path / "o", FinetuneSettings(mixed_precision=True), "needs a GPU"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            finetune_model(photos, out=out, model="builtin", settings=settings)
+    with pytest.raises(PhotosMissing):
+        finetune_model(tmp_path / "nowhere", out=tmp_path / "o", model="builtin")

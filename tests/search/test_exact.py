@@ -1,0 +1,73 @@
+"""Exact search against plain numpy."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embedtool.core.types import unit_rows
+from embedtool.errors import ModelMismatch
+from embedtool.search.exact import nearest, similarities_at, within
+
+
+@given(
+    n=st.integers(1, 60),
+    m=st.integers(1, 5),
+    k=st.integers(1, 12),
+    cut=st.integers(1, 59),
+    seed=st.integers(0, 999),
+)
+@settings(max_examples=60, deadline=None)
+def test_equals_a_full_sort(n: int, m: int, k: int, cut: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows, queries = unit_rows(random.normal(size=(n, 7))), unit_rows(random.normal(size=(m, 7)))
+    ids = random.permutation(1000)[:n].astype(np.int64)
+    blocks = [(ids[:cut], rows[:cut]), (ids[cut:], rows[cut:])]
+    similarities, found = nearest(queries, [b for b in blocks if len(b[0])], k)
+    for row, own, query in zip(similarities, found, queries, strict=True):
+        expected = sorted(zip(-(rows @ query), ids, strict=True))[:k]
+        assert own[: len(expected)].tolist() == [id for _, id in expected]
+        assert np.allclose(row[: len(expected)], [-s for s, _ in expected], atol=1e-5)
+        assert (own[len(expected) :] == -1).all()
+
+
+def test_similarity_stays_within_one() -> None:
+    rows = unit_rows(np.random.default_rng(0).normal(size=(50, 1280)))
+    similarities, found = nearest(rows, [(np.arange(50), rows)], 1)
+    assert found[:, 0].tolist() == list(range(50))
+    assert similarities.max() <= 1 and similarities.min() > 1 - 1e-6
+
+
+def test_equal_rows_are_ordered_by_id() -> None:
+    row = unit_rows(np.array([[1.0, 1.0]]))
+    blocks = [(np.array([7, 3]), np.vstack([row, row])), (np.array([5]), row)]
+    assert nearest(row, blocks, 3)[1].tolist() == [[3, 5, 7]]
+
+
+@given(n=st.integers(1, 40), m=st.integers(1, 5), c=st.integers(1, 9), seed=st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_similarities_at_places_are_the_products(n: int, m: int, c: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows, queries = unit_rows(random.normal(size=(n, 7))), unit_rows(random.normal(size=(m, 7)))
+    where = random.integers(n, size=(c, m)).T  # not contiguous
+    expected = np.take_along_axis(queries @ rows.T, where, 1)
+    longer = rows * random.uniform(0.5, 2, (n, 1)).astype(np.float32)
+    assert np.allclose(similarities_at(queries, longer, where), expected, atol=1e-6)
+
+
+def test_queries_of_another_width_are_refused() -> None:
+    with pytest.raises(ModelMismatch, match="expected queries of 3 dimensions, received 2"):
+        nearest(np.eye(2, dtype=np.float32), [(np.arange(3), np.eye(3, dtype=np.float32))], 1)
+
+
+@given(n=st.integers(1, 60), cut=st.integers(1, 59), seed=st.integers(0, 999))
+@settings(max_examples=30, deadline=None)
+def test_a_range_is_every_row_above_the_line(n: int, cut: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows, queries = unit_rows(random.normal(size=(n, 5))), unit_rows(random.normal(size=(3, 5)))
+    ids = random.permutation(1000)[:n].astype(np.int64)
+    blocks = [b for b in ((ids[:cut], rows[:cut]), (ids[cut:], rows[cut:])) if len(b[0])]
+    for query, (similarities, found) in zip(queries, within(queries, blocks, 0.25), strict=True):
+        own = rows @ query
+        assert set(found.tolist()) == set(ids[own >= 0.25].tolist())
+        assert (np.diff(similarities) <= 0).all()

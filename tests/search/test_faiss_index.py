@@ -1,0 +1,38 @@
+"""The order of rows in the FAISS index, and what it proposes."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.vectors import cloud, share_found
+
+from embedtool.search.exact import nearest
+from embedtool.search.faiss_index import FaissIndex, locality_order, principal_axes
+
+
+@given(n=st.integers(1, 50), axes=st.integers(0, 16), seed=st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_the_locality_order_has_every_row_once(n: int, axes: int, seed: int) -> None:
+    along = np.random.default_rng(seed).normal(size=(n, axes)).astype(np.float32)
+    assert sorted(locality_order(along).tolist()) == list(range(n))
+
+
+def test_the_locality_order_keeps_groups_together() -> None:
+    random = np.random.default_rng(0)
+    groups = random.permutation(np.repeat(np.arange(4), 25))
+    centres = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], np.float32)
+    rows = centres[groups] + random.normal(0, 0.1, (100, 2)).astype(np.float32)
+    assert groups[locality_order(rows)].tolist() == [0] * 25 + [1] * 25 + [2] * 25 + [3] * 25
+
+
+def test_a_guess_at_what_lies_off_the_axes_ranks_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, queries = cloud(3000, 0), cloud(200, 1)
+    ids = np.arange(len(rows))
+    made = FaissIndex.empty("HNSW24_SQ8", rows, principal_axes(rows)[:9])
+    made.add(ids, rows)
+    _, truth = nearest(queries, [(ids, rows)], 10)
+    guessed = made.propose(queries, 30, 256)
+    assert guessed[7:8].tolist() == made.propose(queries[7:8], 30, 256).tolist(), "alone or not"
+    monkeypatch.setattr("embedtool.search.faiss_index.RESIDUAL_WEIGHT", 0)
+    left_out = made.propose(queries, 30, 256)
+    assert share_found(guessed, truth) > share_found(left_out, truth) + 0.02

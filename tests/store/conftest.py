@@ -1,0 +1,3 @@
+"""An empty index."""
+
+from support.indexes import index as index
