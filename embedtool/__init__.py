@@ -107,7 +107,7 @@ if TYPE_CHECKING:
     from embedtool.report.search_page import write_search_page as write_search_page
     from embedtool.report.tuning_page import write_tuning_page as write_tuning_page
     from embedtool.search.benchmark import run_search_bench as run_search_bench
-    from embedtool.search.results import Certificate as Certificate
+    from embedtool.search.recall_certificate import Certificate as Certificate
     from embedtool.search.results import Match as Match
     from embedtool.search.results import QueryMatches as QueryMatches
     from embedtool.search.results import SearchBenchReport as SearchBenchReport
@@ -165,7 +165,8 @@ _MODULES = {
     "report.search_page": "write_search_page",
     "report.tuning_page": "write_tuning_page",
     "search.benchmark": "run_search_bench",
-    "search.results": "Certificate Match QueryMatches SearchBenchReport SearchBenchRow",
+    "search.recall_certificate": "Certificate",
+    "search.results": "Match QueryMatches SearchBenchReport SearchBenchRow",
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names.split()}
 __all__ = sorted(_MODULE_OF)

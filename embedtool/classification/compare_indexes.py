@@ -6,7 +6,7 @@ from embedtool.classification.cluster_agreement import Agreement, agreement
 from embedtool.classification.compare_vectors import ClassChange, Comparison, Moved, compare_vectors
 from embedtool.classification.cross_validation import FOLDS
 from embedtool.classification.labels import UNLABELLED, Labelled, read_labels
-from embedtool.classification.near_copies import near_duplicate_groups
+from embedtool.classification.near_duplicates import near_duplicate_groups
 from embedtool.classification.splits import Numbers, assign_folds, stratified_sample
 from embedtool.core.connected_components import connected_components
 from embedtool.core.types import PathLike, Progress, Vectors

@@ -13,7 +13,7 @@ from embedtool.classification.few_shot import FewShot, few_shot
 from embedtool.classification.knn import cross_validate_knn
 from embedtool.classification.labels import UNLABELLED, Labelled, LabelReport, read_labels
 from embedtool.classification.metrics import Evaluation, evaluate
-from embedtool.classification.near_copies import near_duplicate_groups
+from embedtool.classification.near_duplicates import near_duplicate_groups
 from embedtool.classification.probe import Probe, write_probe
 from embedtool.classification.splits import Numbers, assign_folds, stratified_sample
 from embedtool.core.types import PathLike, Progress, Vectors

@@ -8,8 +8,9 @@ import typer
 from typer.core import TyperGroup
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
-from embedtool.search.results import MIN_RECALL
+from embedtool.cli.output import Json, Quiet, emit_json, emit_table, say
+from embedtool.cli.progress_bar import progress_bar
+from embedtool.search.recall_certificate import MIN_RECALL
 
 
 class _PhotosUnlessNamed(TyperGroup):

@@ -6,16 +6,8 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import (
-    Json,
-    Quiet,
-    Seed,
-    emit_json,
-    emit_table,
-    progress_bar,
-    say,
-    with_interval,
-)
+from embedtool.cli.output import Json, Quiet, Seed, emit_json, emit_table, say, with_interval
+from embedtool.cli.progress_bar import progress_bar
 
 
 def compare(

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, emit_json, emit_table, progress_bar, say
+from embedtool.cli.output import Json, Quiet, emit_json, emit_table, say
+from embedtool.cli.progress_bar import progress_bar
 from embedtool.duplicates.results import DuplicateGroup
 from embedtool.errors import EmbedtoolError, UsageError
 

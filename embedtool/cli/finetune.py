@@ -8,16 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import (
-    SEEDS,
-    Json,
-    Quiet,
-    emit_json,
-    emit_record,
-    emit_table,
-    progress_bar,
-    say,
-)
+from embedtool.cli.output import SEEDS, Json, Quiet, emit_json, emit_record, emit_table, say
+from embedtool.cli.progress_bar import progress_bar
 from embedtool.core.atomic_files import check_writable
 from embedtool.core.types import Reject
 from embedtool.errors import UsageError

@@ -10,13 +10,8 @@ import typer
 
 import embedtool
 from embedtool.cli.arguments import expand_stdin
-from embedtool.cli.output import (
-    Json,
-    Quiet,
-    emit_report,
-    progress_bar,
-    say,
-)
+from embedtool.cli.output import Json, Quiet, emit_report, say
+from embedtool.cli.progress_bar import progress_bar
 from embedtool.errors import TooManyRejects, UsageError
 
 

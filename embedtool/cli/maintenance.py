@@ -15,11 +15,11 @@ from embedtool.cli.output import (
     emit_json,
     emit_record,
     emit_table,
-    progress_bar,
     say,
 )
+from embedtool.cli.progress_bar import progress_bar
 from embedtool.errors import IndexDamaged
-from embedtool.search.results import Certificate
+from embedtool.search.recall_certificate import Certificate
 
 IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
 

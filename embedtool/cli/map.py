@@ -6,16 +6,8 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import (
-    SEEDS,
-    Json,
-    Quiet,
-    check_distinct,
-    emit_json,
-    emit_table,
-    progress_bar,
-    say,
-)
+from embedtool.cli.output import SEEDS, Json, Quiet, check_distinct, emit_json, emit_table, say
+from embedtool.cli.progress_bar import progress_bar
 
 
 def map(

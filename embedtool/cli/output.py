@@ -4,8 +4,7 @@ request. stderr carries talk, and a progress bar on a terminal."""
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +14,7 @@ from embedtool.errors import UsageError
 
 if TYPE_CHECKING:
     from embedtool.classification.bootstrap import Estimate
-    from embedtool.core.types import Progress
-    from embedtool.search.results import Certificate
+    from embedtool.search.recall_certificate import Certificate
 SCHEMA = 2  # of what --json prints
 # What would break a line or a column, or move a terminal's cursor; --json has names as they are.
 ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
@@ -100,43 +98,6 @@ def describe_search(certificate: "Certificate | None") -> str:
 def with_interval(score: "Estimate") -> str:
     """A score and its 95 % interval."""
     return f"{score.value:.4f} ({score.low:.4f} to {score.high:.4f})"
-
-
-@contextmanager
-def progress_bar(label: str, *, quiet: bool) -> Iterator["Progress | None"]:
-    """A callback that draws a bar for each stage it is told; None where nobody would see it."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich import progress
-    from rich.console import Console
-
-    columns = (
-        progress.TextColumn("{task.description}"),
-        progress.BarColumn(),
-        progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[rate]}"),
-        progress.TimeRemainingColumn(),
-        progress.TextColumn("{task.fields[rejected]}"),
-    )
-    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, progress.TaskID] = {}
-
-        def update(done: int, total: int, rejected: int = 0, stage: str = label) -> None:
-            if stage not in tasks:
-                for earlier in tasks.values():
-                    bar.update(earlier, visible=False)
-                tasks[stage] = bar.add_task(stage, rate="", rejected="")
-            speed = bar.tasks[tasks[stage]].speed
-            bar.update(
-                tasks[stage],
-                completed=done,
-                total=total,
-                rate=f"{speed:,.0f}/s" if speed else "",
-                rejected=f"{rejected:,} rejected" if rejected else "",
-            )
-
-        yield update
 
 
 def _cell(value: Any) -> str:

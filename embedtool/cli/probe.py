@@ -13,10 +13,10 @@ from embedtool.cli.output import (
     emit_json,
     emit_record,
     emit_table,
-    progress_bar,
     say,
     with_interval,
 )
+from embedtool.cli.progress_bar import progress_bar
 
 probe = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]

@@ -9,7 +9,8 @@ import typer
 
 import embedtool
 from embedtool.cli.arguments import expand_stdin
-from embedtool.cli.output import Json, Quiet, emit_json, emit_table, plain, progress_bar, say
+from embedtool.cli.output import Json, Quiet, emit_json, emit_table, plain, say
+from embedtool.cli.progress_bar import progress_bar
 from embedtool.errors import UsageError
 from embedtool.search.results import QueryMatches
 

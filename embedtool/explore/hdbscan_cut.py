@@ -16,14 +16,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.explore.noise_assignment import Labels, assign_noise
+
 Layout = npt.NDArray[np.float32]  # (n, dimensions), where similar points are near
-Labels = npt.NDArray[np.int32]  # (n,), -1 for noise
 MIN_SAMPLES = 5
 SIZES = (5, 10, 15, 20, 30, 45, 60, 90, 130, 200, 300, 450, 700, 1000, 1500)
 MIN_CLUSTERS = 60  # clusters that a size must have room for, so that a few large ones are no answer
 NEAR_BEST = 0.9
 MODULARITY_NEIGHBOURS = 15  # of each point: fewer than most groups have
-VOTING_NEIGHBOURS = 15  # clustered ones, which decide where a noise point belongs
 
 
 @dataclass(frozen=True)
@@ -108,27 +108,6 @@ def _cut(
         min_cluster_size=size,
         modularity=modularity(edges, nearest),
     )
-
-
-def assign_noise(
-    points: npt.NDArray[np.float64], labels: Labels
-) -> tuple[Labels, npt.NDArray[np.float64]]:
-    """Return the cluster (n,) of each point (n, dimensions), and of noise the one that most of its
-    nearest clustered neighbours are in, and their share (n,), 1 for a clustered point. -1 and 0
-    where there are no clusters."""
-    nearest, votes = labels.copy(), (labels >= 0).astype(np.float64)
-    inside, noise = np.flatnonzero(labels >= 0), np.flatnonzero(labels < 0)
-    if inside.size and noise.size:
-        from scipy.spatial import cKDTree
-
-        count = min(VOTING_NEIGHBOURS, inside.size)
-        _, found = cKDTree(points[inside]).query(points[noise], count, workers=-1)
-        tally = np.zeros((noise.size, labels.max() + 1), np.int32)
-        near = labels[inside[found.reshape(noise.size, count)]]
-        np.add.at(tally, (np.arange(noise.size)[:, None], near), 1)
-        nearest[noise] = tally.argmax(1)
-        votes[noise] = tally.max(1) / count
-    return nearest, votes
 
 
 def modularity(indices: npt.NDArray[np.int32], labels: Labels) -> float:

@@ -9,7 +9,7 @@ from itertools import compress
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.classification.near_copies import near_duplicate_groups
+from embedtool.classification.near_duplicates import near_duplicate_groups
 from embedtool.classification.splits import Numbers, assign_folds
 from embedtool.core.connected_components import connected_components
 from embedtool.core.paths import full_path

@@ -7,9 +7,9 @@ from PIL import Image
 
 from embedtool.core.types import PathLike
 from embedtool.images.drawn_kinds import KINDS
+from embedtool.images.orientation import EXIF_ORIENTATION
 
 PER_KIND = 30
-EXIF_ORIENTATION = 0x0112
 
 
 def draw_photos(

@@ -18,7 +18,8 @@ from embedtool.search.build_approximate import (
     query_milliseconds,
 )
 from embedtool.search.exact import Similarities
-from embedtool.search.results import MIN_RECALL, RECALL_AT, SearchBenchReport, SearchBenchRow
+from embedtool.search.recall_certificate import MIN_RECALL, RECALL_AT
+from embedtool.search.results import SearchBenchReport, SearchBenchRow
 from embedtool.search.searcher import ExactSearcher, Searcher, open_searcher
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create

@@ -16,7 +16,8 @@ from embedtool.core.types import Progress, Vectors
 from embedtool.errors import DerivedDamaged, UsageError
 from embedtool.search.exact import Block, Similarities, merge, nearest
 from embedtool.search.faiss_index import ORDERING_AXES, FaissIndex, locality_order, principal_axes
-from embedtool.search.results import EXACT_ROWS, MIN_RECALL, RECALL_AT, Certificate
+from embedtool.search.recall_certificate import MIN_RECALL, RECALL_AT, Certificate
+from embedtool.search.results import EXACT_ROWS
 from embedtool.search.searcher import ApproximateSearcher, ExactSearcher, Searcher
 from embedtool.store.derived import SEARCH, publish, read_about
 from embedtool.store.reader import IndexReader

@@ -2,7 +2,8 @@
 
 from embedtool.core.types import Progress
 from embedtool.errors import DerivedDamaged
-from embedtool.search.results import EXACT_ROWS, MIN_RECALL, Certificate
+from embedtool.search.recall_certificate import MIN_RECALL, Certificate
+from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import SEARCH, open_derived
 from embedtool.store.merge_segments import merge_segments
 from embedtool.store.writer import Writer

@@ -23,7 +23,8 @@ from embedtool.search.exact import (
     single_core_pool,
 )
 from embedtool.search.faiss_index import FaissIndex
-from embedtool.search.results import EXACT_ROWS, RECALL_AT, Certificate
+from embedtool.search.recall_certificate import RECALL_AT, Certificate
+from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import SEARCH, open_derived
 from embedtool.store.reader import IndexReader
 from embedtool.store.segments import to_float32

@@ -17,7 +17,8 @@ from embedtool.core.types import unit_rows
 from embedtool.errors import IndexLocked, UsageError
 from embedtool.explore.cluster_folders import write_cluster_folders
 from embedtool.explore.clusters import cluster_index
-from embedtool.explore.hdbscan_cut import assign_noise, cluster, modularity
+from embedtool.explore.hdbscan_cut import cluster, modularity
+from embedtool.explore.noise_assignment import assign_noise
 from embedtool.explore.outliers import find_outliers
 from embedtool.images.drawn import draw_photos
 from embedtool.store.cluster_labels import read_clusters

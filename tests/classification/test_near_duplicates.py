@@ -9,7 +9,7 @@ from support.command import embedtool
 from support.labelled import clouds, make_index
 
 import embedtool as package
-from embedtool.classification.near_copies import near_duplicate_groups
+from embedtool.classification.near_duplicates import near_duplicate_groups
 from embedtool.core.types import unit_rows
 from embedtool.errors import UsageError
 
