@@ -98,13 +98,13 @@ class Labelled:
 def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
     """The class of every image, by its folder's name, or by a table where one is given.
 
-    Raises EmbedtoolError where a table cannot be read or names no image of the index, and where
-    the index is empty.
+    Raises EmbedtoolError where a table cannot be read or names no image of the index, UsageError
+    where the index is empty.
     """
     with index.snapshot():
         rows, held = list(index.rows()), np.fromiter(index.vector_ids(), np.int64)
     if not rows:
-        raise EmbedtoolError(
+        raise UsageError(
             f"{index.path} holds no image. Fill it: embedtool index PHOTOS --index {index.path}"
         )
     vectors, firsts, contents = np.unique(held, return_index=True, return_inverse=True)

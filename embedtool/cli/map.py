@@ -29,7 +29,7 @@ def map(
     ] = None,
     size: Annotated[int, typer.Option(help="Height of the PNG in pixels.")] = 1200,
     neighbours: Annotated[
-        int | None, typer.Option(help="Of UMAP.  [default: what the saved map has, or 30]")
+        int | None, typer.Option(min=2, help="Of UMAP.  [default: what the saved map has, or 30]")
     ] = None,
     seed: Annotated[
         int | None, typer.Option(help="[default: what the saved map has, or 0]", **SEEDS)

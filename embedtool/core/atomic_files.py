@@ -35,7 +35,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise now the OSError that `write_whole` would raise after long work."""
+    """Raise now the OSError that `atomic_write` would raise after long work."""
     draft = _draft(path)
     draft.touch()
     draft.unlink()

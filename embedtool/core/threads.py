@@ -5,11 +5,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 LOOK_AHEAD = 4  # items in flight for each thread
@@ -44,12 +41,8 @@ def single_threaded_blas() -> Iterator[None]:
     threads already. Threads that share one small product wait for each other, twenty times its own
     time on a busy machine.
     """
-    with _blas_libraries().limit(limits=1, user_api="blas"):
+    from threadpoolctl import threadpool_limits  # 5 ms that few commands need
+
+    # Looks through all that is loaded each time: SciPy brings a BLAS of its own, perhaps later.
+    with threadpool_limits(limits=1, user_api="blas"):
         yield
-
-
-@lru_cache
-def _blas_libraries() -> "ThreadpoolController":
-    from threadpoolctl import ThreadpoolController  # 5 ms that few commands need
-
-    return ThreadpoolController()  # it looks through all that is loaded

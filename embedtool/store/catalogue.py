@@ -31,11 +31,11 @@ from embedtool.store.layout import (
 from embedtool.store.seal import check_seal
 
 BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-# The statements are fixed, so a missing table and a broken constraint are damage, too.
+# The statements are fixed, so a broken constraint is damage, too. SQLITE_ERROR is not: it is also a
+# connection that is not used as it should be.
 DAMAGE_CODES = {
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_ERROR,
     sqlite3.SQLITE_CONSTRAINT,
     sqlite3.SQLITE_MISMATCH,
     sqlite3.SQLITE_TOOBIG,

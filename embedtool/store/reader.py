@@ -7,7 +7,7 @@
     <index>/writer.lock           held by the one writer; dies with its process
     <index>/decoding              while a writer decodes, see embedtool.images.quarantine
 
-`Index` here reads; `store.writer` writes. A commit writes a segment under a temporary name,
+`IndexReader` here reads; `store.writer` writes. A commit writes a segment under a temporary name,
 syncs it, renames it, syncs its folder, and only then makes its rows visible in one SQLite
 transaction. A crash leaves at most files that no catalogue row names; the next writer removes them.
 """

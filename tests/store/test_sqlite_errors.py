@@ -53,11 +53,11 @@ def test_a_text_that_is_not_utf8_is_damage(index: Path) -> None:
         IndexReader(index)
 
 
-def test_a_missing_table_is_damage(index: Path) -> None:
-    with closing(sqlite3.connect(index / "catalog.sqlite")) as db:
-        db.execute("DROP TABLE images")
-    with IndexReader(index) as opened, pytest.raises(IndexDamaged, match="images"):
-        opened.counts()
+def test_a_connection_used_wrongly_is_no_damage(index: Path) -> None:
+    with IndexReader(index) as opened, opened.snapshot():
+        with pytest.raises(EmbedtoolError, match="cannot use") as caught, opened._sqlite_errors():
+            opened._db.execute("BEGIN")
+        assert type(caught.value) is EmbedtoolError
 
 
 def test_a_catalogue_that_cannot_be_written_is_neither(index: Path) -> None:
