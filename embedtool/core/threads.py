@@ -1,11 +1,16 @@
 """The cores of this process, and work shared out to them in order."""
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,8 +46,14 @@ def single_threaded_blas() -> Iterator[None]:
     threads already. Threads that share one small product wait for each other, twenty times its own
     time on a busy machine.
     """
-    from threadpoolctl import threadpool_limits  # 5 ms that few commands need
-
-    # Looks through all that is loaded each time: SciPy brings a BLAS of its own, perhaps later.
-    with threadpool_limits(limits=1, user_api="blas"):
+    with _blas_libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
         yield
+
+
+@lru_cache(maxsize=1)
+def _blas_libraries(modules: int) -> "ThreadpoolController":
+    """Look through all that is loaded, 4 ms, once for each number of imported modules: SciPy brings
+    a BLAS of its own, perhaps later than the first call."""
+    from threadpoolctl import ThreadpoolController  # 5 ms that few commands need
+
+    return ThreadpoolController()
