@@ -19,6 +19,7 @@ from embedtool.core.extras import require
 from embedtool.core.paths import folder_label, full_path
 from embedtool.core.types import PathLike
 from embedtool.errors import EmbedtoolError, UsageError
+from embedtool.store.layout import without_images
 from embedtool.store.reader import IndexReader
 
 COLUMNS = ("path", "label")
@@ -104,9 +105,7 @@ def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
     with index.snapshot():
         rows, held = list(index.rows()), np.fromiter(index.vector_ids(), np.int64)
     if not rows:
-        raise UsageError(
-            f"{index.path} holds no image. Fill it: embedtool index PHOTOS --index {index.path}"
-        )
+        raise without_images(index.path)
     vectors, firsts, contents = np.unique(held, return_index=True, return_inverse=True)
     paths = tuple(full_path(row.root, row.path) for row in rows)
     given: dict[int, set[str]] = {}  # content -> the labels its images were given

@@ -7,7 +7,7 @@ from pathlib import Path
 from embedtool.core.paths import full_path
 from embedtool.core.types import PathLike, Source
 from embedtool.errors import UsageError
-from embedtool.store.layout import Row
+from embedtool.store.layout import Row, without_images
 from embedtool.store.reader import IndexReader
 
 
@@ -75,9 +75,7 @@ def read_contents(
         if files:
             items.append(Content(vector, sorted(files.values(), key=keep_order)))
     if not images:
-        raise UsageError(
-            f"{index.path} holds no image. Fill it: embedtool index PHOTOS --index {index.path}"
-        )
+        raise without_images(index.path)
     if reference is not None and not referenced:
         raise UsageError(
             f"expected a folder that holds images of {index.path}, {os.fspath(reference)!r} holds "

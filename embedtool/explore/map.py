@@ -19,6 +19,7 @@ from embedtool.explore.neighbour_graph import neighbour_graph
 from embedtool.explore.results import Map
 from embedtool.explore.umap_layout import principal_coordinates, umap_layout
 from embedtool.store.cluster_labels import read_clusters
+from embedtool.store.layout import without_images
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
@@ -49,10 +50,7 @@ def map_index(
     with IndexReader(index) as opened, opened.snapshot():
         live = opened.places_after(0)["id"]
         if not live.size:
-            raise UsageError(
-                f"{opened.path} holds no image. Fill it: embedtool index PHOTOS --index "
-                f"{opened.path}"
-            )
+            raise without_images(opened.path)
         current = None if rebuild else _matching_map(opened, neighbours, seed)
         if current and np.array_equal(current.ids, live):
             return _with_images(opened, current, [])

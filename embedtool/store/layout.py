@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedtool.errors import IndexDamaged
+from embedtool.errors import IndexDamaged, UsageError
 
 FORMAT = 2  # read back to 1; a writer turns 1 into 2, see embedtool.store.upgrade
 APPLICATION_ID = 0x656D6264  # "embd": marks our catalogue among SQLite files
@@ -76,6 +76,10 @@ def exists(path: str | os.PathLike[str]) -> bool:
 
 def segment_file(index: Path, number: int) -> Path:
     return index / "vectors" / f"{number:06d}.npy"
+
+
+def without_images(index: Path) -> UsageError:
+    return UsageError(f"{index} holds no image. Fill it: embedtool index PHOTOS --index {index}")
 
 
 def damaged(index: Path, what: str) -> IndexDamaged:
