@@ -1,17 +1,14 @@
 """`run_demo`: the main job on pictures drawn on the spot, with nothing fetched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedtool.collection.index_photos import index_photos
-from embedtool.collection.query import search_photos
+import embedtool
 from embedtool.collection.results import IndexReport
 from embedtool.core.types import PathLike, Progress
-from embedtool.explore.clusters import cluster_index
-from embedtool.explore.map import map_index
 from embedtool.explore.results import ClusterReport
 from embedtool.images.drawn import draw_photos, draw_queries
-from embedtool.report.map_page import write_map_page
 from embedtool.report.search_page import write_search_page
 from embedtool.search.results import QueryMatches
 
@@ -24,7 +21,7 @@ class DemoResult:
     photos: Path
     search_page: Path
     report: IndexReport
-    queries: list[QueryMatches]
+    queries: Sequence[QueryMatches]
     precision_at_10: float
     clusters: ClusterReport
     map_page: Path
@@ -36,12 +33,15 @@ def run_demo(out: PathLike = "embedtool-demo", *, progress: Progress | None = No
     out = Path(out).absolute()
     draw_photos(out / "photos")
     queries = draw_queries(out / "queries")
-    report = index_photos(out / "photos", index=out / "index", model="builtin", progress=progress)
-    results = search_photos(report.index, queries, k=10)
+    report = embedtool.index_photos(
+        out / "photos", index=out / "index", model="builtin", progress=progress
+    )
+    with embedtool.open(report.index) as index:
+        results = index.search(queries, k=10)
+        clusters = index.cluster(name_by="label", progress=progress)
+        index.map(progress=progress).write_html(out / "map.html")
     write_search_page(results, out / "search.html")
-    same_kind = [m.path.parent.name == Path(r.query).stem for r in results for m in r.matches]
-    clusters = cluster_index(report.index, name_by="label", progress=progress)
-    write_map_page(map_index(report.index, progress=progress), out / "map.html")
+    same_kind = [m.path.parent.name == Path(r.query).stem for r in results for m in r]
     return DemoResult(
         photos=out / "photos",
         search_page=out / "search.html",

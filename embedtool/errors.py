@@ -15,6 +15,9 @@ EmbedtoolError                      exit 1
     └── ModelOffline                         nothing is wrong with it, it just cannot be reached
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 
 class EmbedtoolError(Exception):
     """Root of the tree. The message says what was expected, what came, and what to type next."""
@@ -31,7 +34,11 @@ class PhotosMissing(EmbedtoolError):
 
 
 class TooManyRejects(EmbedtoolError):
-    pass
+    """`rejects` has the Reject of each file, where the function that raises returns no result."""
+
+    def __init__(self, message: str, rejects: Sequence[Any] = ()) -> None:
+        super().__init__(message)
+        self.rejects = tuple(rejects)
 
 
 class ImageRejected(EmbedtoolError):

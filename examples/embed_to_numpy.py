@@ -11,7 +11,7 @@ import numpy as np
 import embedtool
 
 photos, target = sys.argv[1:]
-paths, vectors, rejects = embedtool.embed_photos(photos, model="builtin")
-np.save(target, vectors)
-Path(target).with_suffix(".txt").write_text("\n".join(map(str, paths)))
-print(f"{vectors.shape[0]} vectors of {vectors.shape[1]} dimensions, {len(rejects)} rejects")
+embeddings = embedtool.embed_photos(photos, model="builtin")
+np.save(target, embeddings.vectors)
+Path(target).with_suffix(".txt").write_text("\n".join(map(str, embeddings.paths)))
+print(embeddings)

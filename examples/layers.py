@@ -10,6 +10,6 @@ import embedtool
 for layer in ("block_6_expand_relu", "block_13_expand_relu", "out_relu"):
     means = []
     for folder in sys.argv[1:]:
-        _, vectors, _ = embedtool.embed_photos(folder, model="builtin", layer=layer)
-        means.append(vectors.mean(0))
+        embeddings = embedtool.embed_photos(folder, model="builtin", layer=layer)
+        means.append(embeddings.vectors.mean(0))
     print(f"{layer:22} {len(means[0]):5} dimensions, mean similarity {means[0] @ means[1]:.3f}")

@@ -143,9 +143,9 @@ def measure(model: str, train: Path, test: list[Path]) -> dict[str, float]:
     spec, _, precision = model.partition(":")
     labels, vectors = [], []
     for folder in (train, *test):
-        paths, rows, _ = embed_photos(folder, model=spec, precision=precision or None)
-        labels.append(np.array([path.parent.name for path in paths]))
-        vectors.append(rows)
+        found = embed_photos(folder, model=spec, precision=precision or None)
+        labels.append(np.array([path.parent.name for path in found.paths]))
+        vectors.append(found.vectors)
     train_vectors, train_labels = vectors[0], labels[0]
     test_vectors, test_labels = np.vstack(vectors[1:]), np.concatenate(labels[1:])
     accuracy = max(

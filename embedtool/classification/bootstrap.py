@@ -26,6 +26,9 @@ class Estimate:
     low: float
     high: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"
+
     def record(self, name: str) -> dict[str, Any]:
         """The same as JSON has it: the value as NAME, its interval beside it as NAME_ci95."""
         return {name: self.value, f"{name}_ci95": [self.low, self.high]}

@@ -5,7 +5,7 @@ import numpy as np
 from embedtool.classification.cluster_agreement import Agreement, agreement
 from embedtool.classification.compare_vectors import ClassChange, Comparison, Moved, compare_vectors
 from embedtool.classification.cross_validation import FOLDS
-from embedtool.classification.labels import UNLABELLED, Labelled, read_labels
+from embedtool.classification.labels import UNLABELLED, Labelled, LabelTable, read_labels
 from embedtool.classification.near_duplicates import near_duplicate_groups
 from embedtool.classification.splits import Numbers, assign_folds, stratified_sample
 from embedtool.core.connected_components import connected_components
@@ -21,7 +21,7 @@ def compare_indexes(
     first: PathLike,
     second: PathLike,
     *,
-    labels: PathLike | None = None,
+    labels: LabelTable | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Comparison:

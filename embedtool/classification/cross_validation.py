@@ -131,7 +131,7 @@ def cross_validate(
             predicted[first:end] = classifier.probabilities(rows[first:end])
             if progress:
                 done = number * len(classifiers) + fold + 1
-                progress(done, len(strengths) * len(classifiers), 0, stage)
+                progress(done, len(strengths) * len(classifiers), stage=stage)
         own = predicted[np.arange(len(labels)), labels].astype(np.float64)
         loss = float(-np.log(own.clip(np.finfo(np.float32).tiny)).mean())
         trials.append(Trial(strength, loss, float((predicted.argmax(1) == labels).mean())))

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from embedtool.classification.labels import LabelReport, read_labels
+from embedtool.classification.labels import LabelReport, LabelTable, read_labels
 from embedtool.classification.metrics import Evaluation, evaluate
 from embedtool.classification.mistakes import Mistake, most_confident_mistakes
-from embedtool.classification.probe import read_probe
-from embedtool.core.types import PathLike, Progress
+from embedtool.classification.probe import Probe
+from embedtool.core.types import Progress
 from embedtool.errors import UsageError
 from embedtool.store.reader import IndexReader
 
@@ -22,7 +22,7 @@ class ProbeEvaluation:
     """The scores of a probe on the labelled images of an index, copies counted once. mistakes: the
     most confident first; training_images: how many of the images the probe was trained on."""
 
-    probe: Path
+    probe: Path | None  # its folder
     index: Path
     model: str
     evaluation: Evaluation
@@ -33,7 +33,7 @@ class ProbeEvaluation:
 
     def record(self) -> dict[str, Any]:
         return {
-            "probe": str(self.probe),
+            "probe": self.probe and str(self.probe),
             "index": str(self.index),
             "model": self.model,
             **self.evaluation.record(),
@@ -65,10 +65,10 @@ class ProbeEvaluation:
 
 
 def evaluate_probe(
-    index: PathLike,
-    probe: PathLike,
+    index: IndexReader,
+    probe: Probe,
     *,
-    labels: PathLike | None = None,
+    labels: LabelTable | None = None,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ProbeEvaluation:
@@ -77,32 +77,31 @@ def evaluate_probe(
     Raises ModelMismatch where the index holds vectors of another model, UsageError where no image
     has a class that the probe knows.
     """
-    read = read_probe(probe)
-    with IndexReader(index) as opened, opened.snapshot():
-        read.check_fingerprint(opened.fingerprint, index)
-        labelled = read_labels(opened, labels)
-        order = {name: number for number, name in enumerate(read.classes)}
+    with index.snapshot():
+        probe.check_fingerprint(index.fingerprint, index.path)
+        labelled = read_labels(index, labels)
+        order = {name: number for number, name in enumerate(probe.classes)}
         theirs = np.array([order.get(name, -1) for name in labelled.classes] + [-1], np.int64)
         truth = theirs[labelled.labels]  # the last stands for UNLABELLED
         known = np.flatnonzero(truth >= 0)
         if not known.size:
             raise UsageError(
-                f"expected labels among the probe's classes ({', '.join(read.classes)}), found "
+                f"expected labels among the probe's classes ({', '.join(probe.classes)}), found "
                 f"{', '.join(labelled.classes[:5]) or 'none'}. Give others: --labels FILE"
             )
-        probabilities = read.predict(opened, labelled.vectors[known], progress)
+        probabilities = probe.predict(index, labelled.vectors[known], progress)
     paths = labelled.content_paths()
     mistakes = most_confident_mistakes(
-        [paths[content] for content in known.tolist()], truth[known], probabilities, read.classes
+        [paths[content] for content in known.tolist()], truth[known], probabilities, probe.classes
     )
     classes = labelled.report.classes
     return ProbeEvaluation(
-        probe=Path(probe),
-        index=Path(index),
-        model=read.model,
-        evaluation=evaluate(truth[known], probabilities, read.classes, seed=seed),
+        probe=probe.folder,
+        index=index.path,
+        model=probe.model,
+        evaluation=evaluate(truth[known], probabilities, probe.classes, seed=seed),
         mistakes=tuple(mistakes[:MAX_MISTAKES]),
         labels=labelled.report,
-        training_images=int(read.was_trained_on(labelled.digests)[known].sum()),
+        training_images=int(probe.was_trained_on(labelled.digests)[known].sum()),
         unknown_classes={name: count for name, count in classes.items() if name not in order},
     )

@@ -73,7 +73,7 @@ def few_shot(
         knn_accuracies.append(float((by_knn == labels[test]).mean()))
         test_images = len(test)
         if progress:
-            progress(repeat + 1, repeats, 0, f"{shots} shots")
+            progress(repeat + 1, repeats, stage=f"{shots} shots")
     return FewShot(
         shots,
         repeats,

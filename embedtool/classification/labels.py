@@ -7,7 +7,7 @@ or relative to the table's folder, or else to one of the folders that were index
 import csv
 import os
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +23,8 @@ from embedtool.store.layout import without_images
 from embedtool.store.reader import IndexReader
 
 COLUMNS = ("path", "label")
+# A file of paths and labels, or the labels themselves, by path.
+LabelTable = PathLike | Mapping[PathLike, str]
 UNLABELLED = -1
 
 
@@ -96,7 +98,7 @@ class Labelled:
         return [self.paths[first] for first in firsts]
 
 
-def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
+def read_labels(index: IndexReader, table: LabelTable | None = None) -> Labelled:
     """The class of every image, by its folder's name, or by a table where one is given.
 
     Raises EmbedtoolError where a table cannot be read or names no image of the index, UsageError
@@ -116,8 +118,7 @@ def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
             given.setdefault(int(contents[number]), set()).add(own)
     else:
         numbers = {os.fsencode(path): number for number, path in enumerate(paths)}
-        folders = [os.path.dirname(os.path.abspath(os.fsencode(table))), *index.roots()]
-        found, unmatched = match_table(numbers, Path(table), folders)
+        found, unmatched = match_table(numbers, table, index.roots())
         for path, label in found:
             given.setdefault(int(contents[numbers[path]]), set()).add(label)
         if not given:
@@ -130,7 +131,7 @@ def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
     labels[list(single)] = [order[name] for name in single.values()]
     counts = Counter(labels[contents].tolist())
     report = LabelReport(
-        source="folders" if table is None else os.fspath(table),
+        source="folders" if table is None else table_name(table),
         images=len(rows),
         labelled=len(rows) - counts[UNLABELLED],
         classes={name: counts[number] for number, name in enumerate(classes)},
@@ -148,19 +149,22 @@ def read_labels(index: IndexReader, table: PathLike | None = None) -> Labelled:
 
 
 def match_table(
-    known: Container[bytes], table: Path, folders: Sequence[bytes]
+    known: Container[bytes], table: LabelTable, roots: Iterable[bytes]
 ) -> tuple[list[tuple[bytes, str]], list[str]]:
     """Return the paths among the known that a table gives a label, in its order, with the label;
-    and those of its paths that are none of them, whichever of the folders they are taken to be in.
-    The first folder goes before the others. Raises UsageError where a path is known in two others.
+    and those of its paths that are none of them, whichever of the roots they are taken to be in.
+    The folder of the table, of a mapping the current one, goes before the roots. Raises UsageError
+    where a path is known in two of these.
     """
     found, unmatched = [], []
-    for name, label in read_table(table):
+    own_folder = b"." if isinstance(table, Mapping) else os.path.dirname(os.fsencode(table))
+    folders = [os.path.abspath(own_folder), *roots]
+    for name, label in _table_rows(table):
         own, *others = (os.path.normpath(os.path.join(a, os.fsencode(name))) for a in folders)
         places = [own] if own in known else sorted({place for place in others if place in known})
         if len(places) > 1:
             raise UsageError(
-                f"expected paths of one image each in {table}; {name!r} is "
+                f"expected paths of one image each in {table_name(table)}; {name!r} is "
                 f"{' and '.join(map(os.fsdecode, places[:2]))}: make it absolute, or relative to "
                 "the table's folder"
             )
@@ -169,6 +173,20 @@ def match_table(
         elif label:
             found.append((places[0], label))
     return found, unmatched
+
+
+def table_name(table: LabelTable) -> str:
+    return "the mapping" if isinstance(table, Mapping) else os.fspath(table)
+
+
+def _table_rows(table: LabelTable) -> Iterator[tuple[str, str]]:
+    if not isinstance(table, Mapping):
+        yield from read_table(Path(table))
+        return
+    for name, label in table.items():
+        if not isinstance(label, str):
+            raise UsageError(f"expected each label as text, received {label!r} for {name!r}")
+        yield os.fspath(name), label
 
 
 def read_table(table: Path) -> Iterator[tuple[str, str]]:
@@ -231,12 +249,14 @@ def _check_columns(table: Path, found: Any) -> None:
         )
 
 
-def _raise_no_label(index: IndexReader, table: PathLike, unmatched: list[str]) -> NoReturn:
+def _raise_no_label(index: IndexReader, table: LabelTable, unmatched: list[str]) -> NoReturn:
     if not unmatched:
-        raise UsageError(f"{os.fspath(table)} gives no image a label: expected lines of path,label")
+        raise UsageError(
+            f"{table_name(table)} gives no image a label: expected lines of path,label"
+        )
     roots = ", ".join(os.fsdecode(root) for root in index.roots())
     raise UsageError(
-        f"none of the {len(unmatched):,} paths in {os.fspath(table)} is an image of {index.path}, "
+        f"none of the {len(unmatched):,} paths in {table_name(table)} is an image of {index.path}, "
         f"the first {unmatched[0]!r}: expected paths below {roots}, absolute or relative. "
         f"What is indexed: embedtool export {index.path} --to images.parquet"
     )

@@ -152,7 +152,7 @@ def fit(
         nonlocal passes
         passes += 1
         if progress:
-            progress(passes, MAX_ITERATIONS, 0, "training on all")
+            progress(passes, MAX_ITERATIONS, stage="training on all")
 
     with single_threaded_blas(), ThreadPoolExecutor(cpu_count()) as pool:
         each = pool.map if len(blocks) > 1 else map

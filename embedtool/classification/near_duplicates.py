@@ -65,7 +65,8 @@ def near_duplicate_groups(
         links.append(np.stack([one[good], other[good]], 1))
         cosines.append(near[good])
         if progress:
-            progress(min(start + BLOCK_ROWS, len(rows)), len(rows), 0, "comparing images")
+            done = min(start + BLOCK_ROWS, len(rows))
+            progress(done, len(rows), stage="comparing images")
     pairs, cosine = np.concatenate(links), np.concatenate(cosines)
     groups = connected_components(pairs, len(rows))
     sizes = np.bincount(labels)

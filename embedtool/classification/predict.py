@@ -8,7 +8,7 @@ import numpy as np
 
 from embedtool.classification.label_suggestions import suggest
 from embedtool.classification.labels import read_labels
-from embedtool.classification.probe import read_probe
+from embedtool.classification.probe import Probe
 from embedtool.classification.temperature import Probabilities
 from embedtool.core.tables import write_table
 from embedtool.core.types import PathLike, Progress
@@ -62,8 +62,8 @@ class Predictions:
 
 
 def predict_images(
-    index: PathLike,
-    probe: PathLike,
+    index: IndexReader,
+    probe: Probe,
     *,
     abstain_below: float = 0.0,
     suggest_count: int = 0,
@@ -82,16 +82,15 @@ def predict_images(
         raise UsageError(f"expected a probability from 0 to 1, received {abstain_below}")
     if suggest_count < 0:
         raise UsageError(f"expected a number of images to suggest, received {suggest_count}")
-    read = read_probe(probe)
-    with IndexReader(index) as opened, opened.snapshot():
-        read.check_fingerprint(opened.fingerprint, index)
-        labelled = read_labels(opened)
-        by_content = read.predict(opened, labelled.vectors, progress)
+    with index.snapshot():
+        probe.check_fingerprint(index.fingerprint, index.path)
+        labelled = read_labels(index)
+        by_content = probe.predict(index, labelled.vectors, progress)
         suggested: list[Path] = []
         if suggest_count:
-            new = np.flatnonzero(~read.was_trained_on(labelled.digests))
+            new = np.flatnonzero(~probe.was_trained_on(labelled.digests))
             new = np.sort(np.random.default_rng(seed).permutation(new)[:CANDIDATES])
-            rows = opened.rows_at(opened.places(labelled.vectors[new].tolist()))
+            rows = index.rows_at(index.places(labelled.vectors[new].tolist()))
             chosen = new[suggest(rows, by_content[new], suggest_count)]
             paths = labelled.content_paths()
             suggested = [paths[content] for content in chosen.tolist()]
@@ -101,12 +100,16 @@ def predict_images(
     margins = (ordered[:, -1] - ordered[:, -2]).tolist()
     images = tuple(
         Prediction(
-            path, read.classes[own] if sure >= abstain_below else None, read.classes[own], sure, gap
+            path,
+            probe.classes[own] if sure >= abstain_below else None,
+            probe.classes[own],
+            sure,
+            gap,
         )
         for path, own, sure, gap in zip(labelled.paths, likeliest, best, margins, strict=True)
     )
     abstained = sum(one.label is None for one in images)
-    return Predictions(read.classes, images, probabilities, abstained, tuple(suggested))
+    return Predictions(probe.classes, images, probabilities, abstained, tuple(suggested))
 
 
 def write_predictions(predictions: Predictions, path: PathLike) -> None:

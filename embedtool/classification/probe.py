@@ -28,6 +28,7 @@ from embedtool.store.reader import IndexReader
 
 LINEAR_FORMAT, PROBE_FORMAT = 1, 2  # without a hidden layer it is as it was before there were any
 CARD, TENSORS = "probe.json", "probe.safetensors"
+PROBE_FOLDER = "probe"  # of a fine-tuned model, in its own folder
 STANDARDISATION = "none: unit vectors as stored"  # centring and scaling each measured no gain
 ACTIVATIONS: dict[str, Callable[[Vectors], Vectors]] = {
     "relu": lambda x: np.maximum(x, 0),
@@ -64,6 +65,7 @@ class Probe:
     classifier: LinearClassifier
     training_digests: npt.NDArray[np.uint8]  # (n, 32)
     hidden: Hidden | None = None
+    folder: Path | None = None  # where it was read from, or written to
 
     def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
         """(n, c), of unit rows (n, d)."""
@@ -88,7 +90,7 @@ class Probe:
             found[done : done + len(ids)] = self.probabilities(rows)
             done += len(ids)
             if progress:
-                progress(done, len(vectors), 0, "predicting")
+                progress(done, len(vectors), stage="predicting")
         return found
 
     def was_trained_on(self, digests: tuple[bytes, ...]) -> npt.NDArray[np.bool_]:
@@ -112,8 +114,8 @@ def write_probe(probe: Probe, path: PathLike) -> None:
         "trained": probe.training_digests,
     }
     card = asdict(probe)
-    for tensor in ("classifier", "training_digests", "hidden"):
-        del card[tensor]
+    for other in ("classifier", "training_digests", "hidden", "folder"):
+        del card[other]
     if hidden:
         arrays |= {"hidden_weights": hidden.weights, "hidden_bias": hidden.bias}
         card["activation"] = hidden.activation
@@ -130,12 +132,18 @@ def write_probe(probe: Probe, path: PathLike) -> None:
 
 
 def read_probe(path: PathLike) -> Probe:
-    """Raises EmbedtoolError where the folder is no probe, is not whole, or is of a later format."""
+    """Read the probe of a folder: a probe's own, or that of a fine-tuned model, which has one.
+
+    Raises EmbedtoolError where the folder is neither, is not whole, or is of a later format.
+    """
     folder = Path(path)
     if not (folder / CARD).is_file():
+        folder /= PROBE_FOLDER
+    if not (folder / CARD).is_file():
+        folder = folder.parent
         raise EmbedtoolError(
-            f"expected a probe's folder, found no {CARD} at {folder}. "
-            f"Make one: embedtool probe train INDEX --out {folder}"
+            f"expected the folder of a probe or of a fine-tuned model, found no {CARD} at "
+            f"{folder}. Make one: embedtool probe train INDEX --out {folder}"
         )
     try:
         card = dict(json.loads((folder / CARD).read_text("utf-8")))
@@ -163,6 +171,7 @@ def read_probe(path: PathLike) -> Probe:
             classifier=LinearClassifier(tensors["weights"], tensors["bias"]),
             training_digests=tensors["trained"],
             hidden=hidden,
+            folder=folder,
         )
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise _broken(folder, repr(error)) from error

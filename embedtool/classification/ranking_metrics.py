@@ -56,5 +56,5 @@ def retrieve(
             if ranks.size:
                 found.average_precision[at] = (np.arange(1, len(ranks) + 1) / ranks).mean()
         if progress:
-            progress(min(start + QUERY_BLOCK, m), m, 0, "ranking images")
+            progress(min(start + QUERY_BLOCK, m), m, stage="ranking images")
     return found

@@ -11,7 +11,13 @@ from embedtool.classification.bootstrap import Estimate, mean_with_interval
 from embedtool.classification.cross_validation import Trial, cross_validate, fit_all, fold_count
 from embedtool.classification.few_shot import FewShot, few_shot
 from embedtool.classification.knn import cross_validate_knn
-from embedtool.classification.labels import UNLABELLED, Labelled, LabelReport, read_labels
+from embedtool.classification.labels import (
+    UNLABELLED,
+    Labelled,
+    LabelReport,
+    LabelTable,
+    read_labels,
+)
 from embedtool.classification.metrics import Evaluation, evaluate
 from embedtool.classification.near_duplicates import near_duplicate_groups
 from embedtool.classification.probe import Probe, write_probe
@@ -41,7 +47,7 @@ class ProbeReport:
     itself, which inflates it, `knn_score` of the k-NN baseline, with near-duplicates in one fold.
     """
 
-    probe: Path
+    probe: Path | None  # its folder
     index: Path
     model: str
     labels: LabelReport
@@ -61,7 +67,7 @@ class ProbeReport:
         """As JSON has it."""
         few = self.few_shot
         return {
-            "probe": str(self.probe),
+            "probe": self.probe and str(self.probe),
             "index": str(self.index),
             "model": self.model,
             "labels": self.labels.record(),
@@ -93,23 +99,24 @@ class ProbeReport:
 
 
 def train_probe(
-    index: PathLike,
-    out: PathLike,
+    index: IndexReader,
+    out: PathLike | None = None,
     *,
-    labels: PathLike | None = None,
+    labels: LabelTable | None = None,
     shots: int | None = None,
     balanced: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
-) -> ProbeReport:
-    """Train a linear classifier on the labelled images of an index, and write it to a folder.
+) -> tuple[Probe, ProbeReport]:
+    """Train a linear classifier on the labelled images of an index.
 
-    labels: a table of path and label; else the names of the folders are the classes. C is chosen by
-    5-fold cross-validation, which gives the score too: of each image as a classifier predicts it
-    that was trained neither on it nor on a near-duplicate. Being the best of several strengths it
-    is high by some thousandths. Then the probe is trained on all. shots: also report the accuracy
-    with this many labelled images per class. balanced: classes weigh the same, however many images
-    each has. Copies of one content are one image to it.
+    out: the folder to write it to.
+    labels: a table of path and label, or a mapping; else the names of the folders are the classes.
+    C is chosen by 5-fold cross-validation, which gives the score too: of each image as a classifier
+    predicts it that was trained neither on it nor on a near-duplicate. Being the best of several
+    strengths it is high by some thousandths. Then the probe is trained on all. shots: also report
+    the accuracy with this many labelled images per class. balanced: classes weigh the same, however
+    many images each has. Copies of one content are one image to it.
     Memory: the vectors of the labelled images as float32, 512 MB for 100,000 of 1,280 dimensions,
     and as much again as they are read: 1.2 GB in all.
     Raises UsageError (fewer than two classes, a class of one picture, labels that match nothing).
@@ -157,7 +164,7 @@ def train_probe(
         progress=progress,
     )
     report = ProbeReport(
-        probe=Path(out),
+        probe=None if out is None else Path(out),
         index=training.index,
         model=training.model,
         labels=training.labelled.report,
@@ -189,9 +196,11 @@ def train_probe(
         report=report.file_record(),
         classifier=classifier.with_temperature(validation.temperature),
         training_digests=np.frombuffer(digests, np.uint8).reshape(len(training.rows), -1),
+        folder=report.probe,
     )
-    write_probe(probe, out)
-    return report
+    if out is not None:
+        write_probe(probe, out)
+    return probe, report
 
 
 @dataclass(frozen=True)
@@ -215,9 +224,9 @@ class _TrainingSet:
         return of_image[of_image >= 0]
 
 
-def _read_training_set(index: PathLike, labels: PathLike | None) -> _TrainingSet:
-    with IndexReader(index) as opened, opened.snapshot():
-        labelled = read_labels(opened, labels)
+def _read_training_set(index: IndexReader, labels: LabelTable | None) -> _TrainingSet:
+    with index.snapshot():
+        labelled = read_labels(index, labels)
         classes = labelled.report.classes
         if len(classes) < 2:
             found = "".join(f": {name!r}, {count:,} images" for name, count in classes.items())
@@ -229,11 +238,11 @@ def _read_training_set(index: PathLike, labels: PathLike | None) -> _TrainingSet
         return _TrainingSet(
             labelled=labelled,
             contents=contents,
-            rows=opened.rows_at(opened.places(labelled.vectors[contents].tolist())),
+            rows=index.rows_at(index.places(labelled.vectors[contents].tolist())),
             labels=labelled.labels[contents],
-            index=opened.path,
-            model=opened.model,
-            fingerprint=opened.fingerprint,
+            index=index.path,
+            model=index.model,
+            fingerprint=index.fingerprint,
         )
 
 

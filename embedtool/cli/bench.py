@@ -7,7 +7,6 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_table, say
 from embedtool.cli.progress_bar import progress_bar
 from embedtool.search.recall_certificate import MIN_RECALL
@@ -46,8 +45,10 @@ def bench_photos(
     files to committed vectors; the Keras idiom is image_dataset_from_directory and model.predict
     with the first model's weights. Everything runs in turn, round by round: read the ratios.
     """
-    with progress_bar("measuring", quiet=quiet) as progress:
-        report = embedtool.run_bench(photos, models=model or (), rounds=rounds, progress=progress)
+    from embedtool.collection.benchmark import run_bench
+
+    with progress_bar(quiet=quiet) as progress:
+        report = run_bench(photos, models=model or (), rounds=rounds, progress=progress)
     if json:
         emit_json(asdict(report))
         return
@@ -100,6 +101,9 @@ def bench_search(
     min_recall: Annotated[
         float, typer.Option(help="What approximate search must find.")
     ] = MIN_RECALL,
+    api: Annotated[
+        bool, typer.Option("--api", help="Measure searches through an open index instead.")
+    ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -109,11 +113,18 @@ def bench_search(
     Milliseconds are of a query by itself (median, and the 99th of a hundred) and of one in a batch
     of 1,000 over all cores; resident is memory besides the files that are mapped. With --vectors
     above what the index has, more are interpolated between neighbours.
+
+    --api measures what embedtool.open adds, one query at a time, medians: the search of a vector
+    among arrays in memory, the search by the path of an indexed photo, decoding and inference of
+    a new photo, and the search by a new photo.
     """
-    with progress_bar("measuring", quiet=quiet) as progress:
-        report = embedtool.run_search_bench(
-            index, vectors=vectors, min_recall=min_recall, progress=progress
-        )
+    if api:
+        _bench_api(index, vectors, json, quiet)
+        return
+    from embedtool.search.benchmark import run_search_bench
+
+    with progress_bar(quiet=quiet) as progress:
+        report = run_search_bench(index, vectors=vectors, min_recall=min_recall, progress=progress)
     if json:
         emit_json(asdict(report))
         return
@@ -139,6 +150,26 @@ def bench_search(
     )
 
 
+def _bench_api(index: Path, vectors: int | None, json: bool, quiet: bool) -> None:
+    from embedtool.library.benchmark import run_api_bench
+
+    with progress_bar(quiet=quiet) as progress:
+        report = run_api_bench(index, vectors=vectors, progress=progress)
+    if json:
+        emit_json(asdict(report))
+        return
+    emit_table(
+        ("what", "p50 ms"),
+        [
+            ("search of a vector in memory", report.search_ms),
+            ("search by an indexed path", report.indexed_path_ms),
+            ("decoding and inference", report.embed_ms),
+            ("search by a new photo", report.new_photo_ms),
+        ],
+    )
+    say(f"{report.vectors:,} vectors of {report.dim:,}, {report.method}")
+
+
 @bench.command("finetune")
 def bench_finetune(
     photos: Annotated[
@@ -158,8 +189,10 @@ def bench_finetune(
     is image_dataset_from_directory, augmentation layers and model.fit, without XLA. parity is the
     largest 1 - cosine between vectors of the two parts and of the whole network in Keras.
     """
-    with progress_bar("measuring", quiet=quiet) as progress:
-        report = embedtool.run_finetune_bench(
+    from embedtool.finetune.benchmark import run_finetune_bench
+
+    with progress_bar(quiet=quiet) as progress:
+        report = run_finetune_bench(
             photos, model=model, unfreeze=unfreeze, images=images, rounds=rounds, progress=progress
         )
     if json:

@@ -47,18 +47,16 @@ def cluster(
     if link and copy:
         raise UsageError("expected one of --link and --copy")
     check_distinct(to, html, png, link, copy)
-    with progress_bar("clustering", quiet=quiet) as progress:
-        report = embedtool.cluster_index(
-            index, detail=detail, name_by=name_by, seed=seed, progress=progress
-        )
+    with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
+        report = opened.cluster(detail=detail, name_by=name_by, seed=seed, progress=progress)
     if to:
-        embedtool.write_members(report, to)
+        report.write_table(to)
     if html:
-        embedtool.write_clusters_page(report, html)
+        report.write_html(html)
     if png:
-        embedtool.write_clusters_png(report, png)
-    if link or copy:
-        embedtool.write_cluster_folders(report, link or copy or "", copy=bool(copy))
+        report.write_png(png)
+    if folder := link or copy:
+        report.write_folders(folder, copy=bool(copy))
     if json:
         emit_json(
             {
@@ -116,8 +114,8 @@ def outliers(
     The score is 1 less the mean similarity to the 10 nearest others, as seen from the middle of the
     collection: 0 where they are the same picture, 1 where they are no more alike than any two.
     """
-    with progress_bar("finding neighbours", quiet=quiet) as progress:
-        found = embedtool.find_outliers(index, k=k, progress=progress)
+    with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
+        found = opened.outliers(k=k, progress=progress)
     if json:
         emit_json(
             {

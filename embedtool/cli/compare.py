@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, Seed, emit_json, emit_table, say, with_interval
+from embedtool.cli.output import Json, Quiet, Seed, emit_json, emit_table, say
 from embedtool.cli.progress_bar import progress_bar
 
 
@@ -34,21 +34,18 @@ def compare(
     the two share; how far their clusters agree, where `cluster` ran on both. Images are matched by
     content.
     """
-    with progress_bar("comparing images", quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         found = embedtool.compare_indexes(
             first, second, labels=labels, seed=seed, progress=progress
         )
     if html:
-        embedtool.write_comparison_page(found, html)
+        found.write_html(html)
     if json:
         emit_json(found.record())
     else:
         emit_table(
             ("score", "A", "B", "change"),
-            [
-                (one.name, *map(with_interval, (one.first, one.second, one.change)))
-                for one in found.measures
-            ],
+            [(one.name, *map(str, (one.first, one.second, one.change))) for one in found.measures],
         )
         emit_table(
             ("class", "images", "A", "B"),

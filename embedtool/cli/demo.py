@@ -21,7 +21,7 @@ def demo(
 
     Needs no network: the pictures are drawn here, and the built-in network embeds them.
     """
-    with progress_bar("demo", quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         result = embedtool.run_demo(out, progress=progress)
     if json:
         emit_json(

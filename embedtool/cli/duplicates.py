@@ -71,16 +71,18 @@ def duplicates(
         return
     if index is None:
         raise UsageError("expected the folder of an index: embedtool duplicates INDEX")
-    with progress_bar("comparing vectors", quiet=quiet) as progress:
-        found = embedtool.find_duplicates(
-            index, min_similarity=min_similarity, reference=reference, progress=progress
+    with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
+        found = opened.duplicates(
+            min_similarity=min_similarity, reference=reference, progress=progress
         )
     if html:
-        embedtool.write_duplicates_page(found, html)
-    if link or copy:
-        embedtool.write_duplicate_folders(found, link or copy or "", copy=bool(copy))
+        found.write_html(html)
+    if folder := link or copy:
+        found.write_folders(folder, copy=bool(copy))
     if move and dry_run:
-        _emit_moves(embedtool.plan_moves(found, move), json)
+        from embedtool.duplicates.move_files import plan_moves
+
+        _emit_moves(plan_moves(found, move), json)
     elif move:
         _emit_moves(embedtool.move_duplicates(found, move), json)
     elif json:

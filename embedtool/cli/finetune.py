@@ -124,9 +124,11 @@ def finetune(
         for name, value in locals().items()
         if value is not None and name in embedtool.FinetuneSettings().record()
     }
+    from embedtool.finetune.settings import read_settings
+
     if from_scratch:
         given.setdefault("unfreeze", "all")
-    changes = (embedtool.read_settings(config) if config else {}) | given
+    changes = (read_settings(config) if config else {}) | given
     settings = embedtool.FinetuneSettings().with_changes(changes)
     for path in filter(None, (html, sheet)):
         check_writable(path)
@@ -134,7 +136,7 @@ def finetune(
         raise UsageError(
             "--html needs photos to judge by, none are held out: name some with --test"
         )
-    with progress_bar("finetune", quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         report = embedtool.finetune_model(
             photos,
             out=out,
@@ -151,8 +153,10 @@ def finetune(
         )
     record = report.record()
     if html and report.test_result:
+        from embedtool.report.evaluation_page import write_evaluation_page
+
         gain = report.test_result.gain
-        embedtool.write_evaluation_page(
+        write_evaluation_page(
             report.test_result.evaluation,
             html,
             title=f"{out.name}, fine-tuned from {report.base}",
@@ -212,12 +216,14 @@ def tune(
     the defaults, so that the best is at least as good. Interrupted, the same command goes on:
     `embedtool finetune PHOTOS --config OUT/best.json` uses what it found.
     """
+    from embedtool.finetune.settings import read_settings
+
     if html:
         check_writable(html)
     given = {"epochs": epochs, "copies": copies, "seed": seed}
-    changes = embedtool.read_settings(config) if config else {}
+    changes = read_settings(config) if config else {}
     changes |= {name: value for name, value in given.items() if value is not None}
-    with progress_bar("searching", quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         report = embedtool.tune_model(
             photos,
             out=out,
@@ -230,7 +236,9 @@ def tune(
             progress=progress,
         )
     if html:
-        embedtool.write_tuning_page(report, html)
+        from embedtool.report.tuning_page import write_tuning_page
+
+        write_tuning_page(report, html)
     record = asdict(report)
     del record["notes"], record["rejects"]
     record["rejected"] = len(report.rejects)

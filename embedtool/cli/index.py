@@ -62,7 +62,7 @@ def index(
         names = [name for name in names if os.path.lexists(name)] or names
         if gone:
             say(f"note: {len(gone)} listed paths do not exist, the first {gone[0]}")
-    with progress_bar("indexing", quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         report = embedtool.index_photos(
             names,
             index=index,

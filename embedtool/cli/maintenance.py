@@ -60,8 +60,9 @@ def verify(
 
     Exit code 0 when all is intact, 3 when not.
     """
-    faults = embedtool.verify_index(index)
-    again = embedtool.deep_verify_index(index) if deep and not faults else None
+    with embedtool.open(index) as opened:
+        faults = opened.verify()
+        again = opened.verify_sample() if deep and not faults else None
     if again:
         faults += again.faults
     if json:
@@ -105,7 +106,7 @@ def compact(index: IndexPath, json: Json = False, quiet: Quiet = False) -> None:
     Vector files are rewritten without dead rows, small ones merged. Needs the space of one new file
     of up to 65,536 vectors; killed, the same command goes on.
     """
-    with progress_bar("compacting", quiet=quiet) as progress:
+    with progress_bar(quiet=quiet) as progress:
         report = embedtool.compact_index(index, progress=progress)
     record = {"index": str(index), **asdict(report)}
     (emit_json if json else emit_record)(record)

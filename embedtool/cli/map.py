@@ -25,7 +25,8 @@ def map(
         ),
     ] = None,
     probe: Annotated[
-        Path | None, typer.Option(help="A probe that says the class of each image.")
+        Path | None,
+        typer.Option(help="A probe, or a fine-tuned model, that says the class of each image."),
     ] = None,
     size: Annotated[int, typer.Option(help="Height of the PNG in pixels.")] = 1200,
     neighbours: Annotated[
@@ -47,26 +48,18 @@ def map(
     placed than laid out.
     """
     check_distinct(html, png, to)
-    with progress_bar("mapping", quiet=quiet) as progress:
-        predicted = embedtool.predict_images(index, probe, progress=progress) if probe else None
-        found = embedtool.map_index(
-            index, neighbours=neighbours, seed=seed, rebuild=rebuild, progress=progress
+    with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
+        found = opened.map(
+            probe=probe, neighbours=neighbours, seed=seed, rebuild=rebuild, progress=progress
         )
-        if predicted:
-            images = predicted.images
-            found = found.with_predictions(
-                [one.path for one in images],
-                [one.likeliest for one in images],
-                [one.probability for one in images],
-            )
         notes = [*found.notes]
         if html:
-            notes += embedtool.write_map_page(found, html, colour_by=colour_by, progress=progress)
+            notes += found.write_html(html, colour_by=colour_by, progress=progress)
         if png:
-            embedtool.write_map_png(found, png, colour_by=colour_by, size=size, progress=progress)
+            found.write_png(png, colour_by=colour_by, size=size, progress=progress)
     if to:
-        embedtool.write_coordinates(found, to)
-    names, points = embedtool.map_points(found)
+        found.write_table(to)
+    names, points = found.columns()
     if json:
         emit_json(
             {

@@ -45,7 +45,9 @@ def pull(
     json: Json = False,
 ) -> None:
     """Fetch and compile a network now, for runs without a connection."""
-    backbone = embedtool.load_backbone(spec, precision=precision)
+    from embedtool.models import load_backbone
+
+    backbone = load_backbone(spec, precision=precision)
     if backbone.note:
         say(f"note: {backbone.note}")
     _emit_model(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)

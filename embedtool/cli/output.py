@@ -13,7 +13,6 @@ import typer
 from embedtool.errors import UsageError
 
 if TYPE_CHECKING:
-    from embedtool.classification.bootstrap import Estimate
     from embedtool.search.recall_certificate import Certificate
 SCHEMA = 2  # of what --json prints
 # What would break a line or a column, or move a terminal's cursor; --json has names as they are.
@@ -93,11 +92,6 @@ def describe_search(certificate: "Certificate | None") -> str:
         f"approximate, {certificate.method} over {certificate.dimensions} axes, compared exactly: "
         f"finds {recall} nearest ({certificate.queries:,} vectors of this index held out)"
     )
-
-
-def with_interval(score: "Estimate") -> str:
-    """A score and its 95 % interval."""
-    return f"{score.value:.4f} ({score.low:.4f} to {score.high:.4f})"
 
 
 def _cell(value: Any) -> str:

@@ -14,13 +14,14 @@ from embedtool.cli.output import (
     emit_record,
     emit_table,
     say,
-    with_interval,
 )
 from embedtool.cli.progress_bar import progress_bar
 
 probe = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
 IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
-ProbePath = Annotated[Path, typer.Option("--probe", help="The probe's folder.")]
+ProbePath = Annotated[
+    Path, typer.Option("--probe", help="The folder of a probe, or of a fine-tuned model.")
+]
 Labels = Annotated[
     Path | None,
     typer.Option(
@@ -51,11 +52,10 @@ def train(
     were not learned from, with near-duplicates on one side of each split; beside it stand the score
     with near-duplicates on both sides (leaky), and that of the k-NN baseline.
     """
-    with progress_bar("choosing strength", quiet=quiet) as progress:
-        report = embedtool.train_probe(
-            index,
-            out,
-            labels=labels,
+    with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
+        report = opened.probe(
+            labels,
+            out=out,
             shots=shots,
             balanced=balanced,
             seed=seed,
@@ -71,15 +71,15 @@ def train(
             "labelled": report.labels.labelled,
             "cross-validated": report.evaluation.n,
             "strength": report.strength,
-            "accuracy": with_interval(report.evaluation.accuracy),
-            "macro f1": with_interval(report.evaluation.macro_f1),
-            "leaky accuracy": with_interval(report.leaky_score),
+            "accuracy": report.evaluation.accuracy,
+            "macro f1": report.evaluation.macro_f1,
+            "leaky accuracy": report.leaky_score,
             "near-duplicates": report.near_duplicates,
-            "k-NN accuracy": with_interval(report.knn_score),
+            "k-NN accuracy": report.knn_score,
         }
         if few := report.few_shot:
-            record[f"accuracy of {few.shots} shots"] = with_interval(few.accuracy)
-            record[f"k-NN accuracy of {few.shots} shots"] = with_interval(few.knn_accuracy)
+            record[f"accuracy of {few.shots} shots"] = few.accuracy
+            record[f"k-NN accuracy of {few.shots} shots"] = few.knn_accuracy
         emit_record(record)
     if not quiet:
         for note in report.notes:
@@ -107,12 +107,12 @@ def predict(
     Most worth a label next are images that many others, which the probe is unsure of, are near to,
     and that no image suggested before is near to.
     """
-    with progress_bar("predicting", quiet=quiet) as progress:
-        found = embedtool.predict_images(
-            index, probe, abstain_below=abstain_below, suggest_count=suggest, progress=progress
+    with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
+        found = opened.predict(
+            probe, abstain_below=abstain_below, suggest_count=suggest, progress=progress
         )
     if to:
-        embedtool.write_predictions(found, to)
+        found.write_table(to)
     if json:
         emit_json(found.record())
     elif suggest:
@@ -147,16 +147,10 @@ def evaluate(
     Every score with its 95 % interval by bootstrap over images. Images that were learned from are
     told, and classes that the probe does not know left out.
     """
-    with progress_bar("predicting", quiet=quiet) as progress:
-        found = embedtool.evaluate_probe(index, probe, labels=labels, seed=seed, progress=progress)
+    with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
+        found = opened.evaluate(probe, labels=labels, seed=seed, progress=progress)
     if html:
-        embedtool.write_evaluation_page(
-            found.evaluation,
-            html,
-            title=f"{found.probe} on {found.index}",
-            mistakes=found.mistakes,
-            notes=found.notes(),
-        )
+        found.write_html(html)
     if json:
         emit_json(found.record())
     else:
@@ -165,7 +159,7 @@ def evaluate(
             {
                 "images": found.evaluation.n,
                 "classes": len(found.evaluation.classes),
-                **{name.replace("_", " "): with_interval(one) for name, one in scores.items()},
+                **{name.replace("_", " "): one for name, one in scores.items()},
             }
         )
         emit_table(

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress_bar(label: str, *, quiet: bool) -> Iterator["Progress | None"]:
-    """A callback that draws a bar for each stage it is told; None where nobody would see it."""
+def progress_bar(*, quiet: bool) -> Iterator["Progress | None"]:
+    """A callback that draws a bar for each stage it hears of; None where nobody would see it."""
     if quiet or not sys.stderr.isatty():
         yield None
         return
@@ -29,7 +29,7 @@ def progress_bar(label: str, *, quiet: bool) -> Iterator["Progress | None"]:
     with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         tasks: dict[str, progress.TaskID] = {}
 
-        def update(done: int, total: int, rejected: int = 0, stage: str = label) -> None:
+        def update(done: int, total: int, /, *, stage: str, rejected: int = 0) -> None:
             if stage not in tasks:
                 for earlier in tasks.values():
                     bar.update(earlier, visible=False)

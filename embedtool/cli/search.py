@@ -64,9 +64,8 @@ def search(
     --min-recall and --max-memory build one that holds what they say, or else search is exact.
     --where, and --min-similarity without -k, are always answered exactly.
     """
-    with progress_bar("preparing search", quiet=quiet) as progress:
-        results = embedtool.search_photos(
-            index,
+    with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
+        results = opened.search(
             expand_stdin(images or []),
             rows=row or [],
             k=k,
@@ -76,8 +75,11 @@ def search(
             max_memory=_parse_bytes(max_memory),
             progress=progress,
         )
+        held = opened.info()["images"] if k else 0
     if html:
-        embedtool.write_search_page(results, html)
+        from embedtool.report.search_page import write_search_page
+
+        write_search_page(results, html)
     if json:
         certificate = results[0].certificate
         found = {"kind": "approximate", **asdict(certificate)} if certificate else {"kind": "exact"}
@@ -85,28 +87,22 @@ def search(
     elif sys.stdout.isatty():
         for r in results:
             print(plain(r.query))
-            emit_table(
-                ("rank", "similarity", "path"), [(m.rank, m.similarity, m.path) for m in r.matches]
-            )
+            emit_table(("rank", "similarity", "path"), [(m.rank, m.similarity, m.path) for m in r])
     else:
         emit_table(
             ("query", "rank", "similarity", "path"),
-            [(r.query, m.rank, m.similarity, m.path) for r in results for m in r.matches],
+            [(r.query, m.rank, m.similarity, m.path) for r in results for m in r],
         )
     if html:
         say(f"page: {html}")
     if quiet:
         return
-    if empty := sum(not r.matches for r in results):
+    if empty := sum(not r for r in results):
         conditions = [f"--where {condition}" for condition in where or []]
         conditions += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
         why = " ".join(conditions) or "the index holds none"
         say(f"note: {empty} of {len(results)} queries found no image: {why}")
-    if (
-        k
-        and any(len(r.matches) < k for r in results)
-        and k > (held := embedtool.index_info(index)["images"])
-    ):
+    if k and k > held and any(len(r) < k for r in results):
         say(f"note: {k} matches were asked for, the index holds {held} images")
 
 

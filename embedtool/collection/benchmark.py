@@ -74,7 +74,7 @@ def run_bench(
                 _measure(one, listing.files, folder, Path(scratch), counted=turn >= 0)
                 step += turn >= 0
                 if progress:
-                    progress(step, steps, 0)
+                    progress(step, steps, stage="measuring")
             speed = baseline.images_per_second(folder)
             if turn >= 0:
                 keras.append(speed)

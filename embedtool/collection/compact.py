@@ -1,20 +1,21 @@
 """`compact_index`: give the space of removed images back to the disk."""
 
 from embedtool.collection.results import CompactReport
-from embedtool.core.types import PathLike, Progress
+from embedtool.core.types import Progress
 from embedtool.search.refresh import refresh_search_index
 from embedtool.store.merge_segments import merge_segments
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 
-def compact_index(index: PathLike, *, progress: Progress | None = None) -> CompactReport:
+def compact_index(index: IndexReader, *, progress: Progress | None = None) -> CompactReport:
     """Give the space of removed images back to the disk, and leave few, large vector files.
 
     An approximate search index that is missing or damaged is made again.
 
     Raises IndexLocked where another process is writing.
     """
-    with Writer(index) as writer:
+    with Writer(index.path, files=index.files) as writer:
         before = writer.segments()
         merge_segments(writer)
         writer.vacuum()

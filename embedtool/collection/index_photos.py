@@ -15,7 +15,6 @@ from embedtool.collection.sync import sync
 from embedtool.core.types import PathLike, Progress, as_list
 from embedtool.errors import ModelMismatch, ModelOffline, UsageError
 from embedtool.images.listing import list_photos, require_images
-from embedtool.search.refresh import refresh_search_index
 from embedtool.store.layout import exists
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
@@ -86,7 +85,6 @@ def index_photos(
             batch_size=batch_size,
             progress=progress,
         )
-        refresh_search_index(target, progress=progress)
     return replace(report, notes=note + report.notes)
 
 

@@ -2,43 +2,47 @@
 
 import json
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from embedtool.collection.results import DeepCheck
 from embedtool.core.paths import full_path
-from embedtool.core.types import PathLike, Reject, Source
+from embedtool.core.types import PathLike, Source
 from embedtool.errors import DerivedDamaged, ModelMismatch
 from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import SEARCH, damaged_derived, read_about
 from embedtool.store.reader import IndexReader
 
+if TYPE_CHECKING:
+    from embedtool.models.embedder import Embedder
+
 SAMPLE = 100  # images that a deep look embeds again
 DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; another CPU's rounding moves int8 vectors by less
 
 
-def index_info(index: PathLike) -> dict[str, Any]:
+def index_info(index: IndexReader) -> dict[str, Any]:
     """What an index holds: model, counts, roots, sizes in bytes. dead_rows lie in vector files and
     stand for no image any more; `compact` removes them."""
-    with IndexReader(index) as opened, opened.snapshot():
-        counts, segments = opened.counts(), opened.segments()
+    with index.snapshot():
+        counts, segments = index.counts(), index.segments()
         return {
-            "index": str(opened.path.absolute()),
-            "model": opened.model,
-            "fingerprint": opened.fingerprint,
-            "recipe": json.loads(opened.meta["recipe"]),
-            "dim": opened.dim,
-            "created_by": opened.meta["created_by"],
+            "index": str(index.path.absolute()),
+            "model": index.model,
+            "fingerprint": index.fingerprint,
+            "recipe": json.loads(index.meta["recipe"]),
+            "dim": index.dim,
+            "created_by": index.meta["created_by"],
             **counts,
             "dead_rows": sum(segment.rows for segment in segments) - counts["vectors"],
-            "roots": [os.fsdecode(root) for root in opened.roots()],
+            "roots": [os.fsdecode(root) for root in index.roots()],
             "vector_bytes": sum(segment.bytes for segment in segments),
-            "catalogue_bytes": (opened.path / "catalog.sqlite").stat().st_size,
+            "catalogue_bytes": (index.path / "catalog.sqlite").stat().st_size,
             "derived_bytes": sum(
-                file.stat().st_size for file in (opened.path / "derived").glob("*")
+                file.stat().st_size for file in (index.path / "derived").glob("*")
             ),
-            "certificate": _certificate(opened) if counts["vectors"] > EXACT_ROWS else None,
+            "certificate": _certificate(index) if counts["vectors"] > EXACT_ROWS else None,
         }
 
 
@@ -50,49 +54,47 @@ def _certificate(index: IndexReader) -> dict[str, Any] | None:
         return None
 
 
-def index_rejects(index: PathLike) -> list[Reject]:
-    """Every file an index refused, by path, with stage and reason."""
-    with IndexReader(index) as opened:
-        return opened.rejects()
-
-
 def verify_index(index: PathLike) -> list[str]:
     """Re-hash every vector file and every derived file, and check the catalogue; what is wrong, or
     [] if all is whole."""
-    with IndexReader(index) as opened, opened.snapshot():
+    with IndexReader(index) as opened, opened.snapshot():  # which has checked nothing yet
         return [*opened.verify(), *damaged_derived(opened.path)]
 
 
-def deep_verify_index(index: PathLike, *, sample: int = SAMPLE, seed: int = 0) -> DeepCheck:
+def deep_verify_index(
+    index: IndexReader,
+    open_embedder: Callable[[], "Embedder"],
+    *,
+    sample: int = SAMPLE,
+    seed: int = 0,
+) -> DeepCheck:
     """Embed some images again, and compare the vectors with those that are stored.
 
     A fault is a cosine under 1 - DOCTOR_TOLERANCE, or a file that can no longer be decoded.
     Raises ModelMismatch where the index's model is not at hand as it was.
     """
     from embedtool.models.embed_files import embed_files
-    from embedtool.models.embedder import embedder_of
 
-    with IndexReader(index) as opened:
-        with opened.snapshot():
-            count = opened.counts()["images"]
-            chosen = set(np.random.default_rng(seed).permutation(count)[:sample].tolist())
-            stored, sources = {}, []
-            for row in (row for number, row in enumerate(opened.rows()) if number in chosen):
-                image = opened.image_at(full_path(row.root, row.path))
-                if image and image[0].exists():
-                    stored[row.root, row.path] = image[1][0]
-                    sources.append(Source(row.root, row.path, row.size, row.mtime_ns))
-        faults, cosines = [], []
-        embedder = embedder_of(opened.model, opened.recipe) if sources else None
-        for outcome in embed_files(sources, embedder, known=set()) if embedder else ():
-            path = full_path(outcome.source.root, outcome.source.path)
-            if outcome.reject:
-                faults.append(f"{path}: {outcome.reject.reason}")
-            elif outcome.vector is not None:  # of copies the first
-                row = stored[outcome.source.root, outcome.source.path]
-                cosines.append(float(outcome.vector @ row))
-                if cosines[-1] < 1 - DOCTOR_TOLERANCE:
-                    faults.append(f"{path}: its vector is another now (cosine {cosines[-1]:.4f})")
+    with index.snapshot():
+        count = index.counts()["images"]
+        chosen = set(np.random.default_rng(seed).permutation(count)[:sample].tolist())
+        stored, sources = {}, []
+        for row in (row for number, row in enumerate(index.rows()) if number in chosen):
+            image = index.image_at(full_path(row.root, row.path))
+            if image and image[0].exists():
+                stored[row.root, row.path] = image[1][0]
+                sources.append(Source(row.root, row.path, row.size, row.mtime_ns))
+    faults, cosines = [], []
+    embedder = open_embedder() if sources else None
+    for outcome in embed_files(sources, embedder, known=set()) if embedder else ():
+        path = full_path(outcome.source.root, outcome.source.path)
+        if outcome.reject:
+            faults.append(f"{path}: {outcome.reject.reason}")
+        elif outcome.vector is not None:  # of copies the first
+            row = stored[outcome.source.root, outcome.source.path]
+            cosines.append(float(outcome.vector @ row))
+            if cosines[-1] < 1 - DOCTOR_TOLERANCE:
+                faults.append(f"{path}: its vector is another now (cosine {cosines[-1]:.4f})")
     return DeepCheck(
         compared=len(cosines),
         skipped=len(chosen) - len(sources),
@@ -101,22 +103,21 @@ def deep_verify_index(index: PathLike, *, sample: int = SAMPLE, seed: int = 0) -
     )
 
 
-def doctor_index(index: PathLike) -> list[float]:
+def doctor_index(index: IndexReader, embedder: "Embedder") -> list[float]:
     """Embed the golden pictures again: the cosine of each with what the index remembers.
 
     Raises ModelMismatch where one is under 1 - DOCTOR_TOLERANCE: this machine's model, decoder or
     runtime makes other vectors than the index holds.
     """
-    from embedtool.models.embedder import embed_golden, embedder_of
+    from embedtool.models.embedder import embed_golden
 
-    with IndexReader(index) as opened:
-        now = embed_golden(embedder_of(opened.model, opened.recipe))
-        cosines = [float(c) for c in (now * opened.golden).sum(1)]
-        if min(cosines) < 1 - DOCTOR_TOLERANCE:
-            raise ModelMismatch(
-                f"the golden pictures come out otherwise here than when {opened.path} was made "
-                f"(cosine {min(cosines):.4f}, expected over {1 - DOCTOR_TOLERANCE}). Index the "
-                "photos into a new folder, or use the versions the index was made with: "
-                f"{opened.meta['created_by']}"
-            )
+    now = embed_golden(embedder)
+    cosines = [float(c) for c in (now * index.golden).sum(1)]
+    if min(cosines) < 1 - DOCTOR_TOLERANCE:
+        raise ModelMismatch(
+            f"the golden pictures come out otherwise here than when {index.path} was made "
+            f"(cosine {min(cosines):.4f}, expected over {1 - DOCTOR_TOLERANCE}). Index the "
+            "photos into a new folder, or use the versions the index was made with: "
+            f"{index.meta['created_by']}"
+        )
     return cosines

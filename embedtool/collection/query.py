@@ -1,30 +1,33 @@
-"""`search_photos`: from query images or rows to their nearest images in an index."""
+"""From queries (files, pictures, vectors, rows) to their nearest images in an index."""
 
 import os
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+from PIL import Image
 
+from embedtool.collection.open_index import OpenIndex, Session
 from embedtool.core.paths import full_path
-from embedtool.core.types import PathLike, Progress, Source, Vectors, as_list
-from embedtool.errors import ImageRejected, UsageError
-from embedtool.images.decode import decode_image
+from embedtool.core.types import PathLike, Pixels, Progress, Source, Vectors, unit_rows
+from embedtool.errors import EmbedtoolError, ImageRejected, ModelMismatch, UsageError
+from embedtool.images.decode import decode_image, image_pixels
 from embedtool.images.read_file import read_source
-from embedtool.models.embedder import embedder_of
 from embedtool.search.build_approximate import ensure_certified
 from embedtool.search.exact import Ids, Similarities, check_similarity, nearest, within
 from embedtool.search.filters import Filter, parse_filter
 from embedtool.search.results import Match, QueryMatches
-from embedtool.search.searcher import open_searcher
-from embedtool.store.cluster_labels import NO_CLUSTERS, read_clusters
 from embedtool.store.reader import IndexReader
 
 DEFAULT_K = 10
+# A file; a picture in memory, as pixels uint8 (h, w, 3) too; a vector (d,) of any other dtype.
+Query = PathLike | Image.Image | npt.NDArray[Any]
 
 
-def search_photos(
-    index: PathLike,
-    images: PathLike | Sequence[PathLike] = (),
+def search_index(
+    index: OpenIndex,
+    queries: Sequence[Query],
     *,
     rows: Sequence[int] = (),
     k: int | None = None,
@@ -34,38 +37,38 @@ def search_photos(
     max_memory: int | None = None,
     progress: Progress | None = None,
 ) -> list[QueryMatches]:
-    """The images most similar to each query image, most similar first.
+    """Return the images most similar to each query, then to each row, most similar first.
 
-    images: files, in the index or not; one that is in it, unchanged, is not embedded again, and
-    an indexed path whose file is gone serves too. rows: ids of indexed images. An image that is in
-    the index finds itself, or its copy, first.
-    k: how many; else 10, or with min_similarity all that are at least this similar.
-    where: conditions an image must meet, `label=NAME` or `path=FOLDER`; those of one kind are
-    alternatives. They are applied before the cut to k.
-    min_recall, max_memory (bytes): what an approximate index must hold; one that does is built
-    where there is none, and where none can, search is exact and a warning says so. Conditions, and
-    min_similarity without k, are always answered exactly.
-    Raises UsageError (k below 1, no cosine, no query, no such row), ImageRejected, ModelMismatch,
-    and IndexLocked where an index must be built while another process writes.
+    `embedtool.Index.search` has the rest.
     """
-    images = as_list(images)
     if k is not None and k < 1:
         raise UsageError(f"expected k of at least 1, received {k}")
     check_similarity(min_similarity)
-    if not images and not rows:
+    if not queries and not rows:
         raise UsageError("expected at least one query: an image file, or the row of an image")
     chosen = parse_filter(where)
-    with IndexReader(index) as opened:
-        names, vectors = _queries(opened, images, rows)
-        exact = chosen is not None or (k is None and min_similarity is not None)
-        if not exact and (min_recall is not None or max_memory is not None):
-            exact = not ensure_certified(opened, min_recall, max_memory, progress=progress)
-        with opened.snapshot():  # only now: a long read keeps a writer waiting
-            return _search(opened, names, np.vstack(vectors), k, min_similarity, chosen, exact)
+    exact = chosen is not None or (k is None and min_similarity is not None)
+    certify = not exact and (min_recall is not None or max_memory is not None)
+    with index.session() as session:
+
+        def search() -> list[QueryMatches]:
+            return _search(session, names, np.vstack(vectors), k, min_similarity, chosen, exact)
+
+        with session.snapshot():
+            names, vectors, new = _known(session.reader, queries, rows)
+            if not new and not certify:
+                return search()
+        # Outside a snapshot: a long read keeps a writer waiting.
+        for place in new:
+            names[place], vectors[place] = _embed(session, queries[place])
+        if certify:
+            exact = not ensure_certified(session.reader, min_recall, max_memory, progress=progress)
+        with session.snapshot():
+            return search()
 
 
 def _search(
-    index: IndexReader,
+    session: Session,
     names: Sequence[str],
     queries: Vectors,
     k: int | None,
@@ -73,26 +76,26 @@ def _search(
     chosen: Filter | None,
     exact: bool,
 ) -> list[QueryMatches]:
-    blocks = index.blocks()
-    if chosen:
-        blocks = index.blocks_at(index.places(index.vector_ids_where(chosen.accepts)))
+    index = session.reader
     certificate = None
     found: Iterable[tuple[Similarities, Ids]]
+    if exact:
+        blocks = index.blocks()
+        if chosen:
+            blocks = index.blocks_at(index.places(index.vector_ids_where(chosen.accepts)))
     if k is None and min_similarity is not None:
         found = within(queries, blocks, min_similarity)
     else:
-        k = min(k or DEFAULT_K, max(index.counts()["images"], 1))
+        k = min(k or DEFAULT_K, max(session.count, 1))
         if exact:
             found = zip(*nearest(queries, blocks, k), strict=True)
         else:
-            searcher = open_searcher(index)
-            certificate = searcher.certificate_for(k)
-            found = zip(*searcher.nearest(queries, k), strict=True)
-    clusters = read_clusters(index) or NO_CLUSTERS
+            certificate = session.searcher.certificate_for(k)
+            found = zip(*session.searcher.nearest(queries, k), strict=True)
     results = []
     for name, (similarities, ids) in zip(names, found, strict=True):
         images = index.images_of(ids.tolist())
-        labels, labelled = clusters.labels_of(ids)
+        labels, labelled = session.clusters.labels_of(ids)
         found_images = [
             (full_path(image.root, image.path), float(similarity), label if has_label else None)
             for similarity, id, label, has_label in zip(
@@ -107,34 +110,83 @@ def _search(
     return results
 
 
-def _queries(
-    index: IndexReader, images: Sequence[PathLike], rows: Sequence[int]
-) -> tuple[list[str], list[Vectors]]:
-    """The name and the vector (1, d) of each query; the model is loaded only for new files."""
-    names, vectors = [], []
-    embedder = None
-    for image in images:
-        names.append(os.fspath(image))
-        stored = index.image_at(image)
-        if stored is not None:
-            vectors.append(stored[1])
-            continue
-        embedder = embedder or embedder_of(index.model, index.recipe)
-        full = os.path.abspath(os.fsencode(image))
-        try:
-            _, data = read_source(Source(os.path.dirname(full), os.path.basename(full), 0, 0))
-            pixels = decode_image(data, index.recipe.size)
-        except ImageRejected as reject:
-            reason = f"cannot use the query image {names[-1]}: {reject.reason}"
-            raise ImageRejected(reject.stage, reason) from reject
-        vectors.append(embedder.embed(pixels[None]))
+def _known(
+    reader: IndexReader, queries: Sequence[Query], rows: Sequence[int]
+) -> tuple[list[str], list[Vectors], list[int]]:
+    """The name and the vector (1, d) of each query, then of each row; and which of the queries are
+    new pictures, that must be embedded first."""
+    names, vectors, new = [], [], []
+    for place, query in enumerate(queries):
+        name, vector = "", np.empty((0, reader.dim), np.float32)
+        if isinstance(query, str | os.PathLike):
+            name, stored = os.fspath(query), reader.image_at(query)
+            if stored is not None:
+                vector = stored[1]
+        elif isinstance(query, np.ndarray) and query.dtype != np.uint8:
+            name, vector = "vector", _vector(query, reader)
+        if not len(vector):
+            new.append(place)
+        names.append(name)
+        vectors.append(vector)
     for row in rows:
-        stored = index.image(row)
+        stored = reader.image(row)
         if stored is None:
             raise UsageError(
-                f"{index.path} has no image with row {row}: expected its number as indexed, "
+                f"{reader.path} has no image with row {row}: expected its number as indexed, "
                 "from 1, and not of one that was removed"
             )
         names.append(str(stored[0]))
         vectors.append(stored[1])
-    return names, vectors
+    return names, vectors, new
+
+
+def _embed(session: Session, query: Query) -> tuple[str, Vectors]:
+    """The name and the vector (1, d) of a new picture."""
+    embedder = session.embedder()
+    if isinstance(query, str | os.PathLike):
+        name = os.fspath(query)
+        pixels = _file_pixels(query, name, embedder.size)
+    else:
+        name, pixels = _picture_pixels(query, embedder.size)
+    return name, embedder.embed(pixels[None])
+
+
+def _file_pixels(path: PathLike, name: str, size: int) -> Pixels:
+    full = os.path.abspath(os.fsencode(path))
+    try:
+        _, data = read_source(Source(os.path.dirname(full), os.path.basename(full), 0, 0))
+        return decode_image(data, size)
+    except ImageRejected as reject:
+        reason = f"cannot use the query image {name}: {reject.reason}"
+        raise ImageRejected(reject.stage, reason) from reject
+
+
+def _picture_pixels(query: Image.Image | npt.NDArray[np.uint8], size: int) -> tuple[str, Pixels]:
+    """The name and the pixels of a picture in memory."""
+    if isinstance(query, np.ndarray):
+        if query.ndim != 3 or query.shape[2] != 3 or not query.size:
+            raise UsageError(f"expected pixels as uint8 (h, w, 3), received {query.shape}")
+        query = Image.fromarray(query)
+    if not isinstance(query, Image.Image):
+        raise UsageError(
+            "expected a query as a path, a PIL image, pixels as uint8 (h, w, 3) or a vector (d,), "
+            f"received {type(query).__name__}"
+        )
+    return f"image of {query.width}x{query.height}", image_pixels(query, size)
+
+
+def _vector(query: npt.NDArray[Any], reader: IndexReader) -> Vectors:
+    if query.dtype.kind not in "fiu" or query.ndim != 1:
+        raise UsageError(
+            f"expected a vector ({reader.dim},) or pixels as uint8 (h, w, 3), received "
+            f"{query.dtype} {query.shape}"
+        )
+    if len(query) != reader.dim:
+        raise ModelMismatch(
+            f"expected a vector of {reader.dim} dimensions, as {reader.path} has, received "
+            f"{len(query)}"
+        )
+    try:
+        return unit_rows(query[None])
+    except EmbedtoolError as error:
+        raise UsageError(f"cannot use the query vector: {error}") from error

@@ -19,6 +19,7 @@ from embedtool.collection.results import IndexReport
 from embedtool.core.types import Progress, Source
 from embedtool.errors import ModelMismatch, PhotosMissing
 from embedtool.images.listing import Listing, list_photos, require_images
+from embedtool.search.refresh import refresh_search_index
 from embedtool.store.layout import DECODING_RECORD, RejectRow, Row
 from embedtool.store.writer import Writer
 
@@ -75,7 +76,7 @@ def sync(
             for done, outcome in enumerate(outcomes, 1):
                 run.take(outcome)
                 if progress:
-                    progress(done, len(plan.pending), plan.counts["rejected"])
+                    run.report(progress, done)
             run.commit()
         except KeyboardInterrupt:
             run.commit()
@@ -86,6 +87,7 @@ def sync(
     if plan.pending or gone or plan.stale_rejects or index.has_orphans():
         index.drop(gone, plan.stale_rejects)
     end = time.monotonic()
+    refresh_search_index(index, progress=progress)
     return IndexReport(
         index=index.path,
         model=index.model,
@@ -185,6 +187,15 @@ class _Run:
         rows = len(self.images) + len(self.renames) + len(self.rejects)
         if rows >= COMMIT_ROWS or time.monotonic() - self.since > COMMIT_SECONDS:
             self.commit()
+
+    def report(self, progress: Progress, done: int) -> None:
+        """Report progress; where that raises, which cancels the run, first commit what is done."""
+        rejected = self.plan.counts["rejected"]
+        try:
+            progress(done, len(self.plan.pending), stage="indexing", rejected=rejected)
+        except BaseException:
+            self.commit()
+            raise
 
     def _row_of_missing_file(self, digest: bytes) -> Row | None:
         """A row of this content whose own file is gone, or stood in a root that is."""

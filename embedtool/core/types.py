@@ -47,9 +47,13 @@ def normalise(rows: Vectors, *, first: int = 0) -> Vectors:
 
 
 class Progress(Protocol):
-    """Called as work goes on, from the thread that asked for it."""
+    """Called as work goes on, from the thread that asked for it.
 
-    def __call__(self, done: int, total: int, rejected: int = 0, stage: str = ..., /) -> None: ...
+    What it raises ends the work and comes out of the function that was called. What is stored
+    stays, and the same call goes on from there.
+    """
+
+    def __call__(self, done: int, total: int, /, *, stage: str, rejected: int = 0) -> None: ...
 
 
 @dataclass(frozen=True)

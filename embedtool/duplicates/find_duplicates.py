@@ -29,7 +29,7 @@ Test = Callable[[Pairs], npt.NDArray[np.bool_]]
 
 
 def find_duplicates(
-    index: PathLike,
+    index: IndexReader,
     *,
     min_similarity: float | None = None,
     reference: PathLike | None = None,
@@ -50,9 +50,9 @@ def find_duplicates(
     be meant).
     """
     check_similarity(min_similarity)
-    with IndexReader(index) as opened, opened.snapshot():
-        items, notes = read_contents(opened, reference)
-        search = _Search(opened, items, reference is not None, progress)
+    with index.snapshot():
+        items, notes = read_contents(index, reference)
+        search = _Search(index, items, reference is not None, progress)
         found = [*map(search.identical, items)]
         near = search.near_identical()
         found += [search.group("near-identical", group) for group in near]
@@ -64,9 +64,9 @@ def find_duplicates(
         kinds = ["identical", "near-identical", "similar"]
         groups.sort(key=lambda g: (kinds.index(g.kind), -g.similarity, os.fsencode(g.keep)))
         return Duplicates(
-            index=opened.path,
-            roots=tuple(Path(os.fsdecode(root)) for root in opened.roots()),
-            images=opened.counts()["images"],
+            index=index.path,
+            roots=tuple(Path(os.fsdecode(root)) for root in index.roots()),
+            images=index.counts()["images"],
             groups=tuple(groups),
             notes=tuple(notes),
         )
@@ -179,7 +179,7 @@ class _Search:
             pairs.append(np.sort(np.stack([one[good], other[good]], 1), 1))
             done += len(ids)
             if self.progress:
-                self.progress(done, len(queries), 0, "comparing vectors")
+                self.progress(done, len(queries), stage="comparing vectors")
         return np.unique(np.concatenate(pairs), axis=0)
 
     def _item(self, vectors: Items) -> Items:

@@ -61,7 +61,7 @@ class PicturePairs:
                 if found:
                     self._coarse[item] = coarse_image(found)
                 if progress:
-                    progress(done, len(items), 0, "reading pictures")
+                    progress(done, len(items), stage="reading pictures")
 
     def same(self, pairs: Pairs, progress: Progress | None = None) -> npt.NDArray[np.bool_]:
         """Whether the two of each pair show the same picture."""
@@ -94,7 +94,8 @@ class PicturePairs:
             first, second = ([self._reduced_image(i) for i in pairs[part, side]] for side in (0, 1))
             answers[part] = same_picture(first, second, transforms[part])
             if progress:
-                progress(min(done * BATCH, len(close)), len(close), 0, "comparing pictures")
+                compared = min(done * BATCH, len(close))
+                progress(compared, len(close), stage="comparing pictures")
         return answers
 
     def _register(self, pairs: Pairs) -> tuple[npt.NDArray[np.float32], Transforms]:

@@ -14,14 +14,14 @@ def write_cluster_folders(
 ) -> list[Path]:
     """Make a folder for each cluster, of links to its images, or with copy of copies.
 
-    folder/001 NAME has the strongest members first, folder/noise the noise points. Returns the
+    folder/000 NAME has the strongest members first, folder/noise the noise points. Returns the
     clusters' folders. Raises UsageError if folder exists and is not an empty folder.
     """
     return write_group_folders(_groups(report), folder, copy=copy)
 
 
 def _groups(report: ClusterReport) -> Iterator[Group]:
-    names = {c.id: f"{c.id + 1:03} {c.name.replace(os.sep, '-')}" for c in report.clusters}
+    names = {c.id: f"{c.id:03} {c.name.replace(os.sep, '-')}" for c in report.clusters}
     for id in [*names, -1]:
         inside = sorted((m for m in report.members if m.cluster == id), key=lambda m: -m.strength)
         if inside:

@@ -52,7 +52,7 @@ def names_by_class(
         whole += probabilities.sum(0, dtype=np.float64)
         done += len(ids)
         if progress:
-            progress(done, len(labels), 0, "naming clusters")
+            progress(done, len(labels), stage="naming clusters")
     names = []
     for p, size in zip(sums / sizes[:, None], sizes.tolist(), strict=True):
         q = whole / done if size < done else 1 / len(classes)  # all in one: nothing to stand out of

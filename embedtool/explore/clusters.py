@@ -22,8 +22,9 @@ from embedtool.explore.neighbour_graph import Graph, neighbour_graph
 from embedtool.explore.results import Cluster, ClusterReport, Member
 from embedtool.explore.umap_layout import principal_coordinates, umap_layout
 from embedtool.models.imagenet_head import imagenet_head
-from embedtool.store.cluster_labels import Clusters, save_clusters
+from embedtool.store.cluster_labels import Clusters, default_names, save_clusters
 from embedtool.store.derived import open_arrays, publish_arrays
+from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 LAYOUT = "layout"
@@ -34,7 +35,7 @@ Images = dict[int, list[tuple[Path, str]]]  # by vector: where they stand, and t
 
 
 def cluster_index(
-    index: PathLike,
+    index: IndexReader,
     *,
     detail: float = 1.0,
     name_by: str | None = None,
@@ -56,7 +57,7 @@ def cluster_index(
         raise UsageError(
             f"expected to name clusters by {' or '.join(NAME_SOURCES)}, received {name_by!r}"
         )
-    with Writer(index) as writer:
+    with Writer(index.path, files=index.files) as writer:
         head = imagenet_head(writer.recipe) if name_by == "imagenet" else None
         graph = neighbour_graph(writer, progress=progress)
         found = _clustering(writer, graph, detail, seed, progress)
@@ -68,7 +69,7 @@ def cluster_index(
             own = [[label for _, label in images[id]] for id in graph.ids.tolist()]
             names = names_by_label(own, found.labels, count)
         else:
-            names = tuple(f"cluster {number}" for number in range(1, count + 1))
+            names = default_names(count)
         save_clusters(
             writer, Clusters(graph.ids, found.labels, found.nearest, found.strengths, names)
         )

@@ -29,7 +29,7 @@ MIN_VECTORS = 5  # with fewer, their principal coordinates are the map
 
 
 def map_index(
-    index: PathLike,
+    index: IndexReader,
     *,
     neighbours: int | None = None,
     seed: int | None = None,
@@ -47,14 +47,14 @@ def map_index(
     """
     if neighbours is not None and neighbours < 2:
         raise UsageError(f"expected at least 2 neighbours, received {neighbours}")
-    with IndexReader(index) as opened, opened.snapshot():
-        live = opened.places_after(0)["id"]
+    with index.snapshot():
+        live = index.places_after(0)["id"]
         if not live.size:
-            raise without_images(opened.path)
-        current = None if rebuild else _matching_map(opened, neighbours, seed)
+            raise without_images(index.path)
+        current = None if rebuild else _matching_map(index, neighbours, seed)
         if current and np.array_equal(current.ids, live):
-            return _with_images(opened, current, [])
-    with Writer(index) as writer:
+            return _with_images(index, current, [])
+    with Writer(index.path, files=index.files) as writer:
         saved, notes = _updated(writer, current, neighbours, seed, progress)
         save_map(writer, saved)
         return _with_images(writer, saved, notes)

@@ -44,7 +44,7 @@ def place_new_images(
             similarities, near = base.nearest(place, *candidates)
             positions.append(place_on_map(similarities, base.coordinates[near]))
             if progress:
-                progress(len(positions), len(new), 0, "placing new images")
+                progress(len(positions), len(new), stage="placing new images")
     ids = np.concatenate([saved.ids, new["id"]])
     order = np.argsort(ids)
     return replace(

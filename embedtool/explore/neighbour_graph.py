@@ -138,7 +138,7 @@ def _extend(
             near = nearest(own, [block], best.shape[1])
             best[part], found[part] = merge(best[part], found[part], *near)
             if progress:
-                progress(start + len(part), len(rows), 0, "comparing with what is new")
+                progress(start + len(part), len(rows), stage="comparing with what is new")
     return np.flatnonzero(~known)
 
 

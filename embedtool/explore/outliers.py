@@ -3,7 +3,7 @@
 import numpy as np
 
 from embedtool.core.paths import full_path
-from embedtool.core.types import PathLike, Progress
+from embedtool.core.types import Progress
 from embedtool.errors import UsageError
 from embedtool.explore.neighbour_graph import Graph, neighbour_graph, saved_graph
 from embedtool.explore.results import Outlier
@@ -14,7 +14,7 @@ NEIGHBOURS = 10  # that an image is compared with: fewer, and a pair of odd ones
 
 
 def find_outliers(
-    index: PathLike, *, k: int = 20, progress: Progress | None = None
+    index: IndexReader, *, k: int = 20, progress: Progress | None = None
 ) -> list[Outlier]:
     """The k images of the highest score, highest first: 1 less the mean similarity to their 10
     nearest others (Ramaswamy, Rastogi, Shim, SIGMOD 2000, with the mean of the distances for the
@@ -27,10 +27,10 @@ def find_outliers(
     """
     if k < 1:
         raise UsageError(f"expected k of at least 1, received {k}")
-    with IndexReader(index) as reader, reader.snapshot():
-        if (graph := saved_graph(reader)) is not None:
-            return _ranked(reader, graph, k)
-    with Writer(index) as writer:
+    with index.snapshot():
+        if (graph := saved_graph(index)) is not None:
+            return _ranked(index, graph, k)
+    with Writer(index.path, files=index.files) as writer:
         return _ranked(writer, neighbour_graph(writer, progress=progress), k)
 
 

@@ -97,7 +97,7 @@ def make_thumbnails(index: Writer, *, progress: Progress | None = None) -> Thumb
                 if picture is not None:
                     made[id] = picture
                 if progress:
-                    progress(done, len(wanted), 0, "making thumbnails")
+                    progress(done, len(wanted), stage="making thumbnails")
             if made:
                 saved = _publish(index, live, saved, made)
     return saved

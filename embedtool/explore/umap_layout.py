@@ -162,7 +162,7 @@ class _Epochs:
 
     def write(self, text: str) -> None:
         if done := text.strip():
-            self._progress(int(done), self._total, 0, "laying out")
+            self._progress(int(done), self._total, stage="laying out")
 
     def flush(self) -> None:
         pass

@@ -108,7 +108,7 @@ def fill_store(
                 for copy, row in zip(wanted, made, strict=True):
                     store.append(copy_key(photo.digest, copy, seed=seed), row)
             if progress:
-                progress(done, len(todo), len(refusals), stage)
+                progress(done, len(todo), stage=stage, rejected=len(refusals))
     return refusals
 
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from embedtool.classification.labels import match_table
 from embedtool.core.paths import folder_label
@@ -64,11 +63,8 @@ def _listed(names: PathLike | Sequence[PathLike] | None) -> list[Source]:
 
 def _by_path(files: list[Source], table: PathLike, notes: list[str]) -> dict[bytes, set[str]]:
     """The labels of each photo that the table names."""
-    folders = [
-        os.path.dirname(os.path.abspath(os.fsencode(table))),
-        *dict.fromkeys(file.root for file in files),
-    ]
-    found, unmatched = match_table({_path(file) for file in files}, Path(table), folders)
+    roots = dict.fromkeys(file.root for file in files)
+    found, unmatched = match_table({_path(file) for file in files}, table, roots)
     if unmatched:
         notes.append(
             f"{len(unmatched)} paths of {os.fspath(table)} are none of the photos, the first "

@@ -186,7 +186,7 @@ class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
         if self._average:
             self._average.update()
         if self._progress:
-            self._progress(self._before + batch + 1, self._all, 0, self._stage)
+            self._progress(self._before + batch + 1, self._all, stage=self._stage)
 
 
 def _validate(

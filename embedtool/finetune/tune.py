@@ -107,7 +107,7 @@ def tune_model(
         study = _open(folder, inputs)
         while (done := len(study.get_trials(deepcopy=False, states=FINISHED))) < trials:
             if progress:
-                progress(done, trials, 0, "searching")
+                progress(done, trials, stage="searching")
             _try_one(study, inputs)
             _write_best(study, folder)
         return _report(study, folder, inputs, time.perf_counter() - begun)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from embedtool.classification.logistic_regression import LinearClassifier
-from embedtool.classification.probe import Hidden, Probe, write_probe
+from embedtool.classification.probe import PROBE_FOLDER, Hidden, Probe, write_probe
 from embedtool.core.atomic_files import write_json
 from embedtool.finetune.dataset import Dataset
 from embedtool.finetune.settings import FinetuneSettings
@@ -21,7 +21,7 @@ from embedtool.models import Backbone, load_backbone
 from embedtool.models.model_folder import FINAL_LAYER, weights_digest, write_folder
 
 COMPILED = "float32.tflite"
-PROBE, LABELS, REPORT = "probe", "labels.json", "report.json"
+LABELS, REPORT = "labels.json", "report.json"
 
 
 def write_model(
@@ -88,5 +88,5 @@ def write_head(
         training_digests=np.frombuffer(digests, np.uint8).reshape(-1, hashlib.sha256().digest_size),
         hidden=hidden,
     )
-    write_probe(probe, draft / PROBE)
+    write_probe(probe, draft / PROBE_FOLDER)
     return probe

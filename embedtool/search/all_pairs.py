@@ -89,7 +89,7 @@ class AllPairs:
         with single_core_pool() as pool:
             for done in (map if approximate is None else pool.map)(find, starts):
                 if progress:
-                    progress(done, len(which), 0, "finding neighbours")
+                    progress(done, len(which), stage="finding neighbours")
         return best, found
 
     def _exact_neighbours(self, rows: Rows, k: int) -> tuple[Similarities, Rows]:

@@ -1,6 +1,7 @@
 """`bench search`: exact and approximate search side by side, on vectors of a real collection."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -49,10 +50,10 @@ def run_search_bench(
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         place = Path(scratch)
         with IndexReader(index) as source, source.snapshot():
-            queries, real = _split(source, seed)
+            queries, real = hold_out(source, seed)
             wanted = vectors or len(real)
             np.save(place / "queries.npy", queries)
-            _write(source, place / "index", real, wanted, seed, progress)
+            write_vectors(source, place / "index", real, wanted, seed, progress)
         with Writer(place / "index") as writer:
             start = time.perf_counter()
             certificate = build_search_index(
@@ -75,8 +76,8 @@ def run_search_bench(
         )
 
 
-def _split(source: IndexReader, seed: int) -> tuple[Vectors, npt.NDArray[np.void]]:
-    """Query vectors, and the places of the others."""
+def hold_out(source: IndexReader, seed: int) -> tuple[Vectors, npt.NDArray[np.void]]:
+    """Hold back QUERIES vectors; return them (m, d) and the places of the others."""
     places = source.places_after(0)
     if len(places) < 2 * QUERIES:
         raise UsageError(
@@ -87,7 +88,7 @@ def _split(source: IndexReader, seed: int) -> tuple[Vectors, npt.NDArray[np.void
     return source.rows_at(places[queries]), np.delete(places, queries)
 
 
-def _write(
+def write_vectors(
     source: IndexReader,
     target: Path,
     real: npt.NDArray[np.void],
@@ -95,7 +96,10 @@ def _write(
     seed: int,
     progress: Progress | None,
 ) -> None:
-    """Write an index of `wanted` vectors: the real ones, then synthetic ones."""
+    """Write an index of `wanted` vectors: the real ones, then synthetic ones.
+
+    Their images are the empty files 0, 1, ... of the folder `photos` beside it, which is not made.
+    """
     with create(
         target,
         model=source.model,
@@ -115,12 +119,15 @@ def _write(
             count = min(COMMIT_ROWS, wanted - start)
             _commit(writer, start, _interpolate(source, real, near, count, random))
             if progress:
-                progress(start + count - len(real), wanted - len(real), 0, "interpolating vectors")
+                progress(
+                    start + count - len(real), wanted - len(real), stage="interpolating vectors"
+                )
 
 
 def _commit(writer: Writer, first: int, rows: Vectors) -> None:
     digests = [b"%032d" % (first + n) for n in range(len(rows))]
-    files = [Source(b"/", b"%d" % (first + n), 0, 0) for n in range(len(rows))]
+    root = os.path.abspath(os.fsencode(writer.path.parent / "photos"))
+    files = [Source(root, b"%d" % (first + n), 0, 0) for n in range(len(rows))]
     writer.commit(
         vectors=list(zip(digests, rows, strict=True)),
         images=list(zip(files, digests, strict=True)),

@@ -217,7 +217,7 @@ class _Trial:
             part = places[start : start + ADD_ROWS]
             yield part["id"], self.index.rows_at(part)
             if self.progress:
-                self.progress(start + len(part), len(places), 0, stage)
+                self.progress(start + len(part), len(places), stage=stage)
 
 
 def measured_recall(found: Similarities, truth: Similarities, k: int) -> float:

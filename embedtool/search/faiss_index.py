@@ -45,7 +45,7 @@ def locality_order(coordinates: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]
 
 
 class FaissIndex:
-    """faiss ids are vector ids. Not for several threads at once; uses all cores by itself."""
+    """faiss ids are vector ids. Several threads may search it; each search uses all cores."""
 
     def __init__(self, index: Any, method: str) -> None:  # faiss gives no types of inner indexes
         self._index = index
@@ -100,14 +100,19 @@ class FaissIndex:
         breadth: how much of the index is looked at, efSearch of a graph or nprobe of lists.
         """
         if self._breadth_parameter == "efSearch":  # a search with fewer ends too early
-            breadth = max(breadth, count)
-        faiss.ParameterSpace().set_index_parameter(self._index, self._breadth_parameter, breadth)
+            parameters = faiss.SearchParametersHNSW(  # type: ignore[attr-defined]
+                efSearch=max(breadth, count)
+            )
+        else:
+            parameters = faiss.SearchParametersIVF(nprobe=breadth)  # type: ignore[call-arg]
         with threads_for(queries):
             projected = _project(self._rotation(), queries)
             projected[:, -1] *= RESIDUAL_WEIGHT
             order = locality_order(projected[:, ORDERING_AXES])
             found = np.empty((len(queries), min(count, self.count)), np.int64)
-            found[order] = self._id_map().search(projected[order], found.shape[1])[1]
+            found[order] = self._id_map().search(
+                projected[order], found.shape[1], params=parameters
+            )[1]
         return found
 
     def ids(self) -> Ids:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from embedtool.core.types import Vectors
 from embedtool.errors import DerivedDamaged
 from embedtool.search.exact import (
+    Block,
     Ids,
     Similarities,
     merge,
@@ -72,11 +73,14 @@ def open_faiss_index(
 
 
 class ExactSearcher:
-    def __init__(self, index: IndexReader) -> None:
+    def __init__(self, index: IndexReader, in_memory: Block | None = None) -> None:
+        """in_memory: the ids (n,) and unit rows (n, d) of the index; else they are read from it."""
         self.index = index
+        self._in_memory = in_memory
 
     def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
-        return nearest(queries, self.index.blocks(), k)
+        blocks = self.index.blocks() if self._in_memory is None else [self._in_memory]
+        return nearest(queries, blocks, k)
 
     def certificate_for(self, k: int) -> Certificate | None:
         return None
@@ -86,12 +90,19 @@ class ApproximateSearcher(ExactSearcher):
     """Approximate up to the k that its certificate speaks of, exact above."""
 
     def __init__(
-        self, index: IndexReader, approximate: FaissIndex, certificate: Certificate
+        self,
+        index: IndexReader,
+        approximate: FaissIndex,
+        certificate: Certificate,
+        later_in_memory: Block | None = None,
     ) -> None:
+        """later_in_memory: the vectors that came after the approximate index was made."""
         super().__init__(index)
         self._approximate = approximate
         self._certificate = certificate
         self._removed = certificate.vectors - index.count_until(certificate.last_id)
+        self._later = index.places_after(certificate.last_id)
+        self._later_in_memory = later_in_memory
         self._table: npt.NDArray[np.void] | None = None  # every place, once many were needed
         self._requested = 0
 
@@ -111,8 +122,10 @@ class ApproximateSearcher(ExactSearcher):
             short = short[left < wanted] if self._removed else short[:0]
             if not short.size:
                 break
-        tail = self.index.blocks_at(self.index.places_after(certificate.last_id))
-        best, found = merge(*nearest(queries, tail, k), best, found)
+        if self._later.size:
+            later = self._later_in_memory
+            blocks = self.index.blocks_at(self._later) if later is None else [later]
+            best, found = merge(*nearest(queries, blocks, k), best, found)
         if short.size:  # whole neighbourhoods are gone: what the graph leads to is not what is left
             best[short], found[short] = super().nearest(queries[short], k)
         return best, found

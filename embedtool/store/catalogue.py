@@ -45,7 +45,8 @@ DAMAGE_CODES = {
 class Catalogue:
     """What an index holds. Needs no lock; `snapshot` keeps one whole version while it is open."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, check: bool = True) -> None:
+        """check: compare the file with its seal, which reads all of it."""
         self.path = Path(path)
         if not exists(self.path):
             raise NotAnIndex(
@@ -55,7 +56,7 @@ class Catalogue:
         with self._sqlite_errors():
             self._db = connect(self.path / "catalog.sqlite")
         try:
-            self._read_meta()
+            self._read_meta(check)
         except BaseException:
             self._db.close()
             raise
@@ -82,6 +83,12 @@ class Catalogue:
             finally:
                 if self._db.in_transaction:  # after an I/O error SQLite ends it by itself
                     self._db.execute("ROLLBACK")
+
+    def version(self) -> int:
+        """Return a number that changes when another process, or reader, changes the catalogue. It
+        means nothing to other readers."""
+        with self._sqlite_errors():
+            return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     def counts(self) -> dict[str, int]:
         """Rows in each table: images, vectors, rejects, segments."""
@@ -180,10 +187,10 @@ class Catalogue:
         """Where the images of one vector stand, first indexed first."""
         return [full_path(row.root, row.path) for row in self.images_of([vector]).get(vector, [])]
 
-    def _read_meta(self) -> None:
+    def _read_meta(self, check: bool) -> None:
         with self._sqlite_errors():
             self._check_format()
-            self._sealed = check_seal(self.path, self._db)
+            self._sealed = check and check_seal(self.path, self._db)
             self.meta: dict[str, Any] = dict(self._db.execute("SELECT key, value FROM meta"))
         try:
             self.fingerprint = str(self.meta["fingerprint"])

@@ -12,7 +12,7 @@ from embedtool.store.derived import open_arrays, publish_arrays
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
-NAME = "clusters"
+CLUSTERS = "clusters"  # the name of the derived file
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,24 @@ NO_CLUSTERS = Clusters(
 
 def read_clusters(index: IndexReader) -> Clusters | None:
     """None where there are none, or their file is damaged."""
-    opened = open_arrays(index.path, NAME, index.fingerprint)
-    return Clusters(**opened[1], names=tuple(opened[0]["names"])) if opened else None
+    opened = open_arrays(index.path, CLUSTERS, index.fingerprint)
+    if opened is None:
+        return None
+    names = tuple(opened[0]["names"])
+    if names == tuple(f"cluster {number}" for number in range(1, len(names) + 1)):
+        names = default_names(len(names))  # as they were saved while these counted from 1
+    return Clusters(**opened[1], names=names)
+
+
+def default_names(count: int) -> tuple[str, ...]:
+    """The names of clusters that have none: each by its number, the `id` that tables have."""
+    return tuple(f"cluster {number}" for number in range(count))
 
 
 def save_clusters(index: Writer, clusters: Clusters) -> None:
     publish_arrays(
         index.path,
-        NAME,
+        CLUSTERS,
         {"names": clusters.names},
         fingerprint=index.fingerprint,
         ids=clusters.ids,

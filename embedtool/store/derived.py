@@ -86,6 +86,15 @@ def open_arrays(
         return about, dict(arrays)
 
 
+def publication(index: Path, name: str) -> tuple[int, int] | None:
+    """What changes whenever a derived file is published anew; None where there is none."""
+    try:
+        status = os.stat(index / "derived" / f"{name}.json")
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
 def read_about(index: Path, name: str, fingerprint: str) -> dict[str, Any] | None:
     """What was said about a derived file when it was published; None where there is none.
 

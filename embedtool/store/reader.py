@@ -14,10 +14,8 @@ transaction. A crash leaves at most files that no catalogue row names; the next 
 
 import json
 import os
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -28,7 +26,8 @@ from embedtool.core.types import Vectors, normalise
 from embedtool.errors import EmbedtoolError
 from embedtool.store.catalogue import Catalogue
 from embedtool.store.layout import Segment, damaged, segment_file
-from embedtool.store.segments import Stored, check_segment, map_segment, row_checksums, to_float32
+from embedtool.store.segment_files import SegmentFiles
+from embedtool.store.segments import Stored, row_checksums, to_float32
 
 BLOCK_ROWS = 1024  # rows turned to float32 at a time: 5 MB at d = 1,280 stay in a cache
 PLACE = np.dtype([("id", "i8"), ("segment", "i8"), ("row", "i8"), ("crc", "u4")])
@@ -37,12 +36,17 @@ PLACE = np.dtype([("id", "i8"), ("segment", "i8"), ("row", "i8"), ("crc", "u4")]
 class IndexReader(Catalogue):
     """A reader of a collection: the catalogue, and the vectors it names."""
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._mapped: dict[int, Stored] = {}
-        self._checked: set[int] = set()
-        self._requested: Counter[int] = Counter()  # rows of a segment, by `stored_at`
-        self._opening = Lock()
-        super().__init__(path)
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        files: SegmentFiles | None = None,
+        check: bool = True,
+    ) -> None:
+        """files: those of another reader of this index. What it has checked is not checked again.
+        check: compare the catalogue with its seal."""
+        super().__init__(path, check=check)
+        self.files = files or SegmentFiles(self.path, self.dim)
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
         """Vector ids (n,) and their unit rows (n, d), at most BLOCK_ROWS at a time, copies once."""
@@ -56,11 +60,13 @@ class IndexReader(Catalogue):
     def stored_blocks(self, segment: Segment, rows: npt.NDArray[np.int64]) -> Iterator[Stored]:
         """These rows of a segment as they lie on disk, at most BLOCK_ROWS at a time; the whole
         segment is checked against its SHA-256 first, once a reader."""
-        if rows.size:
-            self._check(segment.id)
+        if not rows.size:
+            return
+        stored = self.files.whole(segment.id, self.segment)
+        if not 0 <= rows.min() <= rows.max() < len(stored):
+            raise damaged(self.path, f"segment {segment.id} has no row {rows.max()}")
         for start in range(0, len(rows), BLOCK_ROWS):
-            part = rows[start : start + BLOCK_ROWS]
-            yield self._map(segment.id, part)[part]
+            yield stored[rows[start : start + BLOCK_ROWS]]
 
     def places_in(self, segment: Segment) -> npt.NDArray[np.void]:
         """Where the vectors of a segment lie, in order, as PLACE records."""
@@ -91,7 +97,7 @@ class IndexReader(Catalogue):
         """Announce that the rows at all these PLACE records will be read, part by part: a segment
         that is to be read whole is then checked whole, which is faster than row by row."""
         numbers, counts = np.unique(places["segment"], return_counts=True)
-        self._requested.update(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
+        self.files.expect(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
 
     def rows_at(self, places: npt.NDArray[np.void]) -> Vectors:
         """The unit rows (n, d) at PLACE records, as `stored_at` reads them."""
@@ -107,17 +113,16 @@ class IndexReader(Catalogue):
         for number in np.unique(places["segment"]).tolist():
             here = np.flatnonzero(places["segment"] == number)
             rows = places["row"][here]
-            with self._opening:
-                segment = self._map(number, rows)
-                if self.format == 1 or self._requested[number] >= len(segment):
-                    self._check(number)  # format 1 has no CRC of a row
-                self._requested[number] += len(rows)
+            # Format 1 has no CRC of a row.
+            segment, checked = self.files.rows_of(
+                number, rows, self.segment, whole=self.format == 1
+            )
             if len(here) == here[-1] - here[0] + 1:
                 taken = stored[here[0] : here[-1] + 1]
-                segment.take(rows, 0, taken, "clip")  # `_map` has looked: without a copy between
+                segment.take(rows, 0, taken, "clip")  # `rows_of` has looked: without a copy between
             else:
                 taken = stored[here] = segment[rows]
-            if number not in self._checked:
+            if not checked:
                 wrong = np.flatnonzero(row_checksums(taken) != places["crc"][here])
                 if wrong.size:
                     file = segment_file(self.path, number)
@@ -133,19 +138,25 @@ class IndexReader(Catalogue):
     def image_at(self, path: str | os.PathLike[str]) -> tuple[Path, Vectors] | None:
         """The same for a path, unless the file there has changed since it was indexed."""
         full = os.path.abspath(os.fsencode(path))
-        for root in self.roots():
-            prefix = root.rstrip(b"/") + b"/"
-            if full.startswith(prefix):
-                where = "r.path = ? AND i.path = ?"
-                values: list[bytes | int] = [root, full[len(prefix) :]]
-                if os.path.exists(full):
-                    status = os.stat(full)
-                    where += " AND i.size = ? AND i.mtime_ns = ?"
-                    values += [status.st_size, status.st_mtime_ns]
-                stored = self._stored(where, values)
-                if stored:
-                    return stored
-        return None
+        try:
+            status = os.stat(full)
+            unchanged = " AND i.size = ? AND i.mtime_ns = ?"
+            state = [status.st_size, status.st_mtime_ns]
+        except OSError:  # the file is gone, its vector is not
+            unchanged, state = "", []
+        with self.snapshot():
+            for root in self.roots():
+                prefix = root.rstrip(b"/") + b"/"
+                if full.startswith(prefix):
+                    where = "r.path = ? AND i.path = ?" + unchanged
+                    stored = self._stored(where, [root, full[len(prefix) :], *state])
+                    if stored:
+                        return stored
+            return None
+
+    def forget_old_segments(self) -> None:
+        """Let go of vector files that the catalogue names no more."""
+        self.files.forget_others({segment.id for segment in self.segments()})
 
     def verify(self) -> list[str]:
         """Re-hash every segment and check every row; return what is wrong, [] if whole."""
@@ -178,35 +189,23 @@ class IndexReader(Catalogue):
     def _stored(self, where: str, values: Sequence[Any]) -> tuple[Path, Vectors] | None:
         with self.snapshot():
             found = self._db.execute(
-                "SELECT r.path, i.path, i.vector FROM images i "
+                f"SELECT r.path, i.path, v.id, v.segment, v.row, {self._crc()} FROM images i "
                 "JOIN roots r ON r.id = i.root JOIN vectors v ON v.id = i.vector WHERE " + where,
                 values,
             ).fetchone()
             if found is None:
                 return None
-            root, path, vector = found
-            return full_path(root, path), self.rows_at(self.places([vector]))
+            root, path, *place = found
+            return full_path(root, path), self.rows_at(np.array([tuple(place)], PLACE))
 
     def _live_places(self, where: str, value: int | str) -> npt.NDArray[np.void]:
         """PLACE records of vectors that an image holds."""
-        crc = "crc" if self.format > 1 else "0"
         found = self._db.execute(
-            f"SELECT id, segment, row, {crc} FROM vectors v "
+            f"SELECT id, segment, row, {self._crc()} FROM vectors v "
             f"WHERE EXISTS (SELECT 1 FROM images WHERE vector = v.id) AND {where}",
             (value,),
         )
         return np.fromiter(found, PLACE)
 
-    def _check(self, number: int) -> None:
-        if number not in self._checked:
-            check_segment(self.path, self.segment(number))
-            self._checked.add(number)
-
-    def _map(self, number: int, rows: npt.NDArray[np.int64]) -> Stored:
-        """A segment, memory-mapped, that has these rows (n,)."""
-        if number not in self._mapped:
-            self._mapped[number] = map_segment(self.path, self.segment(number), self.dim)
-        segment = self._mapped[number]
-        if rows.size and not 0 <= rows.min() <= rows.max() < len(segment):
-            raise damaged(self.path, f"segment {number} has no row {rows.max()}")
-        return segment
+    def _crc(self) -> str:
+        return "v.crc" if self.format > 1 else "0"

@@ -31,6 +31,7 @@ from embedtool.store.layout import (
 )
 from embedtool.store.reader import IndexReader
 from embedtool.store.seal import write_seal
+from embedtool.store.segment_files import SegmentFiles
 from embedtool.store.segments import Stored, row_checksums, write_segment
 from embedtool.store.upgrade import upgrade_format_1
 
@@ -40,10 +41,12 @@ SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what `_remove_stray_files` 
 class Writer(IndexReader):
     """The one writer of an index. Raises IndexLocked at once where there is another."""
 
-    def __init__(self, path: PathLike, *, lock: int | None = None) -> None:
+    def __init__(
+        self, path: PathLike, *, files: SegmentFiles | None = None, lock: int | None = None
+    ) -> None:
         self._lock = acquire_lock(Path(path)) if lock is None else lock
         try:
-            super().__init__(path)
+            super().__init__(path, files=files)
             self._upgrade()
             self._remove_stray_files()
         except BaseException:
@@ -188,9 +191,9 @@ class Writer(IndexReader):
                     [(new.id, row, id) for row, id in enumerate(vectors)],
                 )
             self._db.executemany("DELETE FROM segments WHERE id = ?", [(s.id,) for s in old])
+        self.forget_old_segments()
         for segment in old:
             # No reader is in an older version any more: the commit waited for them all.
-            self._mapped.pop(segment.id, None)
             segment_file(self.path, segment.id).unlink(missing_ok=True)
 
     def vacuum(self) -> None:

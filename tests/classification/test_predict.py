@@ -31,7 +31,7 @@ def test_predictions_and_what_to_label_next(tmp_path: Path) -> None:
     assert len(set(found.suggested)) == 7
     later = {tmp_path / "made" / name for name in names[60:]}
     assert set(found.suggested) <= later, "those learned from need no label"
-    package.write_predictions(found, tmp_path / "out.csv")
+    found.write_table(tmp_path / "out.csv")
     with open(tmp_path / "out.csv", newline="") as file:
         lines = list(csv.DictReader(file))
     assert list(lines[0])[:4] == ["path", "label", "probability", "margin"]

@@ -111,11 +111,32 @@ def test_names_that_are_not_utf8_and_both_unicode_forms(index: Path, tmp_path: P
 
 
 def test_progress_reports_every_file_and_the_rejects(index: Path, photos: Path) -> None:
-    calls: list[tuple[int, int, int]] = []
+    calls: list[tuple[int, int, str, int]] = []
+
+    def progress(done: int, total: int, *, stage: str, rejected: int = 0) -> None:
+        calls.append((done, total, stage, rejected))
+
     with Writer(index) as target:
-        sync(target, [photos], MeanColourEmbedder, progress=lambda *at: calls.append(at))
-    assert [done for done, _, _ in calls] == list(range(1, 9))
-    assert calls[-1] == (8, 8, 1)
+        sync(target, [photos], MeanColourEmbedder, progress=progress)
+    assert [done for done, *_ in calls] == list(range(1, 9))
+    assert calls[-1] == (8, 8, "indexing", 1)
+
+
+def test_a_progress_that_raises_stops_the_run_and_keeps_what_is_done(
+    index: Path, photos: Path
+) -> None:
+    def cancel(done: int, total: int, *, stage: str, rejected: int = 0) -> None:
+        if done == 5:
+            raise InterruptedError("cancelled")
+
+    with Writer(index) as target, pytest.raises(InterruptedError, match="cancelled"):
+        sync(target, [photos], MeanColourEmbedder, progress=cancel)
+    with IndexReader(index) as opened:
+        done = opened.counts()
+    assert done["images"] + done["rejects"] == 5
+    report = run(index, photos)
+    assert report.unchanged + report.rejected + report.added + report.duplicates == 8
+    assert report.unchanged == done["images"]
 
 
 def test_an_embedder_of_another_fingerprint_gets_nothing_in(index: Path, photos: Path) -> None:

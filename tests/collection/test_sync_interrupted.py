@@ -13,7 +13,7 @@ from embedtool.store.writer import Writer
 
 
 def test_ctrl_c_keeps_what_was_done(index: Path, photos: Path) -> None:
-    def interrupt(done: int, total: int, rejected: int) -> None:
+    def interrupt(done: int, total: int, *, stage: str, rejected: int = 0) -> None:
         if done == 4:
             raise KeyboardInterrupt
 

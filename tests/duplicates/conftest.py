@@ -9,8 +9,8 @@ from PIL import Image, ImageOps
 from support.indexes import make_index, run
 from support.pictures import copied, crop, save, scene
 
+from embedtool import find_duplicates
 from embedtool.collection.index_photos import index_photos
-from embedtool.duplicates.find_duplicates import find_duplicates
 from embedtool.duplicates.results import Duplicates
 
 ORIGINALS = ("city/city-01.jpg", "fish/fish-01.jpg", "flower/flower-01.jpg")

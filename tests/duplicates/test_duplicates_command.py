@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.command import embedtool
 
-from embedtool.duplicates.find_duplicates import find_duplicates
+from embedtool import find_duplicates
 from embedtool.duplicates.move_files import LOG
 from embedtool.duplicates.results import Duplicates
 from embedtool.report.duplicates_page import write_duplicates_page

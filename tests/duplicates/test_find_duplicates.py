@@ -10,8 +10,9 @@ import pytest
 from support.indexes import make_index
 from support.pictures import save, scene
 
+from embedtool import find_duplicates
 from embedtool.collection.index_photos import index_photos
-from embedtool.duplicates.find_duplicates import NEIGHBOURS, find_duplicates
+from embedtool.duplicates.find_duplicates import NEIGHBOURS
 from embedtool.duplicates.results import Duplicates
 from embedtool.errors import UsageError
 from embedtool.store.writer import Writer

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from support.pictures import save, scene
 
+from embedtool import find_duplicates
 from embedtool.collection.index_photos import index_photos
 from embedtool.duplicates import move_files
-from embedtool.duplicates.find_duplicates import find_duplicates
 from embedtool.duplicates.move_files import move_duplicates, plan_moves, undo_moves
 from embedtool.duplicates.results import Duplicates
 from embedtool.errors import UsageError
@@ -88,7 +88,7 @@ def test_a_move_is_undone(found: Duplicates, photos: Path, tmp_path: Path) -> No
 KILLED_BEFORE_MOVE = """
 import os, signal, sys
 from embedtool.duplicates import move_files
-from embedtool.duplicates.find_duplicates import find_duplicates
+from embedtool import find_duplicates
 real, left = move_files._move, [int(sys.argv[3])]
 def move(source, place):
     left[0] -= 1

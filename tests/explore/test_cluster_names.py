@@ -9,6 +9,7 @@ from support.command import embedtool
 from support.vectors import collection
 
 import embedtool as package
+from embedtool.errors import ModelOffline
 from embedtool.explore.cluster_names import names_by_class, names_by_label
 from embedtool.models.backbone import load_backbone
 from embedtool.models.cache import cache_folder
@@ -74,7 +75,7 @@ def test_without_the_classifier_it_says_what_to_do(tmp_path: Path, hub_module: P
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path / "cache"))
         patch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "hub"))
-        with pytest.raises(package.ModelOffline, match="or name clusters by label"):
+        with pytest.raises(ModelOffline, match="or name clusters by label"):
             imagenet_head(recipe)
 
 
@@ -83,7 +84,7 @@ def test_without_the_classifier_it_says_what_to_do(tmp_path: Path, hub_module: P
 def test_the_classifier_knows_shoes_and_is_read_again_where_damaged(clothing: Path) -> None:
     backbone = load_backbone("mobilenet_v2")
     shoes = sorted((clothing / "test" / "shoes").iterdir())[:30]
-    _, vectors, _ = package.embed_photos(shoes, model="mobilenet_v2")
+    vectors = package.embed_photos(shoes, model="mobilenet_v2").vectors
     head = imagenet_head(backbone.recipe)
     names = [class_names()[c] for c in head.probabilities(vectors).argmax(1)]
     assert sum(name in SHOES for name in names) >= 24

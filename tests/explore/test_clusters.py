@@ -11,15 +11,13 @@ from sklearn.metrics import adjusted_mutual_info_score
 from support.command import embedtool
 from support.vectors import DIM, cloud, collection, commit, drop_every
 
+from embedtool import cluster_index, find_outliers, search_photos
 from embedtool.collection.inspect import verify_index
-from embedtool.collection.query import search_photos
 from embedtool.core.types import unit_rows
 from embedtool.errors import IndexLocked, UsageError
 from embedtool.explore.cluster_folders import write_cluster_folders
-from embedtool.explore.clusters import cluster_index
 from embedtool.explore.hdbscan_cut import cluster, modularity
 from embedtool.explore.noise_assignment import assign_noise
-from embedtool.explore.outliers import find_outliers
 from embedtool.images.drawn import draw_photos
 from embedtool.store.cluster_labels import read_clusters
 from embedtool.store.reader import IndexReader
@@ -108,7 +106,7 @@ def test_an_index_is_clustered_named_and_remembers(six: Path) -> None:
     report = cluster_index(six)
     assert adjusted_mutual_info_score(own, [m.nearest for m in report.members]) > 0.95
     assert sum(c.size for c in report.clusters) + report.noise == 600 == len(report.members)
-    assert [c.name for c in report.clusters][:2] == ["cluster 1", "cluster 2"]
+    assert [c.name for c in report.clusters][:2] == ["cluster 0", "cluster 1"]
     assert cluster_index(six) == report, "the same seed gives the same clusters"
     with IndexReader(six) as index, index.snapshot():
         saved = read_clusters(index)
@@ -175,7 +173,7 @@ def test_too_few_images_are_noted(tmp_path: Path, count: int) -> None:
 def test_identical_vectors_are_one_cluster(tmp_path: Path) -> None:
     rows = unit_rows(np.ones((90, 8), np.float32))
     report = cluster_index(collection(tmp_path / "index", rows))
-    assert [(c.size, c.name) for c in report.clusters] == [(90, "cluster 1")]
+    assert [(c.size, c.name) for c in report.clusters] == [(90, "cluster 0")]
 
 
 def test_arguments_that_cannot_be_meant(six: Path) -> None:

@@ -13,7 +13,7 @@ MAP = """
 import sys, warnings
 import numpy, scipy.special  # both add warnings filters of their own
 filters, finders = warnings.filters[:], sys.meta_path[:]
-from embedtool.explore.map import map_index
+from embedtool import map_index
 assert "umap" not in sys.modules
 map_index(sys.argv[1])
 assert "umap" in sys.modules and not {"tensorflow", "umap.parametric_umap"} & sys.modules.keys()

@@ -18,8 +18,8 @@ from support.maps import add_pictures, index_of_pictures, predicted, probed_inde
 from support.pictures import picture, save
 
 import embedtool as package
+from embedtool import map_index
 from embedtool.errors import UsageError
-from embedtool.explore.map import map_index
 from embedtool.explore.map_dates import dated, thumbnails_of
 from embedtool.explore.results import Map
 from embedtool.report.map_groups import map_groups

@@ -10,13 +10,12 @@ import numpy as np
 from PIL import Image
 from pyarrow.parquet import ParquetFile
 
+from embedtool import compact_index, export_index
 from embedtool.collection import sync
-from embedtool.collection.compact import compact_index
 from embedtool.core.paths import full_path
 from embedtool.errors import EmbedtoolError
 from embedtool.interchange import write_npy, write_parquet
 from embedtool.interchange.card import CARD_FILE, read_card
-from embedtool.interchange.export import export_index
 from embedtool.models.embedder import MeanColourEmbedder, embed_golden
 from embedtool.search import build_approximate, searcher
 from embedtool.search.exact import nearest

@@ -11,8 +11,7 @@ import numpy as np
 import safetensors.numpy
 from faults.actions import update_index
 
-from embedtool.collection.inspect import index_info, index_rejects
-from embedtool.collection.query import search_photos
+from embedtool import index_info, index_rejects, search_photos
 from embedtool.errors import EmbedtoolError, ModelUnavailable
 from embedtool.models import backbone, litert, load_backbone, reopen
 from embedtool.models.embedder import NetworkEmbedder, embed_golden

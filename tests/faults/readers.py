@@ -17,8 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedtool.collection.compact import compact_index
-from embedtool.collection.query import search_photos
+from embedtool import compact_index, search_photos
 from embedtool.core.paths import full_path
 from embedtool.core.types import Source, Vectors, unit_rows
 from embedtool.models.embedder import MeanColourEmbedder, embed_golden

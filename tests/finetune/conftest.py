@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from support.finetuning import KINDS, SETTINGS
 
-from embedtool import FinetuneReport, finetune_model
+from embedtool import finetune_model
+from embedtool.finetune.report import FinetuneReport
 
 
 @pytest.fixture(scope="session")

@@ -6,11 +6,12 @@ import pytest
 from support.command import embedtool
 from support.finetuning import save_photos
 
-from embedtool import FinetuneReport, FinetuneSettings, finetune_model
+from embedtool import FinetuneSettings, finetune_model
 from embedtool.errors import (
     PhotosMissing,
     UsageError,
 )
+from embedtool.finetune.report import FinetuneReport
 
 
 @pytest.mark.parametrize(

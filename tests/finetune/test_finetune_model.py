@@ -13,12 +13,13 @@ import pytest
 from support.finetuning import KINDS, QUICK, SETTINGS, save_photos
 from support.pictures import picture, save
 
-from embedtool import FinetuneReport, FinetuneSettings, finetune_model
+from embedtool import FinetuneSettings, finetune_model
 from embedtool.core.lock import acquire_lock
 from embedtool.errors import (
     IndexLocked,
 )
 from embedtool.finetune.frozen_part import FrozenPart
+from embedtool.finetune.report import FinetuneReport
 from embedtool.finetune.trained_part import TrainedPart
 from embedtool.models import load_backbone
 from embedtool.models.keras_runtime import keras, tf

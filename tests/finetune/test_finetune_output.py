@@ -10,12 +10,13 @@ from support.command import embedtool
 from support.finetuning import KINDS, QUICK, SETTINGS, dataset_of, save_photos
 from support.pictures import picture, save
 
-from embedtool import FinetuneReport, FinetuneSettings
+from embedtool import FinetuneSettings
 from embedtool.classification.probe import read_probe
 from embedtool.errors import (
     ModelUnavailable,
 )
 from embedtool.finetune.frozen_part import FrozenPart
+from embedtool.finetune.report import FinetuneReport
 from embedtool.finetune.trained_part import TrainedPart
 from embedtool.finetune.write_model import write_head
 from embedtool.images.decode import decode_image

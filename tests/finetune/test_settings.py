@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from embedtool import FinetuneSettings, read_settings
 from embedtool.errors import (
     UsageError,
 )
+from embedtool.finetune.settings import FinetuneSettings, read_settings
 
 
 def test_settings_from_a_file(tmp_path: Path) -> None:

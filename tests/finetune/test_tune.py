@@ -14,13 +14,15 @@ import pytest
 from support.command import embedtool
 from support.pictures import picture, save
 
-from embedtool import FinetuneSettings, TuneReport, read_settings, tune_model
+from embedtool import FinetuneSettings, tune_model
 from embedtool.core.lock import acquire_lock
 from embedtool.errors import IndexLocked, UsageError
 from embedtool.finetune import search_space, tune
 from embedtool.finetune.checkpoint import Epoch
 from embedtool.finetune.examples import RunExamples
 from embedtool.finetune.search_space import starting_point, suggest_changes
+from embedtool.finetune.settings import read_settings
+from embedtool.finetune.tune_report import TuneReport
 
 optuna = pytest.importorskip("optuna")
 SETTINGS = FinetuneSettings(

@@ -50,7 +50,7 @@ def test_an_interrupted_run_forgets_no_suspect(
     if suspects:
         (index / "decoding").write_bytes(left)
 
-    def interrupt(done: int, total: int, rejected: int) -> None:
+    def interrupt(done: int, total: int, *, stage: str, rejected: int = 0) -> None:
         raise KeyboardInterrupt
 
     with Writer(index) as target, pytest.raises(KeyboardInterrupt):

@@ -10,8 +10,7 @@ from support.imports import ROWS, save_npy, segment_bytes, stored_images
 from support.indexes import RECIPE
 from support.pictures import encoded, picture
 
-from embedtool import import_vectors, index_photos, search_photos
-from embedtool.collection.inspect import doctor_index
+from embedtool import doctor_index, import_vectors, index_photos, search_photos
 from embedtool.errors import EmbedtoolError, ModelMismatch, ModelUnavailable, UsageError
 from embedtool.interchange.incoming import BLOCK_ROWS
 from embedtool.store.reader import IndexReader

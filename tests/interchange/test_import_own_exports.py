@@ -13,8 +13,14 @@ from support.exports import COUNT, ODD_NAMES, fill_index, make_copies
 from support.imports import assert_refused, segment_bytes, stored_images
 from support.pictures import encoded, picture
 
-from embedtool import export_index, import_vectors, index_photos, search_photos
-from embedtool.collection.inspect import doctor_index, verify_index
+from embedtool import (
+    doctor_index,
+    export_index,
+    import_vectors,
+    index_photos,
+    search_photos,
+    verify_index,
+)
 from embedtool.core.types import Source
 from embedtool.errors import EmbedtoolError, ModelMismatch, UsageError
 from embedtool.store.reader import IndexReader

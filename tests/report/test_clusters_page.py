@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 from support.browser import Page
 
-import embedtool as package
-from embedtool.explore.clusters import cluster_index
+from embedtool import cluster_index, index_photos
 from embedtool.images.drawn import draw_photos
 
 
@@ -16,9 +15,9 @@ def test_the_contact_sheet_in_a_browser(tmp_path: Path, chromium: Page) -> None:
     draw_photos(tmp_path / "photos", per_kind=12)
     file = tmp_path / "sheet.html"
     report = cluster_index(
-        package.index_photos(tmp_path / "photos", index=tmp_path / "i", model="builtin").index
+        index_photos(tmp_path / "photos", index=tmp_path / "i", model="builtin").index
     )
-    package.write_clusters_page(report, file)
+    report.write_html(file)
     file.write_text(file.read_text().replace('loading="lazy" ', ""))  # else those out of sight wait
     with chromium.another() as page:
         page.open(file)

@@ -7,10 +7,9 @@ import pytest
 from support.browser import Page
 from support.pictures import picture, save
 
-import embedtool as package
 from embedtool.classification.metrics import evaluate
 from embedtool.classification.mistakes import Mistake
-from embedtool.report.evaluation_page import evaluation_page
+from embedtool.report.evaluation_page import evaluation_page, write_evaluation_page
 
 
 def test_the_page_shows_what_was_computed(tmp_path: Path) -> None:
@@ -46,7 +45,7 @@ def test_the_page_in_a_browser(tmp_path: Path, width: int, chromium: Page) -> No
         Mistake(save(tmp_path / f"{i}.jpg", picture(i)), names[0], names[1], 0.9) for i in range(9)
     ]
     file = tmp_path / "page.html"
-    package.write_evaluation_page(found, file, title="twelve", mistakes=mistakes)
+    write_evaluation_page(found, file, title="twelve", mistakes=mistakes)
     with chromium.another() as page:
         page.open(file, width=width)
         page.run("[...document.images].forEach((i) => { i.loading = 'eager' })")

@@ -14,7 +14,7 @@ from support.indexes import make_index, run
 from support.maps import add_pictures, index_of_pictures, predicted, probed_index
 from support.pictures import encoded, picture
 
-from embedtool.explore.map import map_index
+from embedtool import map_index
 from embedtool.explore.results import Map
 from embedtool.report.map_page import write_map_page
 

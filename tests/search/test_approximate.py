@@ -9,9 +9,7 @@ from support.vectors import COUNT, cloud, commit, exact_ids, share_found
 from support.vectors import built as built
 from support.vectors import large as large
 
-from embedtool.collection.compact import compact_index
-from embedtool.collection.inspect import index_info
-from embedtool.collection.query import search_photos
+from embedtool import compact_index, index_info, search_photos
 from embedtool.errors import IndexLocked, UsageError
 from embedtool.search import refresh, searcher
 from embedtool.search.exact import nearest

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.indexes import DIM, fill
 
-from embedtool.collection.compact import compact_index
+from embedtool import compact_index
 from embedtool.store import merge_segments
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.indexes import DIM, fill, make_index
 
-from embedtool.collection.compact import compact_index
+from embedtool import compact_index
 from embedtool.core.types import Source, unit_rows
 from embedtool.errors import IndexDamaged, IndexLocked, NotAnIndex
 from embedtool.store.reader import IndexReader

@@ -7,8 +7,8 @@ from support.indexes import make_index, run
 from support.labelled import labelled_index
 from support.pictures import encoded, picture
 
-import embedtool as package
-from embedtool.explore.map import map_index
+from embedtool import map_index, train_probe
+from embedtool.explore.results import Map
 
 
 def add_pictures(folder: Path, seeds: Sequence[int]) -> None:
@@ -28,15 +28,10 @@ def index_of_pictures(folder: Path) -> Path:
 def probed_index(folder: Path) -> tuple[Path, Path]:
     """An index of vectors of three classes, 60 of each, and a probe of them."""
     index = labelled_index(folder / "made", 180)
-    package.train_probe(index, folder / "probe")
+    train_probe(index, folder / "probe")
     return index, folder / "probe"
 
 
-def predicted(index: Path, probe: Path) -> package.Map:
+def predicted(index: Path, probe: Path) -> Map:
     """The map of an index with what a probe predicts for its images."""
-    images = package.predict_images(index, probe).images
-    return map_index(index).with_predictions(
-        [one.path for one in images],
-        [one.likeliest for one in images],
-        [one.probability for one in images],
-    )
+    return map_index(index, probe=probe)

@@ -1,0 +1,160 @@
+"""An index held open: what is checked and loaded once serves every later call, in any thread.
+
+Each call takes a connection of its own and sees one whole version of the index. What connections
+share is of files that never change: vector files, the approximate index, the network. A connection
+that loads no vector imports no FAISS, and one that embeds nothing no network.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from embedtool.core.types import PathLike
+from embedtool.errors import UsageError
+from embedtool.store.cluster_labels import CLUSTERS, NO_CLUSTERS, Clusters, read_clusters
+from embedtool.store.derived import SEARCH, publication
+from embedtool.store.reader import IndexReader
+
+if TYPE_CHECKING:
+    from embedtool.models.embedder import Embedder
+    from embedtool.search.search_cache import SearchCache
+    from embedtool.search.searcher import Searcher
+
+Made = TypeVar("Made")
+
+
+class OpenIndex:
+    """The connections to one index. Raises NotAnIndex, IndexDamaged, IndexTooNew."""
+
+    def __init__(self, path: PathLike) -> None:
+        self.path = Path(path)
+        self._lock = Lock()
+        self._closed = False
+        self._start()
+
+    def _start(self) -> None:
+        self._loaded = _Loaded(self.path)
+        self._idle = [Session(self._loaded.reader, self._loaded)]
+
+    @contextmanager
+    def session(self) -> Iterator["Session"]:
+        """A connection that no other thread uses meanwhile. It works on to its end even if the
+        index is closed. Raises UsageError where that has happened before."""
+        with self._lock:
+            if self._closed:
+                raise UsageError(
+                    f"the index {self.path} was closed. Open it again: "
+                    f"embedtool.open({str(self.path)!r})"
+                )
+            if _identity(self.path) != self._loaded.file:  # deleted, and perhaps made anew
+                self._close_idle()
+                self._start()
+            loaded = self._loaded
+            session = self._idle.pop() if self._idle else None
+        if session is None:
+            reader = IndexReader(self.path, files=loaded.reader.files, check=False)
+            session = Session(reader, loaded)
+        try:
+            yield session
+        finally:
+            with self._lock:
+                if self._closed or loaded is not self._loaded:
+                    session.reader.close()
+                else:
+                    self._idle.append(session)
+
+    def close(self) -> None:
+        """Let go of all that is loaded. Calls that are at work in other threads finish first."""
+        with self._lock:
+            self._closed = True
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            self._idle.pop().reader.close()
+
+
+class Session:
+    """One connection, and what was made of the version that it last saw."""
+
+    def __init__(self, reader: IndexReader, loaded: "_Loaded") -> None:
+        self.reader = reader
+        self.embedder = loaded.embedder
+        self._loaded = loaded
+        self._version: tuple[object, ...] = ()
+        self._made: dict[str, Any] = {}
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is of one version of the index."""
+        path = self.reader.path
+        with self.reader.snapshot():
+            search = publication(path, SEARCH)
+            version = (self.reader.version(), search, publication(path, CLUSTERS))
+            if version != self._version:
+                self._version, self._made = version, {}
+                self.reader.forget_old_segments()
+            yield
+
+    def once(self, name: str, make: Callable[[], Made]) -> Made:
+        """Return what `make` makes of the version of the snapshot, made once."""
+        if name not in self._made:
+            self._made[name] = make()
+        made: Made = self._made[name]
+        return made
+
+    @property
+    def searcher(self) -> "Searcher":
+        """Inside a snapshot."""
+        return self.once("searcher", lambda: self._loaded.searcher(self.reader, self._version[1]))
+
+    @property
+    def count(self) -> int:
+        """The number of images, inside a snapshot."""
+        return self.once("count", lambda: self.reader.counts()["images"])
+
+    @property
+    def clusters(self) -> Clusters:
+        """Inside a snapshot."""
+        return self.once("clusters", lambda: read_clusters(self.reader) or NO_CLUSTERS)
+
+
+class _Loaded:
+    """What the connections to one index share."""
+
+    def __init__(self, path: Path) -> None:
+        self.reader = IndexReader(path)
+        self.file = _identity(path)
+        self._lock = Lock()
+        self._search: SearchCache | None = None
+        self._embedder: Embedder | None = None
+
+    def embedder(self) -> "Embedder":
+        """The network that made the vectors, loaded at the first call. Raises ModelMismatch,
+        ModelOffline and ModelUnavailable."""
+        with self._lock:
+            if self._embedder is None:
+                from embedtool.models.embedder import embedder_of
+
+                self._embedder = embedder_of(self.reader.model, self.reader.recipe)
+            return self._embedder
+
+    def searcher(self, reader: IndexReader, published: object) -> "Searcher":
+        with self._lock:
+            if self._search is None:
+                from embedtool.search.search_cache import SearchCache
+
+                self._search = SearchCache()
+            return self._search.searcher(reader, published)
+
+
+def _identity(index: Path) -> tuple[int, int] | None:
+    """The file that the catalogue is."""
+    try:
+        status = os.stat(index / "catalog.sqlite")
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

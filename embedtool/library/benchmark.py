@@ -1,0 +1,112 @@
+"""`bench search --api`: what a search through an open index costs beyond its parts."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embedtool.core.types import PathLike, Progress, Source, Vectors
+from embedtool.images.decode import decode_image
+from embedtool.images.drawn import draw_queries
+from embedtool.images.read_file import read_source
+from embedtool.library.index import Index
+from embedtool.search.benchmark import hold_out, write_vectors
+from embedtool.search.refresh import refresh_search_index
+from embedtool.store.reader import IndexReader
+from embedtool.store.writer import Writer
+
+ROUNDS = 300  # of each measurement, in turn
+K = 10
+
+
+@dataclass(frozen=True)
+class ApiBenchReport:
+    """Medians of one query at a time, in milliseconds. The two that go through the open index
+    contain what stands before them: at most 0.3 ms and 1.5 times `search_ms` are promised of
+    `indexed_path_ms`, and at most 1 ms more than `embed_ms` and that of `new_photo_ms`."""
+
+    vectors: int
+    dim: int
+    method: str  # "exact", or faiss's name of the approximate index
+    search_ms: float  # of a vector, among arrays in memory
+    indexed_path_ms: float
+    embed_ms: float  # reading, decoding and inference of one photo
+    new_photo_ms: float
+
+
+def run_api_bench(
+    index: PathLike,
+    *,
+    vectors: int | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> ApiBenchReport:
+    """Measure searches through an open index of the vectors of `index`, on this machine.
+
+    vectors: how many to search among; where the index has fewer, more are interpolated. The new
+    photos are drawn. Raises UsageError where the index is too small, ModelUnavailable where its
+    vectors were made elsewhere.
+    """
+    with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
+        place = Path(scratch)
+        with IndexReader(index) as source, source.snapshot():
+            queries, real = hold_out(source, seed)
+            write_vectors(source, place / "index", real, vectors or len(real), seed, progress)
+        with Writer(place / "index") as writer:
+            refresh_search_index(writer, progress=progress)
+        (place / "photos").mkdir()
+        stored = [place / "photos" / str(number) for number in range(ROUNDS)]
+        for path in stored:  # as the index has them
+            path.touch()
+            os.utime(path, ns=(0, 0))
+        with Index(place / "index") as opened:
+            return _measure(opened, queries, stored, draw_queries(place / "new"), progress)
+
+
+def _measure(
+    index: Index,
+    queries: Vectors,
+    stored: list[Path],
+    photos: list[Path],
+    progress: Progress | None,
+) -> ApiBenchReport:
+    found = index.search(stored[0], k=K)
+    index.search(photos[0], k=K)
+    times: dict[str, list[float]] = {name: [] for name in ("core", "path", "embed", "photo")}
+    with index.connection.session() as session:
+        embedder = session.embedder()
+        for turn in range(ROUNDS):
+            photo = photos[turn % len(photos)]
+            file = Source(os.fsencode(photo.parent), os.fsencode(photo.name), 0, 0)
+            with session.snapshot(), _timed(times["core"]):
+                session.searcher.nearest(queries[turn : turn + 1], K)
+            with _timed(times["path"]):
+                index.search(stored[turn], k=K)
+            with _timed(times["embed"]):
+                embedder.embed(decode_image(read_source(file)[1], embedder.size)[None])
+            with _timed(times["photo"]):
+                index.search(photo, k=K)
+            if progress:
+                progress(turn + 1, ROUNDS, stage="searching")
+        medians = {name: float(np.median(values)) for name, values in times.items()}
+        return ApiBenchReport(
+            vectors=session.reader.counts()["vectors"],
+            dim=session.reader.dim,
+            method=found.certificate.method if found.certificate else "exact",
+            search_ms=medians["core"],
+            indexed_path_ms=medians["path"],
+            embed_ms=medians["embed"],
+            new_photo_ms=medians["photo"],
+        )
+
+
+@contextmanager
+def _timed(times: list[float]) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    times.append((time.perf_counter() - start) * 1000)

@@ -1,0 +1,46 @@
+"""The part of `Index` that its methods stand on: the open index and its facts."""
+
+from typing import TYPE_CHECKING, Self
+
+from embedtool.collection.open_index import OpenIndex
+from embedtool.core.types import PathLike
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Connected:
+    """An index that is open, and what never changes of it. `connection` is for our own use."""
+
+    def __init__(self, path: PathLike) -> None:
+        self.connection = OpenIndex(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all that is loaded. Calls that are at work in other threads finish first."""
+        self.connection.close()
+
+    def __repr__(self) -> str:
+        return f"<Index {str(self.path)!r}>"
+
+    @property
+    def path(self) -> "Path":
+        """The folder of the index."""
+        return self.connection.path
+
+    @property
+    def model(self) -> str:
+        """The name of the network that made the vectors."""
+        with self.connection.session() as session:
+            return session.reader.model
+
+    @property
+    def dim(self) -> int:
+        """The number of dimensions of a vector."""
+        with self.connection.session() as session:
+            return session.reader.dim

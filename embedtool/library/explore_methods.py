@@ -1,0 +1,116 @@
+"""The methods of `Index` that need no labels: clusters, outliers, the map, duplicates."""
+
+from typing import TYPE_CHECKING
+
+from embedtool.core.types import PathLike, Progress
+from embedtool.library.probe_methods import ProbeMethods
+
+if TYPE_CHECKING:
+    from embedtool.classification.probe import Probe
+    from embedtool.library.probe_results import ProbeResult
+    from embedtool.library.results import (
+        ClusterResult,
+        DuplicateResult,
+        MapResult,
+        Outliers,
+    )
+
+
+class ExploreMethods(ProbeMethods):
+    def cluster(
+        self,
+        *,
+        detail: float = 1.0,
+        name_by: str | None = None,
+        seed: int = 0,
+        progress: Progress | None = None,
+    ) -> "ClusterResult":
+        """Group images that are alike, without being told how many groups; the index keeps them.
+
+        detail: above 1 smaller clusters, below 1 larger ones. name_by: "label" names a cluster by
+        the folder that most of its images are in, "imagenet" by ImageNet classes, where the vectors
+        are of mobilenet_v2.
+        Raises UsageError (detail not above 0, another name_by), IndexLocked; by "imagenet" also
+        ModelMismatch and ModelOffline.
+        """
+        from embedtool.explore.clusters import cluster_index
+        from embedtool.library.results import ClusterResult
+
+        with self.connection.session() as session:
+            return ClusterResult.of(
+                cluster_index(
+                    session.reader, detail=detail, name_by=name_by, seed=seed, progress=progress
+                )
+            )
+
+    def outliers(self, *, k: int = 20, progress: Progress | None = None) -> "Outliers":
+        """Return the k images least like the rest, highest score first.
+
+        The score is 1 less the mean similarity to the 10 nearest others, as seen from the mean of
+        the collection. Raises UsageError (k below 1), IndexLocked.
+        """
+        from embedtool.explore.outliers import find_outliers
+        from embedtool.library.results import Outliers
+
+        with self.connection.session() as session:
+            return Outliers(tuple(find_outliers(session.reader, k=k, progress=progress)))
+
+    def map(
+        self,
+        *,
+        probe: "PathLike | Probe | ProbeResult | None" = None,
+        neighbours: int | None = None,
+        seed: int | None = None,
+        rebuild: bool = False,
+        progress: Progress | None = None,
+    ) -> "MapResult":
+        """Lay all images out on a plane by UMAP, like ones near each other; the index keeps it.
+
+        New images are placed on the saved map one by one, and nothing else moves, until `rebuild`,
+        other neighbours or another seed, or more images placed than laid out.
+        probe: what says the class of each image, as in `predict`. neighbours: of UMAP, at least 2,
+        [default: those of the saved map, or 30]; seed: [default: that of the saved map, or 0].
+        Raises UsageError (neighbours below 2, no image), IndexLocked.
+        """
+        from embedtool.explore.map import map_index
+        from embedtool.library.results import MapResult
+
+        predicted = None if probe is None else self.predict(probe, progress=progress)
+        with self.connection.session() as session:
+            found = map_index(
+                session.reader, neighbours=neighbours, seed=seed, rebuild=rebuild, progress=progress
+            )
+        if predicted is not None:
+            found = found.with_predictions(
+                [one.path for one in predicted],
+                [one.likeliest for one in predicted],
+                [one.probability for one in predicted],
+            )
+        return MapResult.of(found)
+
+    def duplicates(
+        self,
+        *,
+        min_similarity: float | None = None,
+        reference: PathLike | None = None,
+        progress: Progress | None = None,
+    ) -> "DuplicateResult":
+        """Group images that show the same picture, and say which of each group to keep.
+
+        Kinds: "identical" bytes; "near-identical", one picture re-encoded, resized or lightly
+        cropped; and with min_similarity "similar", at least this near the kept one in cosine.
+        reference: a folder whose images are kept; groups are then those of an image in it and at
+        least one outside. Raises UsageError.
+        """
+        from embedtool.duplicates.find_duplicates import find_duplicates
+        from embedtool.library.results import DuplicateResult
+
+        with self.connection.session() as session:
+            return DuplicateResult.of(
+                find_duplicates(
+                    session.reader,
+                    min_similarity=min_similarity,
+                    reference=reference,
+                    progress=progress,
+                )
+            )

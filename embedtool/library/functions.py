@@ -1,0 +1,226 @@
+"""The methods of `Index` as functions of an index's folder, for a single call.
+
+Each opens the index, calls the method and closes the index again.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+
+from embedtool.core.types import PathLike, Progress
+from embedtool.library.index import Index
+
+if TYPE_CHECKING:
+    from embedtool.classification.labels import LabelTable
+    from embedtool.collection.query import Query
+    from embedtool.library.probe_results import ComparisonResult, ProbeResult
+    from embedtool.library.results import SearchResult
+
+Options = ParamSpec("Options")
+Found = TypeVar("Found")
+
+
+def open(path: PathLike) -> Index:
+    """Open an index. Close it with `close`, or at the end of a `with` block.
+
+    Raises NotAnIndex, IndexDamaged, IndexTooNew.
+
+    >>> with embedtool.open("indexes/photos") as index:
+    ...     index.search("photos/fish/fish-03.jpg", k=2)
+    <SearchResult: 2 images near photos/fish/fish-03.jpg, similarity 1.0000 to 0.9706>
+    """
+    return Index(path)
+
+
+def search_photos(
+    index: PathLike,
+    images: "Query | Sequence[Query]" = (),
+    *,
+    rows: Sequence[int] = (),
+    k: int | None = None,
+    min_similarity: float | None = None,
+    where: Sequence[str] = (),
+    min_recall: float | None = None,
+    max_memory: int | None = None,
+    progress: Progress | None = None,
+) -> "list[SearchResult]":
+    """Return the images most similar to each query: `Index.search`, and always a list.
+
+    >>> [result] = embedtool.search_photos("indexes/photos", "photos/fish/fish-03.jpg", k=3)
+    >>> [match.path.name for match in result]
+    ['fish-03.jpg', 'fish-19.jpg', 'fish-28.jpg']
+    """
+    from embedtool.library.search_methods import as_queries
+
+    with Index(index) as opened:
+        return opened.search(
+            as_queries(images)[0],
+            rows=rows,
+            k=k,
+            min_similarity=min_similarity,
+            where=where,
+            min_recall=min_recall,
+            max_memory=max_memory,
+            progress=progress,
+        )
+
+
+def compare_indexes(
+    first: PathLike,
+    second: PathLike,
+    *,
+    labels: "LabelTable | None" = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> "ComparisonResult":
+    """Compare two models on the images that two indexes both hold, by content.
+
+    Compared are, each with its 95 % interval and that of the change, paired by image: probe and
+    k-NN accuracy by cross-validation on the same folds, precision@10 and mAP. Further: the share of
+    nearest images that both agree on, whether their clusters agree, the change of each class, and
+    the images that moved most. labels: of the first index's images, as in `Index.probe`.
+    Raises UsageError where the two share too little to compare.
+
+    >>> report = embedtool.index_photos(
+    ...     "photos", index="indexes/int8", model="builtin", precision="float32"
+    ... )
+    >>> found = embedtool.compare_indexes("indexes/photos", "indexes/int8")
+    >>> found.measures[0].name, found.images
+    """
+    from embedtool.classification.compare_indexes import compare_indexes as compare
+    from embedtool.library.probe_results import ComparisonResult
+
+    return ComparisonResult.of(compare(first, second, labels=labels, seed=seed, progress=progress))
+
+
+def train_probe(
+    index: PathLike,
+    out: PathLike,
+    *,
+    labels: "LabelTable | None" = None,
+    shots: int | None = None,
+    balanced: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> "ProbeResult":
+    """Train a linear classifier on the labelled images of an index: `Index.probe`, to a folder.
+
+    >>> embedtool.train_probe("indexes/photos", "kinds")
+    """
+    with Index(index) as opened:
+        return opened.probe(
+            labels, out=out, shots=shots, balanced=balanced, seed=seed, progress=progress
+        )
+
+
+def _function(
+    method: Callable[Concatenate[Index, Options], Found], name: str, doc: str
+) -> Callable[Concatenate[PathLike, Options], Found]:
+    def function(index: PathLike, /, *args: Options.args, **options: Options.kwargs) -> Found:
+        with Index(index) as opened:
+            return method(opened, *args, **options)
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"{doc}\n\n    The options are those of `Index.{method.__name__}`.\n    "
+    return function
+
+
+cluster_index = _function(
+    Index.cluster,
+    "cluster_index",
+    """Group the images of an index that are alike, without being told how many groups.
+
+    >>> embedtool.cluster_index("indexes/photos")
+    """,
+)
+find_outliers = _function(
+    Index.outliers,
+    "find_outliers",
+    """Return the images of an index that are least like the rest.
+
+    >>> embedtool.find_outliers("indexes/photos", k=3)
+    """,
+)
+map_index = _function(
+    Index.map,
+    "map_index",
+    """Lay the images of an index out on a plane by UMAP, like ones near each other.
+
+    >>> found = embedtool.map_index("indexes/photos")
+    >>> found.write_html("map.html")
+    """,
+)
+find_duplicates = _function(
+    Index.duplicates,
+    "find_duplicates",
+    """Group the images of an index that show the same picture, and say which to keep.
+
+    >>> embedtool.find_duplicates("indexes/photos")
+    """,
+)
+predict_images = _function(
+    Index.predict,
+    "predict_images",
+    """Return the class of every image of an index, with the probability of each class.
+
+    >>> embedtool.train_probe("indexes/photos", "kinds")
+    >>> embedtool.predict_images("indexes/photos", "kinds")[0]
+    """,
+)
+evaluate_probe = _function(
+    Index.evaluate,
+    "evaluate_probe",
+    """Compare a probe's predictions with the labels of an index.
+
+    >>> embedtool.train_probe("indexes/photos", "kinds")
+    >>> embedtool.evaluate_probe("indexes/photos", "kinds")
+    """,
+)
+export_index = _function(
+    Index.export,
+    "export_index",
+    """Write every image of an index, with its vector, for other programs.
+
+    >>> report = embedtool.export_index("indexes/photos", "vectors", format="npy")
+    >>> report.rows, report.dim
+    """,
+)
+index_info = _function(
+    Index.info,
+    "index_info",
+    """Return what an index holds: model, counts, roots, sizes in bytes.
+
+    >>> embedtool.index_info("indexes/photos")["images"]
+    """,
+)
+index_rejects = _function(
+    Index.rejects,
+    "index_rejects",
+    """Return every file that an index refused, with stage and reason.
+
+    >>> embedtool.index_rejects("indexes/photos")
+    """,
+)
+verify_index = _function(
+    Index.verify,
+    "verify_index",
+    """Hash every file of an index again; return what is wrong, [] if all is whole.
+
+    >>> embedtool.verify_index("indexes/photos")
+    """,
+)
+doctor_index = _function(
+    Index.doctor,
+    "doctor_index",
+    """Embed the golden pictures again; return the cosine of each with what the index has.
+
+    >>> [round(cosine, 3) for cosine in embedtool.doctor_index("indexes/photos")]
+    """,
+)
+compact_index = _function(
+    Index.compact,
+    "compact_index",
+    """Give the space of removed images back to the disk.
+
+    >>> embedtool.compact_index("indexes/photos").segments_after
+    """,
+)

@@ -1,0 +1,167 @@
+"""`Index`: an index of photos, held open."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embedtool.collection.open_index import Session
+from embedtool.core.paths import folder_label, full_path
+from embedtool.core.types import PathLike, Progress, Reject, Vectors, as_list
+from embedtool.library.explore_methods import ExploreMethods
+from embedtool.library.search_methods import SearchMethods
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from embedtool.collection.results import CompactReport, DeepCheck, IndexReport
+    from embedtool.interchange.export import ExportReport
+    from embedtool.library.results import Images
+
+
+class Index(SearchMethods, ExploreMethods):
+    """An index of photos, held open: make one with `embedtool.open`.
+
+    What is checked and loaded once (vector files, the search index, the network) serves every
+    later call. Several threads may use one `Index`. Each call sees one whole version, the newest:
+    what another process has committed meanwhile is in it.
+
+    >>> import embedtool
+    >>> folder = embedtool.draw_photos("photos")
+    >>> report = embedtool.index_photos("photos", index="indexes/drawn", model="builtin")
+    >>> with embedtool.open("indexes/drawn") as index:
+    ...     len(index.images), index.dim
+    (362, 1280)
+    """
+
+    @property
+    def images(self) -> "Images":
+        """The images, in the order indexed: path, label, size, date, cluster."""
+        with self.connection.session() as session, session.snapshot():
+            return session.once("images", lambda: _images(session))
+
+    def vectors(self) -> tuple[list["Path"], Vectors]:
+        """Return the paths of the images and their unit vectors, float32 (n, d), in the order
+        indexed."""
+        with self.connection.session() as session, session.snapshot():
+            reader = session.reader
+            paths = [full_path(row.root, row.path) for row in reader.rows()]
+            ids, rows = np.unique(np.fromiter(reader.vector_ids(), np.int64), return_inverse=True)
+            places = reader.places(ids.tolist())
+            reader.expect_reads(places)
+            return paths, reader.rows_at(places)[rows]
+
+    def sync(
+        self,
+        photos: PathLike | Sequence[PathLike],
+        *,
+        workers: int | None = None,
+        batch_size: int | None = None,
+        progress: Progress | None = None,
+    ) -> "IndexReport":
+        """Bring the index up to date with photos, as `embedtool index` does: add new ones, embed
+        changed ones again, follow renamed ones, drop those that are gone.
+
+        photos: folders, files or patterns. Folders that were indexed and are not named are left
+        alone. Files that cannot be used are recorded, never raised.
+        Raises PhotosMissing (nothing is changed), ModelMismatch, ModelOffline, IndexLocked.
+        """
+        from embedtool.collection.sync import sync
+        from embedtool.store.writer import Writer
+
+        with (
+            self.connection.session() as session,
+            Writer(self.path, files=session.reader.files) as writer,
+        ):
+            return sync(
+                writer,
+                as_list(photos),
+                session.embedder,
+                workers=workers,
+                batch_size=batch_size,
+                progress=progress,
+            )
+
+    def export(self, to: PathLike, *, format: str | None = None, seed: int = 0) -> "ExportReport":
+        """Write every image, with its vector, for other programs.
+
+        format: "clip-retrieval", "parquet", "npy", "projector" (TensorBoard), "embedding-atlas" or
+        "ann-benchmarks"; [default: as the ending of `to` says]. An earlier export is replaced,
+        anything else there is left alone.
+        Raises UsageError (no such format), EmbedtoolError (`to` is taken, a library is missing, the
+        index has no image).
+        """
+        from embedtool.interchange.export import export_index
+
+        with self.connection.session() as session:
+            return export_index(session.reader, to, format=format, seed=seed)
+
+    def info(self) -> dict[str, Any]:
+        """Return what the index holds: model, counts, roots, sizes in bytes."""
+        from embedtool.collection.inspect import index_info
+
+        with self.connection.session() as session:
+            return index_info(session.reader)
+
+    def rejects(self) -> list[Reject]:
+        """Return every file that was refused, by path, with stage and reason."""
+        with self.connection.session() as session:
+            return session.reader.rejects()
+
+    def verify(self) -> list[str]:
+        """Hash every file of the index again and check the catalogue; return what is wrong, [] if
+        all is whole."""
+        from embedtool.collection.inspect import verify_index
+
+        return verify_index(self.path)
+
+    def verify_sample(self, *, sample: int = 100, seed: int = 0) -> "DeepCheck":
+        """Embed some images again, and compare the vectors with those that are stored.
+
+        Raises ModelMismatch where the index's model is not at hand as it was.
+        """
+        from embedtool.collection.inspect import deep_verify_index
+
+        with self.connection.session() as session:
+            return deep_verify_index(session.reader, session.embedder, sample=sample, seed=seed)
+
+    def doctor(self) -> list[float]:
+        """Embed the golden pictures again; return the cosine of each with what the index has.
+
+        Raises ModelMismatch where this machine makes other vectors than the index holds.
+        """
+        from embedtool.collection.inspect import doctor_index
+
+        with self.connection.session() as session:
+            return doctor_index(session.reader, session.embedder())
+
+    def compact(self, *, progress: Progress | None = None) -> "CompactReport":
+        """Give the space of removed images back to the disk. Raises IndexLocked."""
+        from embedtool.collection.compact import compact_index
+
+        with self.connection.session() as session:
+            return compact_index(session.reader, progress=progress)
+
+
+def _images(session: Session) -> "Images":
+    from embedtool.library.results import ImageRecord, Images
+
+    reader = session.reader
+    rows = list(reader.rows())
+    clusters: list[int | None] = [None] * len(rows)
+    if session.clusters.ids.size:
+        vectors = np.fromiter(reader.vector_ids(), np.int64)
+        clusters = session.clusters.labels_of(vectors)[0].tolist()
+    return Images(
+        tuple(
+            ImageRecord(
+                path=full_path(row.root, row.path),
+                label=folder_label(row.root, row.path).decode("utf-8", "surrogateescape"),
+                size=row.size,
+                date=datetime.fromtimestamp(row.mtime_ns // 10**9),
+                cluster=cluster,
+            )
+            for row, cluster in zip(rows, clusters, strict=True)
+        )
+    )

@@ -1,0 +1,266 @@
+"""What the methods of `Index` return: what the packages found, as sequences that show themselves.
+
+Each class is the plain result of a package with the manners of `Results` added.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from embedtool.core.types import PathLike, Progress
+from embedtool.duplicates.results import DuplicateGroup, Duplicates
+from embedtool.explore.results import Cluster, ClusterReport, Map, Member, Outlier
+from embedtool.library.sequences import Results
+from embedtool.search.results import Match, QueryMatches
+
+
+class SearchResult(Results[Match], QueryMatches):
+    """The images nearest to one query, most similar first."""
+
+    item_type = Match
+
+    @property
+    def items(self) -> Sequence[Match]:
+        return self.matches
+
+    def summary(self) -> str:
+        nearest = f", similarity {self[0].similarity:.4f} to {self[-1].similarity:.4f}"
+        return f"{len(self):,} images near {self.query}{nearest if self else ''}"
+
+    def pictures(self) -> Iterator[tuple[Path, str]]:
+        return ((match.path, f"{match.similarity:.3f}") for match in self)
+
+    def write_html(self, path: PathLike) -> None:
+        """Write a page with thumbnails of the query and its matches."""
+        from embedtool.report.search_page import write_search_page
+
+        write_search_page([self], path)
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """One image of an index."""
+
+    path: Path
+    label: str  # the name of its folder
+    size: int  # bytes of the file
+    date: datetime  # of its last modification, in local time
+    cluster: int | None  # as `cluster` last found it, -1 for noise; None where it never ran
+
+
+@dataclass(frozen=True, repr=False)
+class Images(Results[ImageRecord]):
+    """The images of an index, in the order indexed."""
+
+    records: tuple[ImageRecord, ...]
+    item_type = ImageRecord
+
+    @property
+    def items(self) -> Sequence[ImageRecord]:
+        return self.records
+
+    def summary(self) -> str:
+        return f"{len(self):,} images"
+
+    def pictures(self) -> Iterator[tuple[Path, str]]:
+        return ((image.path, image.label) for image in self)
+
+
+class ClusterResult(Results[Cluster], ClusterReport):
+    """Clusters, the largest first, and in `members` the cluster of every image."""
+
+    item_type = Cluster
+
+    @property
+    def items(self) -> Sequence[Cluster]:
+        return self.clusters
+
+    @cached_property
+    def assignments(self) -> "Assignments":
+        """The cluster of every image, in the order indexed."""
+        return Assignments(self.members)
+
+    def summary(self) -> str:
+        return f"{len(self):,} clusters of {len(self.members):,} images, {self.noise:,} are noise"
+
+    def pictures(self) -> Iterator[tuple[Path, str]]:
+        return ((c.representatives[0], f"{c.id}: {c.name}, {c.size:,}") for c in self)
+
+    def write_html(self, path: PathLike) -> None:
+        """Write a contact sheet as one page."""
+        from embedtool.report.clusters_page import write_clusters_page
+
+        write_clusters_page(self, path)
+
+    def write_png(self, path: PathLike) -> None:
+        """Write a contact sheet as one picture."""
+        from embedtool.report.clusters_png import write_clusters_png
+
+        write_clusters_png(self, path)
+
+    def write_table(self, path: PathLike) -> None:
+        """Write which image is in which cluster, as CSV, or Parquet where the name ends so."""
+        from embedtool.explore.clusters import write_members
+
+        write_members(self, path)
+
+    def write_folders(self, folder: PathLike, *, copy: bool = False) -> list[Path]:
+        """Make a folder for each cluster, of links to its images or with copy of copies."""
+        from embedtool.explore.cluster_folders import write_cluster_folders
+
+        return write_cluster_folders(self, folder, copy=copy)
+
+
+@dataclass(frozen=True, repr=False)
+class Assignments(Results[Member]):
+    """The cluster of every image, in the order indexed."""
+
+    members: tuple[Member, ...]
+    item_type = Member
+
+    @property
+    def items(self) -> Sequence[Member]:
+        return self.members
+
+    def summary(self) -> str:
+        return f"{len(self):,} images and their clusters"
+
+    def pictures(self) -> Iterator[tuple[Path, str]]:
+        return ((one.path, f"cluster {one.cluster}") for one in self)
+
+
+@dataclass(frozen=True, repr=False)
+class Outliers(Results[Outlier]):
+    """The images least like the rest, highest score first."""
+
+    found: tuple[Outlier, ...]
+    item_type = Outlier
+
+    @property
+    def items(self) -> Sequence[Outlier]:
+        return self.found
+
+    def summary(self) -> str:
+        return f"{len(self):,} outliers"
+
+    def pictures(self) -> Iterator[tuple[Path, str]]:
+        return ((one.path, f"{one.score:.3f}") for one in self)
+
+
+class DuplicateResult(Results[DuplicateGroup], Duplicates):
+    """Groups of images that show one picture, by kind, and in a kind by descending similarity."""
+
+    item_type = DuplicateGroup
+
+    @property
+    def items(self) -> Sequence[DuplicateGroup]:
+        return self.groups
+
+    def summary(self) -> str:
+        redundant = sum(len(group.redundant) for group in self)
+        return f"{len(self):,} groups, {redundant:,} of {self.images:,} images could go"
+
+    def pictures(self) -> Iterator[tuple[Path, str]]:
+        for number, group in enumerate(self, 1):
+            for path, similarity in zip(group.paths, group.similarities, strict=True):
+                what = "keep" if path == group.keep else f"{similarity:.3f}"
+                yield path, f"{number} {group.kind}: {what}"
+
+    def picture_count(self) -> int:
+        return sum(len(group.paths) for group in self)
+
+    def write_html(self, path: PathLike) -> None:
+        """Write a page with the groups side by side."""
+        from embedtool.report.duplicates_page import write_duplicates_page
+
+        write_duplicates_page(self, path)
+
+    def write_folders(self, folder: PathLike, *, copy: bool = False) -> list[Path]:
+        """Make a folder for each group, of links to its images or with copy of copies."""
+        from embedtool.duplicates.duplicate_folders import write_duplicate_folders
+
+        return write_duplicate_folders(self, folder, copy=copy)
+
+
+@dataclass(frozen=True)
+class MapPoint:
+    """One image on a map. predicted and probability are None until `Map.with_predictions`."""
+
+    path: Path
+    x: float
+    y: float
+    placed: bool  # after the map was laid out
+    label: str  # the name of its folder
+    cluster: int | None  # -1 for noise, None where `cluster` never ran
+    date: datetime
+    prediction: str | None
+    probability: float | None
+
+
+class MapResult(Results[MapPoint], Map):
+    """The images of an index on a plane, in the order indexed."""
+
+    item_type = MapPoint
+
+    @cached_property
+    def items(self) -> Sequence[MapPoint]:
+        none: list[None] = [None] * len(self.paths)
+        return tuple(
+            map(
+                MapPoint,
+                self.paths,
+                self.coordinates[:, 0].tolist(),
+                self.coordinates[:, 1].tolist(),
+                self.placed.tolist(),
+                self.labels,
+                none if self.clusters is None else self.clusters.tolist(),
+                self.dates.tolist(),
+                none if self.predictions is None else self.predictions,
+                none if self.probabilities is None else self.probabilities.tolist(),
+            )
+        )
+
+    def columns(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        """Return the columns of the table that `write_table` writes, and its rows."""
+        from embedtool.explore.map import map_points
+
+        return map_points(self)
+
+    def summary(self) -> str:
+        return f"{len(self):,} images on a plane"
+
+    def _repr_html_(self) -> str:
+        from embedtool.report.notebook import map_picture
+
+        return map_picture(self.summary(), self)
+
+    def write_html(
+        self, path: PathLike, *, colour_by: str | None = None, progress: Progress | None = None
+    ) -> list[str]:
+        """Write a page to look around in; return its notes. colour_by: "cluster", "label",
+        "prediction", "folder" or "date"."""
+        from embedtool.report.map_page import write_map_page
+
+        return write_map_page(self, path, colour_by=colour_by, progress=progress)
+
+    def write_png(
+        self,
+        path: PathLike,
+        *,
+        colour_by: str | None = None,
+        size: int = 1200,
+        progress: Progress | None = None,
+    ) -> None:
+        """Write a picture for a paper, `size` pixels high. colour_by: as in `write_html`."""
+        from embedtool.report.map_png import write_map_png
+
+        write_map_png(self, path, colour_by=colour_by, size=size, progress=progress)
+
+    def write_table(self, path: PathLike) -> None:
+        """Write the points as CSV, or Parquet where the name ends so."""
+        from embedtool.explore.map import write_coordinates
+
+        write_coordinates(self, path)

@@ -1,0 +1,98 @@
+"""The method of `Index` that searches."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, overload
+
+import numpy as np
+
+from embedtool.core.types import Progress
+from embedtool.library.connected import Connected
+
+if TYPE_CHECKING:
+    from embedtool.collection.query import Query
+    from embedtool.library.results import SearchResult
+
+
+class SearchMethods(Connected):
+    @overload
+    def search(  # type: ignore[overload-overlap]  # a str is a sequence of str
+        self,
+        query: "Query",
+        *,
+        rows: Sequence[int] = (),
+        k: int | None = None,
+        min_similarity: float | None = None,
+        where: Sequence[str] = (),
+        min_recall: float | None = None,
+        max_memory: int | None = None,
+        progress: Progress | None = None,
+    ) -> "SearchResult": ...
+    @overload
+    def search(
+        self,
+        query: "Sequence[Query]" = (),
+        *,
+        rows: Sequence[int] = (),
+        k: int | None = None,
+        min_similarity: float | None = None,
+        where: Sequence[str] = (),
+        min_recall: float | None = None,
+        max_memory: int | None = None,
+        progress: Progress | None = None,
+    ) -> "list[SearchResult]": ...
+    def search(
+        self,
+        query: "Query | Sequence[Query]" = (),
+        *,
+        rows: Sequence[int] = (),
+        k: int | None = None,
+        min_similarity: float | None = None,
+        where: Sequence[str] = (),
+        min_recall: float | None = None,
+        max_memory: int | None = None,
+        progress: Progress | None = None,
+    ) -> "SearchResult | list[SearchResult]":
+        """Return the images most similar to a query, most similar first.
+
+        query: a path, a PIL image, pixels as uint8 (h, w, 3), or a vector (d,) of another dtype.
+        For a list of these, and with rows, return a list of results. A file that is in the index
+        and has not changed is not embedded again, and an indexed path whose file is gone serves
+        too. An image that is in the index finds itself, or its copy, first.
+        rows: numbers of indexed images, from 1, as further queries.
+        k: how many matches, at least 1; [default: 10, or with min_similarity all that are at least
+        this similar].
+        where: conditions that an image must meet, `label=NAME` or `path=FOLDER`; those of one kind
+        are alternatives. They are applied before the cut to k.
+        min_recall, max_memory (bytes): what an approximate index must hold. One that does is built
+        where there is none; where none can, search is exact and a warning says so. Conditions, and
+        min_similarity without k, are always answered exactly.
+        Raises UsageError (k below 1, no cosine, no query, no such row), ImageRejected,
+        ModelMismatch (a vector of other dimensions), and IndexLocked where a search index must be
+        built while another process writes.
+        """
+        from embedtool.collection.query import search_index
+        from embedtool.library.results import SearchResult
+
+        queries, one = as_queries(query)
+        found = search_index(
+            self.connection,
+            queries,
+            rows=rows,
+            k=k,
+            min_similarity=min_similarity,
+            where=where,
+            min_recall=min_recall,
+            max_memory=max_memory,
+            progress=progress,
+        )
+        results = [SearchResult.of(matches) for matches in found]
+        return results[0] if one and not rows else results
+
+
+def as_queries(query: "Query | Sequence[Query]") -> "tuple[list[Query], bool]":
+    """Return one query, or several, as a list, and whether it is one."""
+    if isinstance(query, np.ndarray):
+        one = query.ndim in (1, 3) and query.dtype != object
+    else:
+        one = isinstance(query, str) or not isinstance(query, Sequence)
+    return ([query] if one else list(query)), one  # type: ignore[list-item, arg-type]

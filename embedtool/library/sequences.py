@@ -1,0 +1,107 @@
+"""What every result is: a sequence of small dataclasses, a table, and pictures in a notebook."""
+
+from collections.abc import Collection, Iterator, Mapping, Reversible, Sequence
+from dataclasses import fields, is_dataclass
+from itertools import islice
+from os import PathLike, fspath
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
+
+import numpy as np
+
+from embedtool.core.extras import require
+
+if TYPE_CHECKING:
+    import pandas
+
+Item = TypeVar("Item")
+SHOWN = 24  # pictures of a result in a notebook
+
+
+class Results(Collection[Item], Reversible[Item], Generic[Item]):
+    """A sequence of small dataclasses of one kind, `item_type`.
+
+    It lacks the method `index` of other sequences: of several results `index` is the folder of the
+    index that they come from.
+    """
+
+    item_type: ClassVar[type[Any]]
+
+    @classmethod
+    def of(cls, found: Any) -> Self:
+        """Return a result with the fields of the plain dataclass that a package returns."""
+        return cls(**vars(found))
+
+    @property
+    def items(self) -> Sequence[Item]:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self.items)
+
+    def __reversed__(self) -> Iterator[Item]:
+        return reversed(self.items)
+
+    def __contains__(self, item: object) -> bool:
+        return item in self.items
+
+    @overload
+    def __getitem__(self, place: int) -> Item: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Item]: ...
+    def __getitem__(self, place: int | slice) -> Item | Sequence[Item]:
+        return self.items[place]
+
+    def to_records(self) -> list[dict[str, Any]]:
+        """Return a dictionary for each item, of plain values: JSON takes them as they are, except
+        for dates, which stay `datetime`."""
+        return [_plain(item) for item in self.items]
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a table with a row for each item, in their order. Needs pandas."""
+        require("pandas", extra="pandas")
+        import pandas
+
+        names = [field.name for field in fields(self.item_type)]
+        return pandas.DataFrame(self.to_records(), columns=names)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.summary()}>"
+
+    def summary(self) -> str:
+        """Return one line that says what was found."""
+        return f"{len(self):,}"
+
+    def pictures(self) -> Iterator[tuple[Any, str]]:
+        """Yield the path and the caption of each picture that a notebook shows."""
+        raise NotImplementedError
+
+    def picture_count(self) -> int:
+        """Return how many pictures `pictures` yields."""
+        return len(self)
+
+    def _repr_html_(self) -> str:
+        from embedtool.report.notebook import gallery
+
+        shown = list(islice(self.pictures(), SHOWN))
+        return gallery(self.summary(), shown, self.picture_count())
+
+
+Sequence.register(Results)
+
+
+def _plain(value: Any) -> Any:
+    """A value of a result as JSON knows it."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, PathLike):
+        return fspath(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {key: _plain(own) for key, own in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(own) for own in value]
+    return value

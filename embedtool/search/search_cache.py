@@ -1,0 +1,60 @@
+"""What searches of one index, one after another, need to load only once."""
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.search.exact import Block
+from embedtool.search.faiss_index import FaissIndex
+from embedtool.search.recall_certificate import Certificate
+from embedtool.search.results import EXACT_ROWS
+from embedtool.search.searcher import (
+    ApproximateSearcher,
+    ExactSearcher,
+    Searcher,
+    open_faiss_index,
+)
+from embedtool.store.reader import BLOCK_ROWS, IndexReader
+
+Places = npt.NDArray[np.void]  # PLACE records, see embedtool.store.reader
+
+
+class SearchCache:
+    """Holds the approximate index and, as float32, the vectors that every search compares: all of
+    them up to EXACT_ROWS (154 MB at d = 1,280), else those that the approximate index lacks.
+
+    Not for several threads at once; the searchers it returns are, each in its own."""
+
+    def __init__(self) -> None:
+        self._published: object = None  # what `_approximate` was read from
+        self._approximate: tuple[FaissIndex, Certificate] | None = None
+        self._block: tuple[Places, Block] | None = None
+
+    def searcher(self, index: IndexReader, published: object) -> Searcher:
+        """Return a searcher of the version of the index that `index` has a snapshot of.
+
+        published: anything that compares equal as long as the published search index is the same.
+        """
+        if index.counts()["vectors"] <= EXACT_ROWS:
+            self._approximate = self._published = None
+            return ExactSearcher(index, self._in_memory(index, index.places_after(0)))
+        if published != self._published:
+            self._approximate = open_faiss_index(index)
+            self._published = published
+        if self._approximate is None:
+            self._block = None
+            return ExactSearcher(index)
+        approximate, certificate = self._approximate
+        later = index.places_after(certificate.last_id)
+        block = self._in_memory(index, later)
+        return ApproximateSearcher(index, approximate, certificate, block)
+
+    def _in_memory(self, index: IndexReader, places: Places) -> Block:
+        if self._block is None or not np.array_equal(self._block[0], places):
+            self._block = None  # before the next is read: not both at a time
+            rows = np.empty((len(places), index.dim), np.float32)
+            index.expect_reads(places)
+            for start in range(0, len(places), BLOCK_ROWS):
+                part = slice(start, start + BLOCK_ROWS)
+                rows[part] = index.rows_at(places[part])
+            self._block = places, (places["id"].copy(), rows)
+        return self._block[1]

@@ -1,0 +1,69 @@
+"""The vector files of an index, mapped once and checked once for all its readers in a process."""
+
+from collections import Counter
+from collections.abc import Callable, Container
+from pathlib import Path
+from threading import Lock
+
+import numpy as np
+import numpy.typing as npt
+
+from embedtool.store.layout import Segment, damaged
+from embedtool.store.segments import Stored, check_segment, map_segment
+
+FindSegment = Callable[[int], Segment]  # by number; raises IndexDamaged
+
+
+class SegmentFiles:
+    """Segments by number. No number is given twice, so what was found of one stays true."""
+
+    def __init__(self, index: Path, dim: int) -> None:
+        self._index = index
+        self._dim = dim
+        self._mapped: dict[int, Stored] = {}
+        self._checked: set[int] = set()
+        self._requested: Counter[int] = Counter()  # rows of a segment, by `rows_of`
+        self._lock = Lock()
+
+    def whole(self, number: int, find: FindSegment) -> Stored:
+        """Return a segment, memory-mapped. All of it is checked against its SHA-256 first, once."""
+        with self._lock:
+            self._check(number, find)
+            return self._map(number, find)
+
+    def rows_of(
+        self, number: int, rows: npt.NDArray[np.int64], find: FindSegment, *, whole: bool
+    ) -> tuple[Stored, bool]:
+        """Return a segment that has these rows (n,), and whether all of it has been checked.
+
+        It is checked once as many of its rows were requested as it has, or at once with `whole`.
+        """
+        with self._lock:
+            segment = self._map(number, find)
+            if rows.size and not 0 <= rows.min() <= rows.max() < len(segment):
+                raise damaged(self._index, f"segment {number} has no row {rows.max()}")
+            if whole or self._requested[number] >= len(segment):
+                self._check(number, find)
+            self._requested[number] += len(rows)
+            return segment, number in self._checked
+
+    def expect(self, counts: dict[int, int]) -> None:
+        """Announce that so many rows of each segment will be read: one that is to be read whole is
+        then checked whole, which is faster than row by row."""
+        with self._lock:
+            self._requested.update(counts)
+
+    def forget_others(self, numbers: Container[int]) -> None:
+        """Let go of the files of segments that are none of these."""
+        with self._lock:
+            self._mapped = {n: mapped for n, mapped in self._mapped.items() if n in numbers}
+
+    def _map(self, number: int, find: FindSegment) -> Stored:
+        if number not in self._mapped:
+            self._mapped[number] = map_segment(self._index, find(number), self._dim)
+        return self._mapped[number]
+
+    def _check(self, number: int, find: FindSegment) -> None:
+        if number not in self._checked:
+            check_segment(self._index, find(number))
+            self._checked.add(number)
