@@ -92,7 +92,8 @@ class SearchMethods(Connected):
 def as_queries(query: "Query | Sequence[Query]") -> "tuple[list[Query], bool]":
     """Return one query, or several, as a list, and whether it is one."""
     if isinstance(query, np.ndarray):
-        one = query.ndim in (1, 3) and query.dtype != object
+        several = 4 if query.dtype == np.uint8 else 1 if query.dtype.kind in "UO" else 2
+        one = query.ndim != several
     else:
         one = isinstance(query, str) or not isinstance(query, Sequence)
     return ([query] if one else list(query)), one  # type: ignore[list-item, arg-type]

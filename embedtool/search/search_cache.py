@@ -6,11 +6,11 @@ import numpy.typing as npt
 from embedtool.search.exact import Block
 from embedtool.search.faiss_index import FaissIndex
 from embedtool.search.recall_certificate import Certificate
-from embedtool.search.results import EXACT_ROWS
 from embedtool.search.searcher import (
     ApproximateSearcher,
     ExactSearcher,
     Searcher,
+    compares_all,
     open_faiss_index,
 )
 from embedtool.store.reader import BLOCK_ROWS, IndexReader
@@ -34,7 +34,7 @@ class SearchCache:
 
         published: anything that compares equal as long as the published search index is the same.
         """
-        if index.counts()["vectors"] <= EXACT_ROWS:
+        if compares_all(index):
             self._approximate = self._published = None
             return ExactSearcher(index, self._in_memory(index, index.places_after(0)))
         if published != self._published:

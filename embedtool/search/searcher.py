@@ -49,8 +49,13 @@ class Searcher(Protocol):
 def open_searcher(index: IndexReader) -> Searcher:
     """The fastest searcher of an index; an approximate index that is damaged is not used, with a
     warning."""
-    opened = open_faiss_index(index) if index.counts()["vectors"] > EXACT_ROWS else None
+    opened = None if compares_all(index) else open_faiss_index(index)
     return ApproximateSearcher(index, *opened) if opened else ExactSearcher(index)
+
+
+def compares_all(index: IndexReader) -> bool:
+    """Return whether the index is so small that every vector is compared."""
+    return index.counts()["vectors"] <= EXACT_ROWS
 
 
 def open_faiss_index(

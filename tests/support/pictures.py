@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image, ImageOps
 
 TURNS = {  # EXIF orientation -> how the stored picture came from the upright one
@@ -68,3 +69,15 @@ def with_orientation(image: Image.Image, turn: int, kind: str) -> bytes:
     exif[0x0112] = turn
     options = {"lossless": True} if kind == "WEBP" else {}
     return encoded(stored, kind, exif=exif, **options)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Six pictures, a copy of one in a folder of its own, and a broken file."""
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for seed in range(6):
+        (folder / f"{seed}.png").write_bytes(encoded(picture(seed), "PNG"))
+    (folder / "sub" / "copy of 0.png").write_bytes(encoded(picture(0), "PNG"))
+    (folder / "bad.jpg").write_bytes(b"\xff\xd8\xff broken")
+    return folder
