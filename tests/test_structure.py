@@ -15,6 +15,7 @@ from support.command import embedtool
 import embedtool as package
 from embedtool import errors
 from embedtool.cli import COMMANDS
+from embedtool.finetune.settings import FinetuneSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "embedtool"
@@ -88,13 +89,24 @@ def every_command() -> list[list[str]]:
 
 @pytest.mark.parametrize("command", every_command(), ids=" ".join)
 def test_every_command_has_help_and_stands_in_the_readme(command: list[str]) -> None:
-    done = embedtool(*command, "--help")
+    done = embedtool(*command, "--help", COLUMNS="80")
     assert done.code == 0
+    assert max(map(len, done.out.splitlines())) <= 80
+    assert embedtool(*command, "-h", COLUMNS="80").out == done.out
     assert "Usage: embedtool " + " ".join(command) in done.out
     assert "--json" in done.out
     described = done.out.split("Usage:")[1].split("\n\n")[1].strip()
     assert described and not described.startswith("Options")
     assert f"embedtool {' '.join(command)}" in (ROOT / "README.md").read_text()
+
+
+def test_the_defaults_in_the_help_of_finetune_are_those_of_the_settings() -> None:
+    text = " ".join(embedtool("finetune", "--help", COLUMNS="200").out.split())
+    said = dict(re.findall(r" --([a-z-]+) <[^>]+> [^<]*?\[default: ([^];]+)\]", text))
+    for name, value in FinetuneSettings().record().items():
+        if not isinstance(value, bool):
+            expected = value if isinstance(value, str) else f"{value:g}"
+            assert said[name.replace("_", "-")] == expected, name
 
 
 def test_the_help_table_says_what_the_commands_say() -> None:

@@ -27,23 +27,27 @@ bench = typer.Typer(cls=_PhotosUnlessNamed)
 @bench.command("photos")
 def bench_photos(
     photos: Annotated[
-        Path | None, typer.Argument(help="One folder of photos.  [default: the demo pictures]")
+        Path | None, typer.Argument(help="A folder of photos.  [default: the pictures of `demo`]")
     ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A model, or MODEL:float32, MODEL:int8.  [default: mobilenet_v2 and builtin]"
+            help="A network to measure, such as builtin or builtin:int8. Repeat it for more.  "
+            "[default: mobilenet_v2 and builtin]"
         ),
     ] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; medians are shown.")] = 3,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Number of rounds. The output has the medians.")
+    ] = 3,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure decode, inference and indexing beside the Keras idiom.
+    """Measure decoding, inference and indexing, and compare them with Keras.
 
-    All in images a second on all cores. bound is 1/(1/decode + 1/inference); end to end is from
-    files to committed vectors; the Keras idiom is image_dataset_from_directory and model.predict
-    with the first model's weights. Everything runs in turn, round by round: read the ratios.
+    All figures are images per second on all cores. "bound" is 1/(1/decode + 1/inference). "end to
+    end" is from image files to stored vectors. "keras idiom" is image_dataset_from_directory and
+    model.predict with the weights of the first model. The measurements take turns, so compare their
+    ratios rather than the figures of two runs.
     """
     from embedtool.collection.benchmark import run_bench
 
@@ -91,32 +95,37 @@ def bench_photos(
 
 @bench.command("search")
 def bench_search(
-    index: Annotated[Path, typer.Argument(help="The index's folder.")],
+    index: Annotated[Path, typer.Argument(help="The folder of the index.")],
     vectors: Annotated[
         int | None,
         typer.Option(
-            min=4000, help="How many; missing ones are interpolated.  [default: all it has]"
+            min=4000,
+            help="Number of vectors to search. If the index has fewer, more are interpolated.  "
+            "[default: all of the index]",
         ),
     ] = None,
     min_recall: Annotated[
-        float, typer.Option(help="What approximate search must find.")
+        float,
+        typer.Option(
+            help="Share of the true 10 nearest vectors that approximate search must find."
+        ),
     ] = MIN_RECALL,
     api: Annotated[
-        bool, typer.Option("--api", help="Measure searches through an open index instead.")
+        bool, typer.Option("--api", help="Instead measure searches through embedtool.open.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure exact and approximate search over an index.
 
-    1,000 vectors are held back and searched for among the others, each way in a process of its own.
-    Milliseconds are of a query by itself (median, and the 99th of a hundred) and of one in a batch
-    of 1,000 over all cores; resident is memory besides the files that are mapped. With --vectors
-    above what the index has, more are interpolated between neighbours.
+    1,000 vectors are held out and used as queries. The times are milliseconds per query: the median
+    and the 99th percentile of single queries, and the mean of a batch of 1,000 on all cores.
+    "resident" is the memory besides the mapped files. Exact and approximate search each run in
+    their own process.
 
-    --api measures what embedtool.open adds, one query at a time, medians: the search of a vector
-    among arrays in memory, the search by the path of an indexed photo, decoding and inference of
-    a new photo, and the search by a new photo.
+    --api measures four medians of single queries through an open index: searching a vector among
+    arrays in memory, searching by the path of an indexed photo, decoding and inference of a new
+    photo, and searching by a new photo.
     """
     if api:
         _bench_api(index, vectors, json, quiet)
@@ -173,21 +182,26 @@ def _bench_api(index: Path, vectors: int | None, json: bool, quiet: bool) -> Non
 @bench.command("finetune")
 def bench_finetune(
     photos: Annotated[
-        Path | None, typer.Argument(help="Photos, one folder a class.  [default: demo pictures]")
+        Path | None,
+        typer.Argument(
+            help="Photos, with one folder per class.  [default: the pictures of `demo`]"
+        ),
     ] = None,
-    model: Annotated[str, typer.Option(help="A MobileNetV2.")] = "auto",
-    unfreeze: Annotated[str, typer.Option(help="The lowest part to train.")] = "block_13",
-    images: Annotated[int, typer.Option(min=16, help="To learn from.")] = 256,
-    rounds: Annotated[int, typer.Option(min=1, help="Rounds; medians are shown.")] = 3,
+    model: Annotated[str, typer.Option(help="The network: a MobileNetV2.")] = "auto",
+    unfreeze: Annotated[str, typer.Option(help="The lowest block to train.")] = "block_13",
+    images: Annotated[int, typer.Option(min=16, help="Number of training images.")] = 256,
+    rounds: Annotated[
+        int, typer.Option(min=1, help="Number of rounds. The output has the medians.")
+    ] = 3,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Measure an epoch of fine-tuning beside one of plain model.fit.
+    """Measure an epoch of fine-tuning, and compare it with Keras.
 
-    The same layers of the same network over the same images, in turn, in seconds for 1,000 images.
-    Ours trains on what the frozen part made of them, computed once for each augmented copy; plain
-    is image_dataset_from_directory, augmentation layers and model.fit, without XLA. parity is the
-    largest 1 - cosine between vectors of the two parts and of the whole network in Keras.
+    Both train the same layers of the same network on the same images. The figures are seconds per
+    1,000 images. embedtool computes the output of the frozen layers once for each augmented copy;
+    Keras uses image_dataset_from_directory, augmentation layers and model.fit, without XLA.
+    "parity" is the largest 1 - cosine between the vectors of embedtool and of Keras.
     """
     from embedtool.finetune.benchmark import run_finetune_bench
 

@@ -1,7 +1,7 @@
 """`cluster` and `outliers`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,40 +12,56 @@ from embedtool.errors import UsageError
 
 
 def cluster(
-    index: Annotated[Path, typer.Argument(help="The index's folder.")],
+    index: Annotated[Path, typer.Argument(help="The folder of the index.")],
     detail: Annotated[
-        float, typer.Option(help="2 for clusters half as large, 0.5 for twice as large.")
+        float,
+        typer.Option(
+            help="Size of the clusters: 2 makes them about half as large, 0.5 twice as large."
+        ),
     ] = 1.0,
     name_by: Annotated[
-        str | None,
+        Literal["label", "imagenet"] | None,
         typer.Option(
-            help="label: name clusters by the folders of their images; imagenet: by ImageNet "
-            "classes, for an index of mobilenet_v2."
+            help="label names each cluster after the folder of most of its images. imagenet "
+            "names it after ImageNet classes, and needs an index of mobilenet_v2.  "
+            "[default: by number]"
         ),
     ] = None,
     seed: Seed = 0,
     to: Annotated[
-        Path | None, typer.Option(help="Write path, cluster and strength to F.csv or F.parquet.")
+        Path | None,
+        typer.Option(help="Also write the cluster of each image to this file, CSV or Parquet."),
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="Also write a contact sheet here.")] = None,
-    png: Annotated[Path | None, typer.Option(help="Also write one picture of all here.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Also write a contact sheet to this HTML file.")
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Also write a contact sheet to this PNG file.")
+    ] = None,
     link: Annotated[
-        Path | None, typer.Option(help="Make a folder of links for each cluster in this one.")
+        Path | None,
+        typer.Option(
+            help="Make this folder, with a folder of links to the images of each cluster."
+        ),
     ] = None,
     copy: Annotated[
-        Path | None, typer.Option(help="Make a folder of copies for each cluster in this one.")
+        Path | None,
+        typer.Option(
+            help="Make this folder, with a folder of copies of the images of each cluster."
+        ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Group images that are alike, without being told how many groups.
+    """Group similar images, without a given number of groups.
 
-    HDBSCAN on a UMAP layout of the index's neighbour graph. An image that belongs to no cluster is
-    noise, -1; `nearest` is the cluster it lies closest to. The clusters stay in the index: `search`
-    and `map` show them. Another --detail cuts the same hierarchy again and takes seconds.
+    Builds a neighbour graph of the vectors, reduces it by UMAP and clusters it with HDBSCAN. An
+    image that belongs to no cluster is a noise point and has the cluster -1; `nearest` is the
+    cluster that it is closest to. The index stores the clusters, and `search` and `map` show them.
+    Running the command again with another --detail takes seconds.
     """
     if link and copy:
-        raise UsageError("expected one of --link and --copy")
+        raise UsageError("expected at most one of --link and --copy")
     check_distinct(to, html, png, link, copy)
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         report = opened.cluster(detail=detail, name_by=name_by, seed=seed, progress=progress)
@@ -97,22 +113,23 @@ def cluster(
     for note in report.notes:
         say(f"note: {note}")
     images = f"{report.noise:,} of {len(report.members):,} images"
-    say(f"note: {len(report.clusters)} clusters; {images} in none")
+    say(f"note: {len(report.clusters)} clusters; {images} are noise points")
     for name, path in (("page", html), ("picture", png), ("table", to), ("folders", link or copy)):
         if path:
             say(f"{name}: {path}")
 
 
 def outliers(
-    index: Annotated[Path, typer.Argument(help="The index's folder.")],
-    k: Annotated[int, typer.Option("-k", help="How many.")] = 20,
+    index: Annotated[Path, typer.Argument(help="The folder of the index.")],
+    k: Annotated[int, typer.Option("-k", help="Number of outliers to list.")] = 20,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """List the images least like the rest.
+    """List the images that are least similar to the others.
 
-    The score is 1 less the mean similarity to the 10 nearest others, as seen from the middle of the
-    collection: 0 where they are the same picture, 1 where they are no more alike than any two.
+    The score of an image is 1 minus its mean similarity to its 10 nearest neighbours, measured from
+    the mean of the collection. It is 0 if they show the same picture, and about 1 if they are as
+    different as two random images.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.outliers(k=k, progress=progress)
@@ -136,4 +153,4 @@ def outliers(
         ("rank", "score", "path", "nearest"), [(o.rank, o.score, o.path, o.nearest) for o in found]
     )
     if not found and not quiet:
-        say("note: an outlier needs others; the index holds fewer than two different images")
+        say("note: no outliers: the index holds fewer than two different images")

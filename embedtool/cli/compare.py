@@ -11,17 +11,23 @@ from embedtool.cli.progress_bar import progress_bar
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="An index, A.")],
-    second: Annotated[Path, typer.Argument(help="One of the same photos under another model, B.")],
+    first: Annotated[Path, typer.Argument(help="The folder of an index, A.")],
+    second: Annotated[
+        Path,
+        typer.Argument(help="The folder of an index of the same photos with another model, B."),
+    ],
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="CSV or Parquet with the columns path and label, of A's images.  "
-            "[default: the names of A's folders]"
+            help="A CSV or Parquet file with the columns path and label, of the images of A.  "
+            "[default: the names of the folders of A]"
         ),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Also write a page with the images that moved most here.")
+        Path | None,
+        typer.Option(
+            help="Also write the comparison, with the images that changed most, to this HTML file."
+        ),
     ] = None,
     seed: Seed = 0,
     json: Json = False,
@@ -29,10 +35,11 @@ def compare(
 ) -> None:
     """Compare two models on the same labelled photos.
 
-    Probe and k-NN accuracy on images left out, precision@10 and mAP, each with its 95 % interval
-    and that of the change, paired by image; the change of each class; how many of the 10 nearest
-    the two share; how far their clusters agree, where `cluster` ran on both. Images are matched by
-    content.
+    Images are matched by the content of their files. The scores are probe and k-NN accuracy by
+    cross-validation, precision@10 and mAP. Each has a 95 % confidence interval, and so has the
+    difference of the two models, paired by image. The output also has the change of each class, the
+    share of the 10 nearest images that both models agree on, and the agreement of the clusters if
+    `embedtool cluster` ran on both indexes.
     """
     with progress_bar(quiet=quiet) as progress:
         found = embedtool.compare_indexes(

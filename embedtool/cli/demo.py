@@ -12,14 +12,14 @@ from embedtool.cli.progress_bar import progress_bar
 
 def demo(
     out: Annotated[
-        Path, typer.Option(help="Where the pictures, the index and the page go.")
+        Path, typer.Option(help="The folder for the pictures, the index and the pages.")
     ] = Path("embedtool-demo"),
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Draw pictures, index, search, cluster and map them, and say where to look.
+    """Try it on drawn pictures: index, search, cluster and map them.
 
-    Needs no network: the pictures are drawn here, and the built-in network embeds them.
+    It needs no internet connection: it draws the pictures itself and uses the built-in network.
     """
     with progress_bar(quiet=quiet) as progress:
         result = embedtool.run_demo(out, progress=progress)

@@ -17,47 +17,60 @@ Moves = list[tuple[Path, Path]]
 
 def duplicates(
     index: Annotated[
-        Path | None, typer.Argument(help="The index's folder; not needed with --undo.")
+        Path | None, typer.Argument(help="The folder of the index. Leave it out with --undo.")
     ] = None,
     min_similarity: Annotated[
         float | None,
-        typer.Option(help="Also group images this similar: 0.9 for mobilenet_v2, 0.97 builtin."),
+        typer.Option(
+            help="Also group images that are at least this similar, from -1 to 1. Try 0.9 for "
+            "mobilenet_v2, 0.97 for builtin."
+        ),
     ] = None,
     reference: Annotated[
-        Path | None, typer.Option(help="Keep all in this folder; find its duplicates elsewhere.")
+        Path | None,
+        typer.Option(help="Keep all images of this folder, and find their duplicates elsewhere."),
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Also write a page with thumbnails here.")
+        Path | None, typer.Option(help="Also write an HTML page with thumbnails to this file.")
     ] = None,
     link: Annotated[
-        Path | None, typer.Option(help="Make a folder of links for each group in this one.")
+        Path | None,
+        typer.Option(help="Make this folder, with a folder of links to the images of each group."),
     ] = None,
     copy: Annotated[
-        Path | None, typer.Option(help="Make a folder of copies for each group in this one.")
+        Path | None,
+        typer.Option(help="Make this folder, with a folder of copies of the images of each group."),
     ] = None,
     move: Annotated[
-        Path | None, typer.Option(help="Move what is not kept into this folder; see --undo.")
+        Path | None,
+        typer.Option(
+            help="Move the images that are not kept into this folder. --undo moves them back."
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="With --move: print what would be moved.")
+        bool,
+        typer.Option("--dry-run", help="With --move: print what would be moved, and move nothing."),
     ] = False,
     undo: Annotated[
-        Path | None, typer.Option(help="Bring back what the log of a --move says was moved.")
+        Path | None,
+        typer.Option(
+            help="Move the images of an earlier --move back. Give its embedtool-moves.jsonl."
+        ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Find images that show the same picture, and say which to keep.
+    """Find images that show the same picture, and suggest which to keep.
 
-    Identical files have the same bytes. Near-identical ones are one picture re-encoded, resized or
-    lightly cropped: the network proposes them, their pixels decide. Similar ones, with
-    --min-similarity, are only alike, and --move leaves them alone. Kept is the one of more pixels,
-    then the larger file, the older, the first by path. Nothing is ever deleted.
+    Identical files have the same bytes. Near-identical images are one picture that was re-encoded,
+    resized or lightly cropped: the vectors propose pairs, and the pixels decide. --min-similarity
+    adds groups of similar images, which --move leaves alone. The image to keep has the most pixels;
+    if equal, it is the larger file, the older one, or the first by path. Nothing is ever deleted.
     """
     actions = [value for value in (link, copy, move, undo) if value]
     if len(actions) > 1 or (dry_run and not move):
         raise UsageError(
-            "expected one of --link, --copy, --move, --undo; --dry-run goes with --move"
+            "expected at most one of --link, --copy, --move and --undo; --dry-run needs --move"
         )
     if undo:
         back, left = embedtool.undo_moves(undo)

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,23 +11,27 @@ from embedtool.cli.output import Json, Quiet, emit_report
 
 
 def export(
-    index: Annotated[Path, typer.Argument(help="The index's folder.")],
-    to: Annotated[Path, typer.Option(help="Where to write: a file or a new folder, by format.")],
+    index: Annotated[Path, typer.Argument(help="The folder of the index.")],
+    to: Annotated[Path, typer.Option(help="The file or folder to write, depending on the format.")],
     format: Annotated[
-        str | None,
+        Literal[
+            "clip-retrieval", "parquet", "npy", "projector", "embedding-atlas", "ann-benchmarks"
+        ]
+        | None,
         typer.Option(
-            help="Folders: clip-retrieval, npy, projector (TensorBoard). Files: parquet, "
-            "embedding-atlas, ann-benchmarks.  [default: by the ending, .parquet, .hdf5 or .h5]"
+            help="clip-retrieval, npy and projector (TensorBoard) write a folder; parquet, "
+            "embedding-atlas and ann-benchmarks a file.  [default: by the ending of --to: "
+            ".parquet, .hdf5 or .h5]"
         ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write an index's images and vectors for other programs.
+    """Write the images and vectors of an index for other programs.
 
-    A row an image: path, root, size, modification time, SHA-256, label (the name of its folder)
-    and unit vector. It appears under its name whole or not at all; an earlier export is replaced,
-    anything else is left alone.
+    Each image is one row: path, root, size, modification time, SHA-256, label (the name of its
+    folder) and unit vector. The export appears only when it is complete. It replaces an earlier
+    export of the same name, but no other file or folder.
     """
     report = embedtool.export_index(index, to, format=format)
     record = asdict(report)
@@ -39,26 +43,35 @@ def export(
 def import_vectors(
     path: Annotated[
         Path,
-        typer.Argument(help="A clip-retrieval folder, a .npy file, or an export of embedtool."),
+        typer.Argument(help="A clip-retrieval folder, a .npy file or an export of embedtool."),
     ],
-    index: Annotated[Path, typer.Option(help="The index to make.")],
+    index: Annotated[Path, typer.Option(help="The folder of the new index.")],
     paths: Annotated[
-        Path | None, typer.Option(help="The images of a .npy file: a path a line, or NUL-ended.")
+        Path | None,
+        typer.Option(
+            help="The paths of the images of a .npy file, one per line or separated by NUL."
+        ),
     ] = None,
     root: Annotated[
-        Path | None, typer.Option(help="Relative paths are below this.  [default: this folder]")
+        Path | None,
+        typer.Option(
+            help="The folder that relative paths start from.  [default: the current folder]"
+        ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="What made the vectors.  [default: what an export says, or its content]"),
+        typer.Option(
+            help="The name of the model that made the vectors.  [default: what the export says, "
+            "or a name made from its content]"
+        ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Make an index of vectors that were made elsewhere, or exported.
+    """Make an index from vectors of another program, or from an export.
 
-    They are searched by the path of an image in it, or by --row. An import of an export of
-    embedtool is searched with new images too, and `embedtool index` goes on with it.
+    Search it by the path of one of its images or by --row. An index from an export of embedtool can
+    also be searched with new images, and `embedtool index` can add to it.
     """
     report = embedtool.import_vectors(path, index=index, paths=paths, root=root, model=model)
     record = asdict(report)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,106 +18,205 @@ if TYPE_CHECKING:
     from embedtool.finetune.checkpoint import Epoch
 GIGABYTE = 1e9
 Labels = Annotated[
-    Path | None, typer.Option(help="A table of path and label, instead of the folders' names.")
+    Path | None,
+    typer.Option(
+        help="A CSV or Parquet file with the columns path and label.  [default: the names "
+        "of the folders]"
+    ),
 ]
 Model = Annotated[
-    str, typer.Option(help="auto, builtin, mobilenet_v2, or a MobileNetV2 model folder.")
+    str,
+    typer.Option(
+        help="The network to start from: auto, builtin, mobilenet_v2 or the folder of a "
+        "fine-tuned model."
+    ),
 ]
 Validation = Annotated[
-    list[Path] | None, typer.Option(help="Photos to choose by.  [default: a share of PHOTOS]")
+    list[Path] | None, typer.Option(help="Validation photos.  [default: a share of PHOTOS]")
 ]
-Seed = Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]", **SEEDS)]
+Seed = Annotated[
+    int | None,
+    typer.Option(help="Random seed. The same seed gives the same result.  [default: 0]", **SEEDS),
+]
 CacheSize = Annotated[
-    float, typer.Option(min=0.1, help="GB of the user cache for what is computed once.")
+    float, typer.Option(min=0.1, help="Largest size of the cache of frozen-layer outputs, in GB.")
 ]
 
 
 def finetune(
-    photos: Annotated[list[Path], typer.Argument(help="Photos, one folder a class.")],
-    out: Annotated[Path, typer.Option(help="The model folder to write.")],
+    photos: Annotated[
+        list[Path], typer.Argument(help="Training photos, with one folder per class.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to write the model to.")],
     labels: Labels = None,
     model: Model = "auto",
     validation: Validation = None,
     test: Annotated[
-        list[Path] | None, typer.Option(help="Photos to judge the result on; never learned from.")
+        list[Path] | None,
+        typer.Option(help="Test photos. They are used only for the final scores."),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="Settings as JSON; options given here go before it.")
+        Path | None,
+        typer.Option(help="A JSON file of settings. Options on the command line override it."),
     ] = None,
     unfreeze: Annotated[
         str | None,
-        typer.Option(help="The lowest part to train: all, block_1 to block_16, Conv_1, none."),
+        typer.Option(
+            help="The lowest trainable block: all, block_1 to block_16, Conv_1 or none.  "
+            "[default: block_13]"
+        ),
     ] = None,
     from_scratch: Annotated[
-        bool | None, typer.Option("--from-scratch", help="Random weights, all trained.")
+        bool | None,
+        typer.Option("--from-scratch", help="Start from random weights and train all layers."),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Passes over all photos and copies, the layers trained.")
+        int | None, typer.Option(help="Epochs in which the upper layers are trained.  [default: 3]")
     ] = None,
     head_epochs: Annotated[
-        int | None, typer.Option(help="Of the head alone, before; a --head-width needs some.")
+        int | None,
+        typer.Option(
+            help="Epochs before that in which only the new head is trained. Required with "
+            "--head-width.  [default: 0]"
+        ),
     ] = None,
     copies: Annotated[
-        int | None, typer.Option(help="Augmented copies of each photo; 0: no augmentation.")
+        int | None,
+        typer.Option(
+            help="Augmented copies of each photo. 0 turns augmentation off.  [default: 4]"
+        ),
     ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.")] = None,
-    optimiser: Annotated[str | None, typer.Option(help="adamw, sgd or rmsprop.")] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Of phase two.")] = None,
-    head_learning_rate: Annotated[float | None, typer.Option(help="Of phase one.")] = None,
-    schedule: Annotated[str | None, typer.Option(help="cosine or constant.")] = None,
-    weight_decay: Annotated[float | None, typer.Option(help="Decoupled, of kernels.")] = None,
-    dropout: Annotated[float | None, typer.Option(help="Before the head.")] = None,
-    label_smoothing: Annotated[float | None, typer.Option(help="From 0 to below 1.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images per training step.  [default: 32]")
+    ] = None,
+    optimiser: Annotated[
+        Literal["adamw", "sgd", "rmsprop"] | None, typer.Option(help="Optimiser.  [default: adamw]")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of the upper layers.  [default: 0.0002]")
+    ] = None,
+    head_learning_rate: Annotated[
+        float | None,
+        typer.Option(help="Learning rate while only the head is trained.  [default: 0.001]"),
+    ] = None,
+    schedule: Annotated[
+        Literal["cosine", "constant"] | None,
+        typer.Option(help="Course of the learning rate.  [default: constant]"),
+    ] = None,
+    weight_decay: Annotated[
+        float | None, typer.Option(help="Decoupled weight decay of the kernels.  [default: 0.001]")
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(help="Dropout before the head, from 0 to below 1.  [default: 0.3]"),
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="Label smoothing, from 0 to below 1.  [default: 0.1]")
+    ] = None,
     averaging: Annotated[
-        float | None, typer.Option(help="Momentum of the mean of the weights; 0: none.")
+        float | None,
+        typer.Option(help="Momentum of the weight averaging. 0 turns it off.  [default: 0.998]"),
     ] = None,
     interpolation: Annotated[
-        float | None, typer.Option(help="Of the way from the first weights that is kept; 1: all.")
+        float | None,
+        typer.Option(
+            help="Interpolate the final weights: 0 is the initial weights, 1 the trained ones.  "
+            "[default: 0.7]"
+        ),
     ] = None,
-    class_weights: Annotated[str | None, typer.Option(help="none or balanced.")] = None,
-    head_width: Annotated[int | None, typer.Option(help="Of a hidden layer; 0: none.")] = None,
-    head_activation: Annotated[str | None, typer.Option(help="relu, gelu or tanh.")] = None,
+    class_weights: Annotated[
+        Literal["none", "balanced"] | None,
+        typer.Option(help="balanced gives all classes the same weight.  [default: none]"),
+    ] = None,
+    head_width: Annotated[
+        int | None,
+        typer.Option(help="Units of a hidden layer of the head. 0 is a linear head.  [default: 0]"),
+    ] = None,
+    head_activation: Annotated[
+        Literal["relu", "gelu", "tanh"] | None,
+        typer.Option(help="Activation of the hidden layer.  [default: relu]"),
+    ] = None,
     patience: Annotated[
-        int | None, typer.Option(help="Stop after so many epochs without a better validation.")
+        int | None,
+        typer.Option(
+            help="Early stopping: end after this many epochs without a better validation "
+            "score.  [default: 0]"
+        ),
     ] = None,
     validation_share: Annotated[
-        float | None, typer.Option(help="Of PHOTOS, held out where --validation names none.")
+        float | None,
+        typer.Option(
+            help="Share of PHOTOS to hold out for validation if --validation is not given.  "
+            "[default: 0.1]"
+        ),
     ] = None,
     mixed_precision: Annotated[
-        bool | None, typer.Option("--mixed-precision", help="float16, on a GPU.")
+        bool | None,
+        typer.Option("--mixed-precision", help="Train in float16 and float32, on a GPU."),
     ] = None,
     seed: Seed = None,
-    rotation: Annotated[float | None, typer.Option(help="Degrees, either way.")] = None,
-    width_shift: Annotated[float | None, typer.Option(help="Share of the width.")] = None,
-    height_shift: Annotated[float | None, typer.Option(help="Share of the height.")] = None,
-    shear: Annotated[float | None, typer.Option(help="Degrees.")] = None,
-    zoom: Annotated[float | None, typer.Option(help="0.15: 0.85 to 1.15 times as large.")] = None,
+    rotation: Annotated[
+        float | None,
+        typer.Option(help="Augmentation: largest rotation, in degrees.  [default: 15]"),
+    ] = None,
+    width_shift: Annotated[
+        float | None,
+        typer.Option(
+            help="Augmentation: largest horizontal shift, as a share of the width.  [default: 0.1]"
+        ),
+    ] = None,
+    height_shift: Annotated[
+        float | None,
+        typer.Option(
+            help="Augmentation: largest vertical shift, as a share of the height.  [default: 0.1]"
+        ),
+    ] = None,
+    shear: Annotated[
+        float | None, typer.Option(help="Augmentation: largest shear, in degrees.  [default: 5]")
+    ] = None,
+    zoom: Annotated[
+        float | None,
+        typer.Option(
+            help="Augmentation: largest zoom. 0.15 means 0.85 to 1.15 times the size.  "
+            "[default: 0.15]"
+        ),
+    ] = None,
     flip: Annotated[
-        bool | None, typer.Option("--flip/--no-flip", help="Mirror every other.")
+        bool | None,
+        typer.Option("--flip/--no-flip", help="Augmentation: mirror half of the copies."),
     ] = None,
     colour: Annotated[
-        float | None, typer.Option(help="Of brightness, contrast and saturation.")
+        float | None,
+        typer.Option(
+            help="Augmentation: largest change of brightness, contrast and saturation.  "
+            "[default: 0.2]"
+        ),
     ] = None,
     fill: Annotated[
-        str | None, typer.Option(help="nearest, reflect or black, beyond the edge.")
+        Literal["nearest", "reflect", "black"] | None,
+        typer.Option(help="Augmentation: what fills the area beyond the edge.  [default: nearest]"),
     ] = None,
     sheet: Annotated[
-        Path | None, typer.Option(help="Also write a PNG of augmented photos here.")
+        Path | None, typer.Option(help="Also write examples of augmented photos to this PNG file.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Also write a page of scores, curves and mistakes here.")
+        Path | None,
+        typer.Option(help="Also write scores, learning curves and mistakes to this HTML file."),
     ] = None,
-    tensorboard: Annotated[Path | None, typer.Option(help="Also write its logs here.")] = None,
+    tensorboard: Annotated[
+        Path | None, typer.Option(help="Also write TensorBoard logs to this folder.")
+    ] = None,
     cache_size: CacheSize = 8.0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train the upper part of a network on labelled photos.
 
-    The head begins as a probe of the frozen network; then the layers above a cut are trained with
-    it, over every photo as it is and in augmented copies. `embedtool index PHOTOS --model OUT`
-    takes the result. What is not given here comes from --config, else from the defaults, which
-    OUT/report.json records. Interrupted, the same command goes on at its last epoch.
+    The new head starts as a linear probe of the frozen network. Then the upper layers are trained
+    with it, on every photo and on augmented copies. Use the result with `embedtool index PHOTOS
+    --model OUT`. Settings come from the command line, then from --config, then from the defaults;
+    OUT/report.json records them. If the run is interrupted, the same command continues at the last
+    finished epoch.
     """
     given = {
         name: value
@@ -133,9 +232,7 @@ def finetune(
     for path in filter(None, (html, sheet)):
         check_writable(path)
     if html and not (test or validation or settings.validation_share):
-        raise UsageError(
-            "--html needs photos to judge by, none are held out: name some with --test"
-        )
+        raise UsageError("--html needs test photos, and none are held out: name some with --test")
     with progress_bar(quiet=quiet) as progress:
         report = embedtool.finetune_model(
             photos,
@@ -169,7 +266,7 @@ def finetune(
             ),
         )
     elif html:
-        say("no page: no photo was held out to judge by; name some with --test")
+        say("no page: there are no test photos. Name some with --test")
     if json:
         emit_json(record)
     else:
@@ -190,31 +287,46 @@ def _say_epoch(epoch: "Epoch") -> None:
 
 
 def tune(
-    photos: Annotated[list[Path], typer.Argument(help="Photos to learn from, one folder a class.")],
-    out: Annotated[Path, typer.Option(help="The folder of the search.")],
+    photos: Annotated[
+        list[Path], typer.Argument(help="Training photos, with one folder per class.")
+    ],
+    out: Annotated[Path, typer.Option(help="The folder to write the search to.")],
     labels: Labels = None,
     model: Model = "auto",
     validation: Validation = None,
-    trials: Annotated[int, typer.Option(min=1, help="Finished ones, earlier runs' too.")] = 20,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Total number of trials, counting those of earlier runs.")
+    ] = 20,
     config: Annotated[
-        Path | None, typer.Option(help="Settings as JSON: where the search starts.")
+        Path | None, typer.Option(help="A JSON file of settings: the first trial.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Of each trial's phase two.")] = None,
-    copies: Annotated[int | None, typer.Option(help="Augmented copies of each photo.")] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Epochs of each trial in which the upper layers are trained.  [default: 3]"
+        ),
+    ] = None,
+    copies: Annotated[
+        int | None, typer.Option(help="Augmented copies of each photo.  [default: 4]")
+    ] = None,
     seed: Seed = None,
     html: Annotated[
-        Path | None, typer.Option(help="Also write a page of history and importance here.")
+        Path | None,
+        typer.Option(
+            help="Also write the history and the importance of the settings to this HTML file."
+        ),
     ] = None,
     cache_size: CacheSize = 8.0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Search for better fine-tuning settings; the best go to OUT/best.json.
+    """Search for better fine-tuning settings.
 
-    Each trial trains with other settings and is judged on photos held out of PHOTOS; keep those
-    that will judge the final model elsewhere. Trials that fall behind are cut short. The first is
-    the defaults, so that the best is at least as good. Interrupted, the same command goes on:
-    `embedtool finetune PHOTOS --config OUT/best.json` uses what it found.
+    Each trial trains with other settings and is scored on validation photos held out of PHOTOS.
+    Keep the test photos for the final model elsewhere. Trials that fall behind are stopped early.
+    The first trial has the default settings, so the best is at least as good. The best settings are
+    written to OUT/best.json, for `embedtool finetune PHOTOS --config OUT/best.json`. If the search
+    is interrupted, the same command continues it.
     """
     from embedtool.finetune.settings import read_settings
 

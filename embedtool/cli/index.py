@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,43 +17,70 @@ from embedtool.errors import TooManyRejects, UsageError
 
 def index(
     photos: Annotated[
-        list[str], typer.Argument(help="Folders, files or patterns; - reads paths from stdin.")
+        list[str],
+        typer.Argument(
+            help="Folders, image files or patterns such as 'a/*.jpg'. - reads paths from stdin."
+        ),
     ],
     index: Annotated[
-        Path | None, typer.Option(help="The index's folder.  [default: indexes/NAME of PHOTOS]")
+        Path | None,
+        typer.Option(
+            help="The folder of the index.  [default: indexes/, and the name of the first "
+            "folder of photos]"
+        ),
     ] = None,
     model: Annotated[
         str | None,
         typer.Option(
-            help="auto, builtin, mobilenet_v2, a TF Hub handle, or a SavedModel or model folder.  "
-            "[default: auto, or what the index has]"
+            help="The network: auto, builtin, mobilenet_v2, a TF Hub handle, a SavedModel "
+            "folder or the folder of a fine-tuned model.  [default: that of the index; "
+            "auto for a new one]"
         ),
     ] = None,
-    layer: Annotated[str | None, typer.Option(help="Pool this layer, not the last.")] = None,
+    layer: Annotated[
+        str | None,
+        typer.Option(
+            help="Use the average of this layer as the vector.  [default: the last layer]"
+        ),
+    ] = None,
     precision: Annotated[
-        str | None, typer.Option(help="float32 or int8.  [default: the model's own]")
+        Literal["float32", "int8"] | None,
+        typer.Option(
+            help="Arithmetic of the network: int8 is nearly twice as fast as float32 and "
+            "slightly less accurate.  [default: that of the model]"
+        ),
     ] = None,
     runtime: Annotated[
-        str, typer.Option(help="litert, or tensorflow for large batches on a GPU.")
+        Literal["litert", "tensorflow"],
+        typer.Option(help="What runs the network. tensorflow can use a GPU."),
     ] = "litert",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Threads.  [default: the cores]")
+        int | None, typer.Option(min=1, help="Number of threads.  [default: number of cores]")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="Images a call.  [default: what measured best]")
+        int | None,
+        typer.Option(
+            min=1, help="Images per call of the network.  [default: the fastest measured]"
+        ),
     ] = None,
     max_rejects: Annotated[
-        str | None, typer.Option(help="Exit 1 above this many rejects, N or P%.")
+        str | None,
+        typer.Option(
+            help="Exit with code 1 if more files are rejected: a number, or a share such as 5%."
+        ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name each reject.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="List each rejected file.")
+    ] = False,
 ) -> None:
-    """Bring an index up to date with photos; make it where there is none.
+    """Add photos to an index, or bring it up to date with them.
 
-    New images are added, changed ones embedded again, moved ones followed, identical copies
-    embedded once, and images whose file is gone dropped. A broken file is recorded and never
-    stops the run. Interrupted, the same command goes on where it stopped.
+    New images are added, and changed images are embedded again. Renamed and moved images keep their
+    vectors, and identical files are embedded once. Images whose files are gone are removed. A file
+    that cannot be read is recorded and does not stop the run. If the run is interrupted, the same
+    command continues where it stopped.
     """
     limit = _reject_limit(max_rejects)
     names = expand_stdin(photos)

@@ -21,7 +21,7 @@ from embedtool.cli.progress_bar import progress_bar
 from embedtool.errors import IndexDamaged
 from embedtool.search.recall_certificate import Certificate
 
-IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
+IndexPath = Annotated[Path, typer.Argument(help="The folder of the index.")]
 
 
 def info(index: IndexPath, json: Json = False) -> None:
@@ -39,7 +39,7 @@ def info(index: IndexPath, json: Json = False) -> None:
 
 
 def rejects(index: IndexPath, json: Json = False) -> None:
-    """List the files an index refused, and why."""
+    """List the files that were rejected, and why."""
     found = embedtool.index_rejects(index)
     rows = [(str(r.path), r.stage, r.reason) for r in found]
     if json:
@@ -52,13 +52,13 @@ def rejects(index: IndexPath, json: Json = False) -> None:
 def verify(
     index: IndexPath,
     deep: Annotated[
-        bool, typer.Option("--deep", help="Embed 100 images again, and compare.")
+        bool, typer.Option("--deep", help="Also embed 100 images again and compare their vectors.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Re-hash everything and say what is wrong.
+    """Check every file of an index for damage.
 
-    Exit code 0 when all is intact, 3 when not.
+    Compares every file with its checksum. The exit code is 0 if all are intact, and 3 if not.
     """
     with embedtool.open(index) as opened:
         faults = opened.verify()
@@ -78,18 +78,18 @@ def verify(
                 "" if again.lowest_cosine is None else f", lowest cosine {again.lowest_cosine:.6f}"
             )
             say(
-                f"{again.compared} images embedded again{lowest}; {again.skipped} left out, their "
-                "files having changed or gone"
+                f"{again.compared} images embedded again{lowest}; {again.skipped} skipped, because "
+                "their files have changed or are gone"
             )
     if faults:
         raise IndexDamaged(f"{index} is damaged in {len(faults)} places")
 
 
 def doctor(index: IndexPath, json: Json = False) -> None:
-    """Check that this machine still makes the vectors the index holds.
+    """Check that this machine computes the same vectors as before.
 
-    Embeds three golden pictures again and compares them with what the index remembers. Exit code 0
-    when they agree, 5 when not.
+    Embeds three reference pictures and compares their vectors with those stored in the index. The
+    exit code is 0 if they agree, and 5 if not.
     """
     cosines = embedtool.doctor_index(index)
     if json:
@@ -101,10 +101,11 @@ def doctor(index: IndexPath, json: Json = False) -> None:
 
 
 def compact(index: IndexPath, json: Json = False, quiet: Quiet = False) -> None:
-    """Give the space of removed images back to the disk.
+    """Free the disk space of removed images.
 
-    Vector files are rewritten without dead rows, small ones merged. Needs the space of one new file
-    of up to 65,536 vectors; killed, the same command goes on.
+    Rewrites the vector files without the vectors of removed images, and merges small files. It
+    needs free space for one file of up to 65,536 vectors. If it is interrupted, the same command
+    continues.
     """
     with progress_bar(quiet=quiet) as progress:
         report = embedtool.compact_index(index, progress=progress)

@@ -1,7 +1,7 @@
 """`map`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -11,41 +11,55 @@ from embedtool.cli.progress_bar import progress_bar
 
 
 def map(
-    index: Annotated[Path, typer.Argument(help="The index's folder.")],
-    html: Annotated[Path | None, typer.Option(help="Write a page to look around in here.")] = None,
-    png: Annotated[Path | None, typer.Option(help="Write a picture for a paper here.")] = None,
+    index: Annotated[Path, typer.Argument(help="The folder of the index.")],
+    html: Annotated[
+        Path | None, typer.Option(help="Write an interactive page to this HTML file.")
+    ] = None,
+    png: Annotated[
+        Path | None, typer.Option(help="Write a picture to this PNG file, ready for print.")
+    ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="Write coordinates to F.csv or F.parquet.")
+        Path | None, typer.Option(help="Write the coordinates to this file, CSV or Parquet.")
     ] = None,
     colour_by: Annotated[
-        str | None,
+        Literal["cluster", "label", "prediction", "folder", "date"] | None,
         typer.Option(
-            help="cluster, label, prediction, folder or date.  [default: prediction with --probe, "
-            "else cluster where there are any, else label]"
+            help="What the colours show.  [default: prediction with --probe; else cluster, if "
+            "`embedtool cluster` ran; else label]"
         ),
     ] = None,
     probe: Annotated[
         Path | None,
-        typer.Option(help="A probe, or a fine-tuned model, that says the class of each image."),
+        typer.Option(
+            help="The folder of a probe or of a fine-tuned model. It predicts the class of each "
+            "image."
+        ),
     ] = None,
-    size: Annotated[int, typer.Option(help="Height of the PNG in pixels.")] = 1200,
+    size: Annotated[int, typer.Option(help="Height of the PNG, in pixels.")] = 1200,
     neighbours: Annotated[
-        int | None, typer.Option(min=2, help="Of UMAP.  [default: what the saved map has, or 30]")
+        int | None,
+        typer.Option(
+            min=2,
+            help="Number of neighbours that UMAP considers.  [default: that of the saved map, "
+            "or 30]",
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="[default: what the saved map has, or 0]", **SEEDS)
+        int | None,
+        typer.Option(help="Random seed.  [default: that of the saved map, or 0]", **SEEDS),
     ] = None,
     rebuild: Annotated[
-        bool, typer.Option("--rebuild", help="Lay out all images again, even if a map is saved.")
+        bool, typer.Option("--rebuild", help="Compute the whole map again, even if one is saved.")
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show all images on a plane, like ones near each other.
+    """Draw a map of all images, with similar images near each other.
 
-    UMAP on the index's neighbour graph. The map stays in the index: new images are placed on it
-    one by one and nothing else moves, until --rebuild, another --seed or --neighbours, or more
-    placed than laid out.
+    UMAP projects the neighbour graph of the vectors to two dimensions. The index stores the map.
+    New images are placed on it one by one, and the others stay where they are. The whole map is
+    computed again with --rebuild, with another --seed or --neighbours, and when more than half of
+    its images were placed later.
     """
     check_distinct(html, png, to)
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:

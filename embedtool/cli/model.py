@@ -1,7 +1,7 @@
 """`model list / info / pull / import`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,12 +9,12 @@ import embedtool
 from embedtool.cli.output import Json, emit_json, emit_record, emit_table, say
 
 model = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-Spec = Annotated[str, typer.Argument(help="builtin, mobilenet_v2, a TF Hub handle, or a folder.")]
+Spec = Annotated[str, typer.Argument(help="builtin, mobilenet_v2, a TF Hub handle or a folder.")]
 
 
 @model.command("list")
 def list_models(json: Json = False) -> None:
-    """List the networks at hand without a network connection."""
+    """List the networks that are available offline."""
     rows = [
         (known.name, known.architecture, known.alpha, known.size, known.layers[known.layer])
         for known in embedtool.known_models()
@@ -28,7 +28,7 @@ def list_models(json: Json = False) -> None:
 
 @model.command("info")
 def model_info(spec: Spec, json: Json = False) -> None:
-    """Show a network's card: what it is, its layers, its measures."""
+    """Describe a network: its origin, layers and measurements."""
     content = embedtool.model_info(spec)
     if note := content.pop("note", ""):
         say(f"note: {note}")
@@ -41,10 +41,15 @@ def model_info(spec: Spec, json: Json = False) -> None:
 @model.command("pull")
 def pull(
     spec: Spec,
-    precision: Annotated[str | None, typer.Option(help="float32 or int8.")] = None,
+    precision: Annotated[
+        Literal["float32", "int8"] | None,
+        typer.Option(
+            help="Arithmetic of the network: float32 or int8.  [default: that of the model]"
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Fetch and compile a network now, for runs without a connection."""
+    """Download and compile a network now, for later use offline."""
     from embedtool.models import load_backbone
 
     backbone = load_backbone(spec, precision=precision)
@@ -55,13 +60,18 @@ def pull(
 
 @model.command("import")
 def import_model(
-    path: Annotated[Path, typer.Argument(help="A SavedModel folder or a model folder.")],
-    name: Annotated[str | None, typer.Option(help="The name to keep it under.")] = None,
+    path: Annotated[
+        Path, typer.Argument(help="A SavedModel folder, or the folder of a fine-tuned model.")
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(help="The name to import it under.  [default: the name of the folder]"),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Take a network from a folder into the user cache.
+    """Copy a network from a folder to the user cache.
 
-    A full MobileNetV2 serves as `mobilenet_v2` from then on.
+    If it is the full ImageNet MobileNetV2, it is used for `mobilenet_v2` from then on.
     """
     backbone = embedtool.import_model(path, name)
     _emit_model(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
 SCHEMA = 2  # of what --json prints
 # What would break a line or a column, or move a terminal's cursor; --json has names as they are.
 ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no notes.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar and no notes.")]
 SEEDS = {"min": 0, "max": 2**32 - 1}  # numpy's
-Seed = Annotated[int, typer.Option(help="Of everything random: the same gives the same.", **SEEDS)]
+Seed = Annotated[
+    int, typer.Option(help="Random seed. The same seed gives the same result.", **SEEDS)
+]
 
 
 def say(text: str) -> None:
@@ -38,7 +40,7 @@ def check_distinct(*files: Path | None) -> None:
     given = [os.path.abspath(file) for file in files if file]
     for file in given:
         if given.count(file) > 1:
-            raise UsageError(f"expected another name for each file to write, {file} stands twice")
+            raise UsageError(f"two options name the same file, {file}: give each its own name")
 
 
 def emit_json(content: dict[str, Any]) -> None:

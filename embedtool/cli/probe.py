@@ -18,15 +18,16 @@ from embedtool.cli.output import (
 from embedtool.cli.progress_bar import progress_bar
 
 probe = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-IndexPath = Annotated[Path, typer.Argument(help="The index's folder.")]
+IndexPath = Annotated[Path, typer.Argument(help="The folder of the index.")]
 ProbePath = Annotated[
     Path, typer.Option("--probe", help="The folder of a probe, or of a fine-tuned model.")
 ]
 Labels = Annotated[
     Path | None,
     typer.Option(
-        help="CSV or Parquet with the columns path and label; a path is absolute, or relative to "
-        "this file, or to an indexed folder.  [default: the names of the folders]"
+        help="A CSV or Parquet file with the columns path and label. A path is absolute, or "
+        "relative to this file or to an indexed folder.  [default: the names of the "
+        "folders]"
     ),
 ]
 
@@ -34,23 +35,28 @@ Labels = Annotated[
 @probe.command("train")
 def train(
     index: IndexPath,
-    out: Annotated[Path, typer.Option(help="Where the probe's folder goes.")],
+    out: Annotated[Path, typer.Option(help="The folder to write the probe to.")],
     labels: Labels = None,
     shots: Annotated[
-        int | None, typer.Option(help="Also tell what so many images a class would be good for.")
+        int | None,
+        typer.Option(help="Also report the accuracy with this many labelled images per class."),
     ] = None,
     balanced: Annotated[
-        bool, typer.Option("--balanced", help="Classes weigh the same, whatever their size.")
+        bool,
+        typer.Option(
+            "--balanced", help="Give all classes the same weight, however many images each has."
+        ),
     ] = False,
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Learn the classes of labelled images from their stored vectors.
+    """Train a linear classifier on the vectors of labelled images.
 
-    A logistic regression whose strength is chosen by cross-validation. The score is of images that
-    were not learned from, with near-duplicates on one side of each split; beside it stand the score
-    with near-duplicates on both sides (leaky), and that of the k-NN baseline.
+    The classifier is a logistic regression. Cross-validation chooses its regularisation strength
+    (C) and measures its accuracy: on images that it was not trained on, with near-duplicates on the
+    same side of each split. For comparison, the output also has the accuracy with near-duplicates
+    on both sides of the split (leaky) and the accuracy of the k-NN baseline.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         report = opened.probe(
@@ -91,21 +97,25 @@ def predict(
     index: IndexPath,
     probe: ProbePath,
     abstain_below: Annotated[
-        float, typer.Option(help="Give no label below this probability.")
+        float,
+        typer.Option(
+            help="Give no label to images whose most likely class is less probable than this."
+        ),
     ] = 0.0,
     suggest: Annotated[
-        int, typer.Option(help="List this many images most worth a label next, instead.")
+        int, typer.Option(help="Instead list this many images that are most worth labelling next.")
     ] = 0,
     to: Annotated[
-        Path | None, typer.Option(help="Also write a CSV with the probability of each class here.")
+        Path | None,
+        typer.Option(help="Also write the probability of each class to this file, CSV or Parquet."),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Say which class each image of an index has, and how surely.
+    """Predict the class of every image of an index.
 
-    Most worth a label next are images that many others, which the probe is unsure of, are near to,
-    and that no image suggested before is near to.
+    --suggest lists images to label next: those with many unsure images near them, none of which is
+    near an image listed before.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.predict(
@@ -125,7 +135,10 @@ def predict(
     if quiet:
         return
     if found.abstained:
-        say(f"note: {found.abstained} of {len(found.images)} images have no label, being unsure")
+        say(
+            f"note: {found.abstained} of {len(found.images)} images have no label: their most "
+            "likely class is less probable than --abstain-below"
+        )
     if to:
         say(f"predictions: {to}")
 
@@ -136,16 +149,19 @@ def evaluate(
     probe: ProbePath,
     labels: Labels = None,
     html: Annotated[
-        Path | None, typer.Option(help="Also write a page with the mistakes as pictures here.")
+        Path | None,
+        typer.Option(
+            help="Also write the scores and the mistakes, as pictures, to this HTML file."
+        ),
     ] = None,
     seed: Seed = 0,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Compare a probe's predictions with labels.
+    """Compare the predictions of a probe with labels.
 
-    Every score with its 95 % interval by bootstrap over images. Images that were learned from are
-    told, and classes that the probe does not know left out.
+    Each score has a 95 % confidence interval, computed by bootstrap over images. A note says how
+    many of the images the probe was trained on. Classes that the probe does not know are left out.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.evaluate(probe, labels=labels, seed=seed, progress=progress)

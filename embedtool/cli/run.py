@@ -28,7 +28,12 @@ def run(arguments: Sequence[str], names: Sequence[str], *, debug: bool = False) 
     for stream in (sys.stdout, sys.stderr):  # names that are not UTF-8 leave as they came
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
-    app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, no_args_is_help=True)
+    app = typer.Typer(
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
 
     @app.callback()
     def embedtool() -> None:
@@ -61,15 +66,15 @@ def _guarded(command: Callable[..., Any], debug: bool) -> Callable[..., Any]:
                 say(f"error: {error}")
                 raise typer.Exit(error.exit_code) from None
             if isinstance(error, KeyboardInterrupt):
-                say("interrupted: what was committed stays; run the same command to go on")
+                say("interrupted: what was stored is kept. Run the same command to continue")
                 raise typer.Exit(INTERRUPTED) from None
             if isinstance(error, BrokenPipeError):  # `| head` has seen enough
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(0) from None
             where = f"{os.fsdecode(error.filename)}: " if error.filename else ""
             say(
-                f"error: {where}{error.strerror or error}. Nothing already stored is lost; "
-                "mend this and run the same command again"
+                f"error: {where}{error.strerror or error}. Nothing that was stored is lost. "
+                "Solve this and run the same command again"
             )
             raise typer.Exit(1) from None
 

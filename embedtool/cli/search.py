@@ -16,53 +16,60 @@ from embedtool.search.results import QueryMatches
 
 
 def search(
-    index: Annotated[Path, typer.Argument(help="The index's folder.")],
+    index: Annotated[Path, typer.Argument(help="The folder of the index.")],
     images: Annotated[
-        list[str] | None, typer.Argument(help="Query images; - reads paths from stdin.")
+        list[str] | None,
+        typer.Argument(help="Image files to search for. - reads paths from stdin."),
     ] = None,
     row: Annotated[
         list[int] | None,
-        typer.Option(help="Query with an indexed image, by its number as indexed."),
+        typer.Option(
+            help="Search for an indexed image by its number: 1 is the first that was indexed."
+        ),
     ] = None,
     k: Annotated[
         int | None,
         typer.Option(
-            "-k", help="Matches for each query.  [default: 10; all with --min-similarity]"
+            "-k", help="Number of matches for each query.  [default: 10; all with --min-similarity]"
         ),
     ] = None,
     min_similarity: Annotated[
-        float | None, typer.Option(help="Leave out matches below this.")
+        float | None, typer.Option(help="Smallest similarity of a match, from -1 to 1.")
     ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
-            help="Only images with label=NAME, or in path=FOLDER; another label or folder may "
-            "follow with another --where.",
+            help="Search only images with label=NAME or in path=FOLDER. Repeat it for more "
+            "labels or folders; an image needs one of each kind.",
             metavar="KEY=VALUE",
         ),
     ] = None,
     min_recall: Annotated[
         float | None,
-        typer.Option(help="What approximate search must find, of what exact search finds."),
+        typer.Option(
+            help="Share of the true 10 nearest images that approximate search must find.  "
+            "[default: 0.99]"
+        ),
     ] = None,
     max_memory: Annotated[
-        str | None, typer.Option(help="What its index may take, as 500M.")
+        str | None, typer.Option(help="Largest size of the approximate index, such as 500M.")
     ] = None,
     html: Annotated[
-        Path | None, typer.Option(help="Also write a page with thumbnails here.")
+        Path | None, typer.Option(help="Also write an HTML page with thumbnails to this file.")
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Find the images most similar to each query image.
 
-    Similarity is the cosine of two vectors, 1.0 for the same picture. A query that is in the index
-    and has not changed is not embedded again, and finds itself, or its copy, first.
+    Similarity is the cosine of two vectors; it is 1 for the same picture. A query image that is in
+    the index and has not changed is not embedded again. It finds itself first, or a copy of itself.
 
-    Up to 30,000 images every vector is compared. Above, an approximate index proposes and the
-    stored vectors decide; its recall was measured on this collection, `info` and --json show it.
-    --min-recall and --max-memory build one that holds what they say, or else search is exact.
-    --where, and --min-similarity without -k, are always answered exactly.
+    Up to 30,000 images, search compares the query with every vector. Above that, an approximate
+    index proposes candidates, which are then compared exactly. Its recall was measured on this
+    collection: see `embedtool info`. --min-recall and --max-memory build an index that meets them;
+    if none can, search is exact. Searches with --where, and with --min-similarity but without -k,
+    are always exact.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         results = opened.search(
@@ -101,9 +108,9 @@ def search(
         conditions = [f"--where {condition}" for condition in where or []]
         conditions += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
         why = " ".join(conditions) or "the index holds none"
-        say(f"note: {empty} of {len(results)} queries found no image: {why}")
+        say(f"note: {empty} of {len(results)} queries matched no image: {why}")
     if k and k > held and any(len(r) < k for r in results):
-        say(f"note: {k} matches were asked for, the index holds {held} images")
+        say(f"note: -k {k} is more than the {held} images of the index")
 
 
 def _query_record(result: QueryMatches) -> dict[str, object]:

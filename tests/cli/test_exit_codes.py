@@ -37,7 +37,7 @@ def test_bad_input_is_one_clear_line(index: Path, drawn: Path, tmp_path: Path) -
     assert done.code == 2 and "indx" in done.err
     fails(2, "--seed", "cluster", index, "--seed", -1)
     fails(2, "--seed", "map", index, "--seed", 2**32)
-    fails(2, "stands twice", "map", index, "--html", tmp_path / "m", "--png", tmp_path / "m")
+    fails(2, "name the same file", "map", index, "--html", tmp_path / "m", "--png", tmp_path / "m")
     fails(2, "from -1 to 1", "search", index, "--row", 1, "--min-similarity", "nan")
     fails(1, "expected a folder", "search", index, "--row", 1, "--html", tmp_path / "no" / "p")
 

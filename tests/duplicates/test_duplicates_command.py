@@ -41,8 +41,8 @@ def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ((), "expected the folder of an index"),
-        (("INDEX", "--dry-run"), "--dry-run goes with --move"),
-        (("INDEX", "--link", "a", "--copy", "b"), "expected one of --link, --copy"),
+        (("INDEX", "--dry-run"), "--dry-run needs --move"),
+        (("INDEX", "--link", "a", "--copy", "b"), "expected at most one of --link, --copy"),
         (("INDEX", "--reference", "/nowhere"), "holds none of them"),
         (("INDEX", "--min-similarity", "1.5"), "from -1 to 1"),
     ],
