@@ -1,0 +1,62 @@
+"""The blocks of README and docs run as a reader would paste them, in order, in one folder."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from embedtool import draw_photos
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = ["README.md", "docs/index.md", "docs/search.md", "docs/duplicates.md", "docs/explore.md",
+         "docs/classify.md", "docs/fine-tune.md", "docs/export.md", "docs/library.md"]  # fmt: skip
+BLOCK = re.compile(r"(?:<!-- not run: ([^>]+) -->\n)?```(\w+)\n(.*?)```", re.S)
+NOT_RUN = 4  # blocks that are marked: more would hide what no longer works
+
+
+def blocks(page: str) -> list[tuple[str, str, str]]:
+    """The reason not to run it ("" if there is none), the language and the text of each block."""
+    found = BLOCK.findall((ROOT / page).read_text())
+    return [(reason, language, text) for reason, language, text in found]
+
+
+@pytest.mark.slow
+def test_every_block_runs_in_order(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos")
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "TFHUB_CACHE_DIR": str(tmp_path / "none"),  # the built-in network, which is fast
+        "KERAS_HOME": str(tmp_path / "none"),
+    }
+    for page in PAGES:
+        for reason, language, text in blocks(page):
+            if reason:
+                continue
+            command = {"sh": ["sh", "-eu", "-c"], "python": [sys.executable, "-c"]}[language]
+            if language == "python" and "import embedtool" not in text:
+                text = "import embedtool\n" + text
+            done = subprocess.run(
+                [*command, text], cwd=tmp_path, env=environment, capture_output=True, text=True
+            )
+            assert done.returncode == 0, f"{page}:\n{text}\n{done.stdout}{done.stderr}"
+
+
+def test_few_blocks_are_left_out_and_each_says_why() -> None:
+    marked = [reason for page in PAGES for reason, _, _ in blocks(page) if reason]
+    assert len(marked) == NOT_RUN, marked
+
+
+def test_the_readme_is_short_and_every_page_is_linked() -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert len(readme.splitlines()) <= 150
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"docs/{page.name}" in readme, page
+
+
+def test_links_and_pictures_of_the_pages_exist() -> None:
+    for page in [*PAGES, "docs/how-it-works.md", "docs/measurements.md", "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", (ROOT / page).read_text()):
+            assert (ROOT / page).parent.joinpath(target).exists(), f"{page}: {target}"
