@@ -3,12 +3,13 @@
 Every public name is imported when it is first used, so `import embedtool` costs nothing. Errors
 are in `embedtool.errors`, the scikit-learn transformer in `embedtool.sklearn`.
 
-The examples of the docstrings run after these two lines:
+The examples in the docstrings run after these lines:
 
+>>> import embedtool
 >>> embedtool.draw_photos("photos")
 362
 >>> embedtool.index_photos("photos", index="indexes/photos", model="builtin").added
-362
+360
 """
 
 from importlib import import_module

@@ -1,18 +1,18 @@
-"""Everything that can go wrong, as one tree.
+"""The exceptions of embedtool, as a tree.
 
 EmbedtoolError                      exit 1
-├── UsageError                      exit 2   an argument that cannot be meant
+├── UsageError                      exit 2   an argument is not valid
 ├── PhotosMissing                            a photo folder is missing, empty or unreadable
 ├── TooManyRejects                           more rejects than the caller allows
-├── ImageRejected                            one image cannot be used; carries its stage
+├── ImageRejected                            one image cannot be used; it names the stage
 ├── NotAnIndex                               the folder holds no index
 ├── DerivedDamaged                           a derived file differs from what was published
 ├── IndexDamaged                    exit 3   bytes differ from what was committed
 ├── IndexTooNew                     exit 3   written by a later version
 ├── IndexLocked                     exit 4   another process is writing
 ├── ModelMismatch                   exit 5   vectors of two models would be mixed
-└── ModelUnavailable                         no cache and no network holds the model
-    └── ModelOffline                         nothing is wrong with it, it just cannot be reached
+└── ModelUnavailable                         the model is missing, damaged or not suitable
+    └── ModelOffline                         the model is not cached and cannot be downloaded
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,16 @@ from typing import Any
 
 
 class EmbedtoolError(Exception):
-    """Root of the tree. The message says what was expected, what came, and what to type next."""
+    """Base class. The message says what was expected, what was received and what to do next.
+
+    exit_code: the exit code of the command line.
+
+    >>> try:
+    ...     embedtool.open("photos")
+    ... except embedtool.EmbedtoolError as error:
+    ...     print(type(error).__name__, error.exit_code)
+    NotAnIndex 1
+    """
 
     exit_code = 1
 
@@ -34,7 +43,7 @@ class PhotosMissing(EmbedtoolError):
 
 
 class TooManyRejects(EmbedtoolError):
-    """`rejects` has the Reject of each file, where the function that raises returns no result."""
+    """Too many files were rejected. `rejects` lists them, unless a report was returned before."""
 
     def __init__(self, message: str, rejects: Sequence[Any] = ()) -> None:
         super().__init__(message)
@@ -42,7 +51,7 @@ class TooManyRejects(EmbedtoolError):
 
 
 class ImageRejected(EmbedtoolError):
-    """One image cannot be used. `stage` is where it fell: "read", "decode" or "embed"."""
+    """One image cannot be used. `stage` is the step that failed: "read", "decode" or "embed"."""
 
     def __init__(self, stage: str, reason: str) -> None:
         super().__init__(reason)

@@ -9,12 +9,10 @@ as a cluster of its own. `cluster` does not use the folders; k-means gets their 
 import argparse
 import tempfile
 
-import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_mutual_info_score
 
 import embedtool
-from embedtool.store.reader import IndexReader
 
 parser = argparse.ArgumentParser()
 parser.add_argument("photos")
@@ -22,22 +20,21 @@ parser.add_argument("--model", default="mobilenet_v2")
 parser.add_argument("--seeds", type=int, default=3)
 options = parser.parse_args()
 
-with tempfile.TemporaryDirectory() as index:
-    embedtool.index_photos(options.photos, index=f"{index}/i", model=options.model)
-    with IndexReader(f"{index}/i") as opened:
-        vectors = np.concatenate([rows for _, rows in opened.blocks()])
-    for seed in range(options.seeds):
-        report = embedtool.cluster_index(f"{index}/i", seed=seed)
-        folders = [member.path.parent.name for member in report.members]
-        all_assigned = adjusted_mutual_info_score(folders, [m.nearest for m in report.members])
-        with_noise = adjusted_mutual_info_score(folders, [m.cluster for m in report.members])
-        share = report.noise / len(folders)
-        print(
-            f"seed {seed}: {len(report.clusters)} clusters, {share:.0%} noise, "
-            f"AMI {with_noise:.3f}, with every image assigned {all_assigned:.3f}",
-            flush=True,
-        )
-    assigned = KMeans(len(set(folders)), n_init=3, random_state=0).fit_predict(vectors)
-    if len(assigned) == len(folders):
-        score = adjusted_mutual_info_score(folders, assigned)
-        print(f"k-means with {len(set(folders))} clusters: AMI {score:.3f}")
+with tempfile.TemporaryDirectory() as folder:
+    embedtool.index_photos(options.photos, index=f"{folder}/index", model=options.model)
+    with embedtool.open(f"{folder}/index") as index:
+        labels = [image.label for image in index.images]
+        for seed in range(options.seeds):
+            found = index.cluster(seed=seed)
+            nearest = [image.nearest for image in found.assignments]
+            with_noise = [image.cluster for image in found.assignments]
+            print(
+                f"seed {seed}: {len(found)} clusters, {found.noise / len(labels):.0%} noise, "
+                f"AMI {adjusted_mutual_info_score(labels, with_noise):.3f}, with every image "
+                f"assigned {adjusted_mutual_info_score(labels, nearest):.3f}",
+                flush=True,
+            )
+        classes = len(set(labels))
+        assigned = KMeans(classes, n_init=3, random_state=0).fit_predict(index.vectors()[1])
+        score = adjusted_mutual_info_score(labels, assigned)
+        print(f"k-means with {classes} clusters: AMI {score:.3f}")

@@ -11,46 +11,55 @@ two originals are printed: look at them, they may be duplicates that your photos
 import argparse
 import random
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageEnhance, ImageOps
 
 import embedtool
-from embedtool.store.reader import IndexReader
+
+Change = Callable[[Image.Image], Image.Image]
 
 
-def resized(image, ratio):
+def resized(image: Image.Image, ratio: float) -> Image.Image:
     return image.resize((round(image.width * ratio), round(image.height * ratio)))
 
 
-def cropped(image, share):  # off every side
+def cropped(image: Image.Image, share: float) -> Image.Image:  # off every side
     return ImageOps.crop(image, (*2 * (round(image.width * share), round(image.height * share)),))
 
 
-def corner(image, share):  # the same area, off two sides only
+def corner(image: Image.Image, share: float) -> Image.Image:  # the same area, off two sides only
     width, height = image.width * (1 - 2 * share), image.height * (1 - 2 * share)
     return image.crop((0, 0, round(width), round(height)))
 
 
+def brightened(image: Image.Image, factor: float) -> Image.Image:
+    return ImageEnhance.Brightness(image).enhance(factor)
+
+
+def turned(image: Image.Image, degrees: float) -> Image.Image:
+    return image.rotate(degrees, Image.Resampling.BICUBIC)
+
+
 SCALES = (0.3, 0.5, 0.75, 1.5, 2)
-COPIES = {  # name -> (what is done, format, quality)
-    **{f"JPEG quality {q}": (lambda i: i, "jpg", q) for q in (40, 60, 75, 90)},
-    "PNG": (lambda i: i, "png", None),
-    "WebP quality 50": (lambda i: i, "webp", 50),
-    **{f"resized {r}x": (lambda i, r=r: resized(i, r), "jpg", 85) for r in SCALES},
-    **{f"cropped {s:.0%} a side": (lambda i, s=s: cropped(i, s), "jpg", 88) for s in (0.02, 0.05)},
-    "cropped 4% off two sides": (lambda i: corner(i, 0.02), "jpg", 88),
+COPIES: dict[str, tuple[Change, str, int | None]] = {  # name -> (what is done, format, quality)
+    **{f"JPEG quality {q}": (Image.Image.copy, "jpg", q) for q in (40, 60, 75, 90)},
+    "PNG": (Image.Image.copy, "png", None),
+    "WebP quality 50": (Image.Image.copy, "webp", 50),
+    **{f"resized {r}x": (partial(resized, ratio=r), "jpg", 85) for r in SCALES},
+    **{f"cropped {s:.0%} a side": (partial(cropped, share=s), "jpg", 88) for s in (0.02, 0.05)},
+    "cropped 4% off two sides": (partial(corner, share=0.02), "jpg", 88),
     "half size, cropped 3% a side, quality 60": (
-        lambda i: cropped(resized(i, 0.5), 0.03), "jpg", 60
+        lambda image: cropped(resized(image, 0.5), 0.03), "jpg", 60
     ),
-    "cropped 10% a side": (lambda i: cropped(i, 0.1), "jpg", 88),
-    "cropped 20% off two sides": (lambda i: corner(i, 0.1), "jpg", 88),
-    **{f"brightness {b}": (lambda i, b=b: ImageEnhance.Brightness(i).enhance(b), "jpg", 88)
-       for b in (0.8, 1.2)},
-    "contrast 1.25": (lambda i: ImageEnhance.Contrast(i).enhance(1.25), "jpg", 88),
-    **{f"turned {d} degrees": (lambda i, d=d: i.rotate(d, Image.Resampling.BICUBIC), "jpg", 88)
-       for d in (1, 2, 5)},
-    "grey": (lambda i: i.convert("L"), "jpg", 88),
+    "cropped 10% a side": (partial(cropped, share=0.1), "jpg", 88),
+    "cropped 20% off two sides": (partial(corner, share=0.1), "jpg", 88),
+    **{f"brightness {b}": (partial(brightened, factor=b), "jpg", 88) for b in (0.8, 1.2)},
+    "contrast 1.25": (lambda image: ImageEnhance.Contrast(image).enhance(1.25), "jpg", 88),
+    **{f"turned {d} degrees": (partial(turned, degrees=d), "jpg", 88) for d in (1, 2, 5)},
+    "grey": (lambda image: image.convert("L"), "jpg", 88),
     "mirrored": (ImageOps.mirror, "jpg", 88),
     "turned 90 degrees": (lambda i: i.transpose(Image.Transpose.ROTATE_90), "jpg", 88),
 }  # fmt: skip
@@ -65,17 +74,21 @@ if __name__ == "__main__":
     generator = random.Random(0)
     folder = Path(tempfile.mkdtemp())
     report = embedtool.index_photos(options.photos, index=folder / "index", model=options.model)
-    with IndexReader(report.index) as index:
-        contents = [index.paths_of(i) for ids, _ in index.blocks() for i in ids]
-    photos = [paths[0] for paths in contents]
-    origin = {path: paths[0] for paths in contents for path in paths}
+    first: dict[bytes, Path] = {}  # the first photo of each vector
+    with embedtool.open(report.index) as index:
+        origin = {
+            path: first.setdefault(row.tobytes(), path)
+            for path, row in zip(*index.vectors(), strict=True)
+        }
+    photos = list(first.values())
     copies: dict[str, list[Path]] = {}
     for name, (change, kind, quality) in COPIES.items():
         for number, photo in enumerate(generator.sample(photos, min(options.each, len(photos)))):
             copy = folder / "copies" / name.replace("%", "") / f"{number:03}.{kind}"
             copy.parent.mkdir(parents=True, exist_ok=True)
             image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
-            change(image).save(copy, **({"quality": quality} if quality else {}))
+            options_of_format = {"quality": quality} if quality else {}
+            change(image).save(copy, None, **options_of_format)
             copies.setdefault(name, []).append(copy)
             origin[copy] = photo
     embedtool.index_photos([options.photos, folder / "copies"], index=report.index)

@@ -1,4 +1,4 @@
-"""Turn a folder of photos into an array, one unit row an image, and a list of their paths.
+"""Turn a folder of photos into an array of unit rows, one for each image, and a list of paths.
 
 python examples/embed_to_numpy.py PHOTOS VECTORS.npy
 """

@@ -10,6 +10,6 @@ import embedtool
 photos, index, query = sys.argv[1:]
 report = embedtool.index_photos(photos, index=index, model="builtin")
 print(f"{report.total - report.rejected} images in {report.index}")
-[result] = embedtool.search_photos(index, [query], k=5)
-for match in result.matches:
+[result] = embedtool.search_photos(index, query, k=5)
+for match in result:
     print(f"{match.similarity:.3f} {match.path}")

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import embedtool
 
-index, *folders = sys.argv[1:]
-queries = [path for folder in folders for path in sorted(Path(folder).rglob("*")) if path.is_file()]
-results = embedtool.search_photos(index, queries, k=10)
-right = [m.path.parent.name == Path(r.query).parent.name for r in results for m in r.matches]
+path, *folders = sys.argv[1:]
+queries = [file for folder in folders for file in sorted(Path(folder).rglob("*")) if file.is_file()]
+with embedtool.open(path) as index:
+    results = index.search(queries, k=10)
+right = [m.path.parent.name == Path(r.query).parent.name for r in results for m in r]
 print(f"{len(results)} queries, precision@10 {sum(right) / len(right):.3f}")

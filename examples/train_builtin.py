@@ -12,7 +12,7 @@ same command goes on at its last epoch. Any Keras backend will do: KERAS_BACKEND
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -181,14 +181,16 @@ def _pictures(photos: Path, work: Path, limit: int | None) -> np.ndarray:
             whole = [picture for picture in pool.map(read, files) if picture is not None]
         with atomic_write(file) as opened:
             np.save(opened, np.stack(whole))
-    return np.load(file, mmap_mode="r")
+    pictures: np.ndarray = np.load(file, mmap_mode="r")
+    return pictures
 
 
 def _boxes(n: int, views: int, seed: int) -> np.ndarray:
     """Random resized crops (n, views, 4): left, top, right, bottom in pixels of STORED."""
     random = np.random.default_rng(seed)
     area = random.uniform(*CROP_AREA, (n, views)) * STORED**2
-    shape = np.exp(random.uniform(*np.log(CROP_SHAPE), (n, views)))
+    least, most = np.log(CROP_SHAPE)
+    shape = np.exp(random.uniform(least, most, (n, views)))
     wide = np.sqrt(area * shape).clip(None, STORED)
     tall = np.sqrt(area / shape).clip(None, STORED)
     left = random.uniform(0, 1, (n, views)) * (STORED - wide)
@@ -219,10 +221,11 @@ def _targets(pictures: np.ndarray, boxes: np.ndarray, work: Path) -> np.ndarray:
                     print(f"teacher: {number} of {len(pictures)} photos", flush=True)
         with atomic_write(file) as opened:
             np.save(opened, np.stack(rows))
-    return np.load(file)
+    targets: np.ndarray = np.load(file)
+    return targets
 
 
-def _teacher():  # type: ignore[no-untyped-def]
+def _teacher() -> Callable[[np.ndarray], np.ndarray]:
     """LiteRT where TensorFlow runs on a CPU, else Keras itself on whatever it runs on."""
     if keras.backend.backend() == "tensorflow":
         from embedtool.models import load_backbone
@@ -235,12 +238,13 @@ def _teacher():  # type: ignore[no-untyped-def]
 
     def embed(pixels: np.ndarray) -> np.ndarray:
         rows = np.asarray(full.predict_on_batch(pixels / np.float32(127.5) - 1))
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        units: np.ndarray = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return units
 
     return embed
 
 
-class Crops(keras.utils.PyDataset):
+class Crops(keras.utils.PyDataset):  # type: ignore[misc]
     """One epoch: batches of (pixels in [-1, 1] (b, s, s, 3), teacher rows (b, d)), one view of each
     photo, flipped and recoloured. All of it follows from `seeds`, whatever worker draws it."""
 
@@ -260,7 +264,7 @@ class Crops(keras.utils.PyDataset):
         random = np.random.default_rng(seeds)
         n, views = boxes.shape[:2]
         self.order = random.permutation(n)
-        self.view = random.integers(0, views, n)
+        self.view = random.integers(0, views, (n,))
 
     def __len__(self) -> int:
         return len(self.pictures) // self.batch
@@ -283,7 +287,7 @@ class Crops(keras.utils.PyDataset):
         )
 
 
-class Geometry(keras.losses.Loss):
+class Geometry(keras.losses.Loss):  # type: ignore[misc]
     """1 - cosine to the teacher, the same with the teacher's mean subtracted from both, and the
     squared difference of the batch's two similarity matrices of centred rows."""
 
@@ -310,7 +314,8 @@ def _restore(model: keras.Model, work: Path) -> list[float]:
     state = load_file(file)
     for name, variable in _variables(model):
         variable.assign(state[name])
-    return state["losses"].tolist()
+    losses: list[float] = state["losses"].tolist()
+    return losses
 
 
 def _save(model: keras.Model, losses: list[float], work: Path) -> None:

@@ -1,8 +1,8 @@
 """95 % confidence intervals by the bootstrap over images.
 
-An interval is the 2.5th and 97.5th percentile of the same score over resamples of the images, drawn
-with replacement (Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13). The images
-are what varies, the classifier is fixed.
+An interval is the 2.5th and 97.5th percentile of a score over resamples of the images, drawn with
+replacement (Efron and Tibshirani, An Introduction to the Bootstrap, chapter 13). Only the images
+vary; the classifier is fixed.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ import numpy.typing as npt
 
 from embedtool.errors import EmbedtoolError
 
-RESAMPLES = 1000  # the ends of an interval then move by about a tenth of its width with the seed
+RESAMPLES = 1000  # another seed then moves the ends of an interval by about a tenth of its width
 Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A score over all images, and the ends of its 95 % interval."""
+    """A score over all images, and its 95 % confidence interval."""
 
     value: float
     low: float
@@ -30,17 +30,17 @@ class Estimate:
         return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"
 
     def record(self, name: str) -> dict[str, Any]:
-        """The same as JSON has it: the value as NAME, its interval beside it as NAME_ci95."""
+        """Return the JSON form: the value as NAME and its interval as NAME_ci95."""
         return {name: self.value, f"{name}_ci95": [self.low, self.high]}
 
 
 def mean_with_interval(
     values: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """The mean of one value an image (n,), and its interval."""
+    """Return the mean of one value per image (n,) and its confidence interval."""
     own = np.asarray(values, np.float64)
     if own.ndim != 1 or not own.size:
-        raise EmbedtoolError(f"expected a value for each of n images, received {own.shape}")
+        raise EmbedtoolError(f"expected one value for each of n images, received shape {own.shape}")
     spread = [own @ weights / len(own) for weights in resample_weights(len(own), resamples, seed)]
     return estimate(float(own.mean()), np.array(spread))
 
@@ -48,27 +48,27 @@ def mean_with_interval(
 def paired_difference(
     first: npt.ArrayLike, second: npt.ArrayLike, *, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:
-    """How much higher the mean of second is than that of first, both (n,) over the same images.
+    """Return the mean of second minus the mean of first, both (n,) over the same images.
 
-    For two accuracies the values are 1 where a prediction was right, else 0. Images are drawn with
-    both their values, so what makes an image hard for both does not widen the interval.
+    For two accuracies, the values are 1 if the prediction is right, else 0. Each image is drawn
+    with both values, so images that are hard for both do not widen the interval.
     """
     one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if one.shape != other.shape:
         raise EmbedtoolError(
-            f"expected values of the same images, received {one.shape} and {other.shape}"
+            f"expected values of the same images, received shapes {one.shape} and {other.shape}"
         )
     return mean_with_interval(other - one, resamples=resamples, seed=seed)
 
 
 def resample_weights(n: int, resamples: int, seed: int) -> Iterator[Values]:
-    """Yield how often each of n images (n,) is drawn, for one resample after the other."""
+    """Yield how often each of n images (n,) is drawn, once for each resample."""
     random = np.random.default_rng(seed)
     for _ in range(resamples):
         yield np.bincount(random.integers(n, size=n), minlength=n).astype(np.float64)
 
 
 def estimate(value: float, spread: Values) -> Estimate:
-    """Return a score with its interval, from the same score of each resample (r,)."""
+    """Return a score with its interval, given its values in the resamples (r,)."""
     low, high = np.percentile(spread, [2.5, 97.5]).tolist()
     return Estimate(value, low, high)

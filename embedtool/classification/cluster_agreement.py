@@ -1,4 +1,4 @@
-"""How far two ways to put the same images into clusters agree."""
+"""Measure how far two clusterings of the same images agree."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +10,10 @@ from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
 
 @dataclass(frozen=True)
 class Agreement:
-    """1 where both put the same images together, about 0 where they agree no more than by chance.
+    """The agreement of two clusterings: 1 if they are the same, about 0 if they agree by chance.
 
     ami: adjusted mutual information (Vinh, Epps and Bailey, JMLR 11, 2010); ari: adjusted Rand
-    index (Hubert and Arabie, Journal of Classification 2, 1985); counts: clusters of each.
+    index (Hubert and Arabie, Journal of Classification 2, 1985); counts: clusters in each.
     """
 
     images: int
@@ -31,7 +31,7 @@ class Agreement:
 
 
 def agreement(first: npt.NDArray[np.int32], second: npt.NDArray[np.int32]) -> Agreement:
-    """Compare the clusters (n,) that n images are in."""
+    """Compare two clusterings (n,) of n images."""
     return Agreement(
         images=len(first),
         counts=(len(np.unique(first)), len(np.unique(second))),

@@ -1,4 +1,4 @@
-"""`compare_indexes`: two indexes of the same photos under two models."""
+"""`compare_indexes`: compare two models by their indexes of the same photos."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from embedtool.errors import UsageError
 from embedtool.store.cluster_labels import read_clusters
 from embedtool.store.reader import IndexReader
 
-MAX_IMAGES = 10_000  # of more a stratified share: a difference of half a point is seen by then
+MAX_IMAGES = 10_000  # larger sets are sampled: these show a difference of half a point
 
 
 def compare_indexes(
@@ -25,14 +25,14 @@ def compare_indexes(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Compare two models on the images that both indexes hold, by content.
+    """Compare two models on the images that are in both indexes, matched by content.
 
-    Probe and k-NN accuracy by cross-validation on the same folds, precision@10 and mAP of each
-    image among all, the paired interval of each difference, how many of the nearest the two share,
-    whether their clusters agree, the change of each class, and the images that moved most. labels:
-    a table of path and label, of the first index's images; else the names of its folders are the
-    classes.
-    Raises UsageError where they share too little to compare.
+    Reports probe and k-NN accuracy by cross-validation on the same folds, precision@10 and mAP, the
+    paired confidence interval of each difference, the overlap of nearest neighbours, the agreement
+    of clusters, the change of each class, and the images that moved most. labels: a table of path
+    and label for the images of the first index; by default, the classes are the names of its
+    folders.
+    Raises UsageError if the indexes have too few images in common.
     """
     with IndexReader(first) as one, IndexReader(second) as other, one.snapshot(), other.snapshot():
         labelled, theirs = read_labels(one, labels), read_labels(other)
@@ -48,9 +48,9 @@ def compare_indexes(
         sizes = np.bincount(own, minlength=len(labelled.classes))
         if (sizes < 2).any() or len(sizes) < 2:
             raise UsageError(
-                f"expected two images or more of each of two classes in both indexes, found "
-                f"{len(known)} labelled images in both. Index the same photos into both (vectors "
-                "imported without the SHA-256 of their files match none), or give "
+                f"expected at least two classes with two images each in both indexes, received "
+                f"{len(known)} labelled images in common. Index the same photos into both (vectors "
+                "imported without the SHA-256 of their files match nothing), or give "
                 "labels: --labels FILE (path,label)"
             )
         agreed = _cluster_agreement(
@@ -108,14 +108,14 @@ def compare_indexes(
 def _cluster_agreement(
     one: tuple[IndexReader, Numbers], other: tuple[IndexReader, Numbers], notes: list[str]
 ) -> Agreement | None:
-    """Return how far the clusters of the same images under two models agree, by their ids in each
-    index. Where an index has none, a note says how to make them; images that came later are left
-    out."""
+    """Return how far the clusters of two models agree on the same images, given by their ids in
+    each index. If an index has no clusters, add a note that says how to make them. Images that are
+    newer than the clusters are left out."""
     sides = []
     for index, ids in (one, other):
         clusters = read_clusters(index)
         if clusters is None:
-            notes.append(f"no agreement of clusters: embedtool cluster {index.path} makes them")
+            notes.append(f"clusters were not compared. Make them: embedtool cluster {index.path}")
         else:
             sides.append(clusters.labels_of(ids, nearest=True))
     if len(sides) < 2:
@@ -123,20 +123,20 @@ def _cluster_agreement(
     (first, known), (second, too) = sides
     both = known & too
     if (late := int((~both).sum())) and both.any():
-        notes.append(f"{late:,} images came after the clusters and are not in their agreement")
+        notes.append(f"{late:,} images came after the clusters and do not count in their agreement")
     return agreement(first[both], second[both]) if both.any() else None
 
 
 def _rows(index: IndexReader, labelled: Labelled, contents: Numbers) -> Vectors:
-    """The unit rows (n, d) of contents, in their order; `places` has them by id."""
+    """Return the unit rows (n, d) of contents in their order; `places` sorts them by id."""
     ids = labelled.vectors[contents]
     back = np.argsort(np.argsort(ids))
     return index.rows_at(index.places(ids.tolist()))[back]
 
 
 def _joint_groups(groups: list[Numbers], own: Numbers) -> Numbers:
-    """Return groups of near-duplicates under either model, or those of the first where the joint
-    ones would leave a class in one group."""
+    """Return groups of near-duplicates under either model, or the groups of the first model if the
+    joint ones would leave a class with one group."""
     links = []
     for found in groups:
         _, firsts, of = np.unique(found, return_index=True, return_inverse=True)

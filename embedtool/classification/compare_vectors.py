@@ -1,4 +1,4 @@
-"""What sets two models apart on the same labelled images, from arrays."""
+"""Compare two models on the same labelled images, given as arrays."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,14 @@ from embedtool.classification.ranking_metrics import QUERY_BLOCK, retrieve
 from embedtool.classification.splits import Numbers
 from embedtool.core.types import Progress, Vectors
 
-QUERIES = 2_000  # images that are ranked for: their mean is known to a point by then
+QUERIES = 2_000  # images used as queries: enough to know a mean to one percentage point
 K = 10
 MAX_MOVED = 24  # images, those that moved most
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One score under both models, and how much higher it is under the second, paired by image."""
+    """One score of both models, and the second minus the first, paired by image."""
 
     name: str
     first: Estimate
@@ -36,7 +36,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class ClassChange:
-    """The share of a class's images that the probe of each model finds."""
+    """The recall of one class under the probe of each model."""
 
     name: str
     images: int
@@ -46,8 +46,9 @@ class ClassChange:
 
 @dataclass(frozen=True)
 class Moved:
-    """An image that stands elsewhere among the others: 1 less the correlation of its similarities
-    to all others under one model and the other; and its nearest under each."""
+    """An image whose position among the others differs between the models. moved: 1 minus the
+    correlation of its similarities to all others under the two models; first, second: its nearest
+    image under each."""
 
     path: Path
     label: str
@@ -58,9 +59,9 @@ class Moved:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two models on the same images. overlap: of the 10 nearest of an image under one model, the
-    share among the 10 nearest under the other. agreement: of the clusters of both, every image in
-    the one it is nearest to; None where an index has none."""
+    """A comparison of two models on the same images. overlap: the share of an image's 10 nearest
+    under one model that are among its 10 nearest under the other. agreement: of the clusters of
+    both, with noise points in their nearest cluster; None if an index has no clusters."""
 
     indexes: tuple[Path, Path]
     models: tuple[str, str]
@@ -77,7 +78,7 @@ class Comparison:
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the JSON form."""
         return {
             "indexes": [str(index) for index in self.indexes],
             "models": list(self.models),
@@ -115,13 +116,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Differences:
-    """What `compare_vectors` found; images by number."""
+    """The result of `compare_vectors`, with images given by number."""
 
     measures: tuple[Measure, ...]
     overlap: Estimate
     recalls: npt.NDArray[np.float64]  # (2, c)
     moved: Numbers
-    distances: npt.NDArray[np.float64]  # how far each of these moved
+    distances: npt.NDArray[np.float64]  # how far each of `moved` moved
     nearest: Numbers  # (2, moved)
     strengths: tuple[float, float]
     queries: int
@@ -137,9 +138,9 @@ def compare_vectors(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Differences:
-    """Compare unit rows (n, d) and (n, e) of the same images, of classes (n,).
+    """Compare unit rows (n, d) and (n, e) of the same images, which have the classes labels (n,).
 
-    The probe and the k-NN baseline are scored on the same folds (n,), the rankings on the same
+    The probe and the k-NN baseline are scored on the same folds (n,), and the rankings on the same
     images, at most QUERIES.
     """
     queries = np.sort(np.random.default_rng(seed).permutation(len(labels))[:QUERIES])
@@ -188,14 +189,14 @@ def compare_vectors(
 
 
 def _distances(first: Vectors, second: Vectors, queries: Numbers) -> npt.NDArray[np.float64]:
-    """1 less the correlation of the similarities (m, n) under both models, a query a row."""
+    """Return 1 minus the correlation of the similarities (m, n) under both models, per query."""
     found = []
     for start in range(0, len(queries), QUERY_BLOCK):
         part = queries[start : start + QUERY_BLOCK]
         sides = []
         for rows in (first, second):
             near = rows[part] @ rows.T
-            near[np.arange(len(part)), part] = 0  # itself tells nothing
+            near[np.arange(len(part)), part] = 0  # its own similarity is always 1
             near -= near.mean(1, keepdims=True)
             sides.append(near / np.linalg.norm(near, axis=1, keepdims=True))
         found.append(1 - np.einsum("mn,mn->m", *sides, dtype=np.float64))

@@ -1,7 +1,7 @@
-"""A linear classifier on unit vectors: its regularisation strength and its score, from arrays.
+"""Choose the regularisation strength of a linear classifier on unit vectors, and score it.
 
-Every image is scored by a classifier that was not trained on it: the images are dealt into folds,
-and each fold is predicted by a classifier of the others.
+Every image is scored by a classifier that was not trained on it: the images are split into folds,
+and each fold is predicted by a classifier trained on the others.
 """
 
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ from embedtool.core.types import Progress, Vectors
 from embedtool.errors import UsageError
 
 STRENGTHS = tuple(round(10 ** (step / 2), 4) for step in range(-2, 7))  # C, 0.1 to 1,000
-PATIENCE = 2  # strengths in a row that are no better end the search
+PATIENCE = 2  # the search ends after this many strengths in a row that are no better
 FOLDS = 5
-TOLERANCE = 1e-5  # of the fits that score a strength: accuracies then agree to four digits
+TOLERANCE = 1e-5  # of the fits in cross-validation: accuracies then agree to four digits
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One strength, scored on the folds left out: mean log loss and accuracy."""
+    """One strength and its mean log loss and accuracy on the held-out folds."""
 
     strength: float
     log_loss: float
@@ -39,9 +39,9 @@ class Trial:
 
 @dataclass(frozen=True)
 class CrossValidation:
-    """The trials, the most accurate one, and how it predicted each image (n, c) from the other
-    folds, at the fitted temperature; `note` says why none was fitted. `mean` is the mean of its
-    classifiers, at no temperature: near the classifier of all images, a start for it."""
+    """The trials, the best one, and its out-of-fold predictions for each image (n, c) at the fitted
+    temperature; `note` says why no temperature was fitted. `mean` is the mean of its classifiers
+    without temperature, a good start for the classifier of all images."""
 
     trials: tuple[Trial, ...]
     best: Trial
@@ -52,12 +52,13 @@ class CrossValidation:
 
 
 def fold_count(labels: Labels, groups: Numbers) -> int:
-    """Return FOLDS, or as many as the groups of the largest class fill."""
+    """Return FOLDS, or the largest number of groups in a class if it is smaller."""
     return min(FOLDS, max(np.unique(groups[labels == c]).size for c in np.unique(labels)))
 
 
 def sample_weights(labels: Labels, classes: int, *, balanced: bool) -> SampleWeights:
-    """Return the weight of each image (n,): 1, or balanced, so that every class weighs the same."""
+    """Return the weight of each image (n,): 1, or if balanced, such that all classes weigh the
+    same."""
     if not balanced:
         return np.ones(len(labels), np.float32)
     sizes = np.bincount(labels, minlength=classes)
@@ -74,7 +75,7 @@ def fit_all(
     initial: LinearClassifier | None = None,
     progress: Progress | None = None,
 ) -> LinearClassifier:
-    """Fit a classifier to all rows (n, d), none left out."""
+    """Fit a classifier to all rows (n, d)."""
     return fit(
         rows,
         labels,
@@ -99,12 +100,13 @@ def cross_validate(
     progress: Progress | None = None,
     stage: str = "choosing strength",
 ) -> CrossValidation:
-    """Try strengths (C) in ascending order on unit rows (n, d), each from where the last ended.
+    """Try strengths (C) in ascending order on unit rows (n, d), each starting from the last fit.
 
-    folds (n,) says which fold each image is in. The most accurate strength is chosen, of equal ones
-    that of the least log loss; the search ends early where PATIENCE more were no better. The log
-    loss chooses ill, for a strong pull makes a classifier unsure, which one number mends: of 10,000
-    real vectors in 200 noisy classes it takes 31.6 with 0.588 right, where 3.16 has 0.640.
+    folds: the fold (n,) of each image. The strength with the best accuracy is chosen, or of equal
+    ones, that with the lowest log loss. The search ends early if PATIENCE more are no better. Log
+    loss is not the criterion, since strong regularisation makes a classifier underconfident, which
+    the temperature corrects. On 10,000 real vectors in 200 noisy classes, log loss would choose
+    31.6 with an accuracy of 0.588, but 3.16 has 0.640.
     """
     order = np.argsort(folds, kind="stable")
     rows, labels = rows[order], labels[order]

@@ -1,4 +1,4 @@
-"""`evaluate_probe`: how well a probe does on the labelled images of an index."""
+"""`evaluate_probe`: score a probe on the labelled images of an index."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,8 @@ MAX_MISTAKES = 60  # the most confident ones, for the page
 
 @dataclass(frozen=True)
 class ProbeEvaluation:
-    """The scores of a probe on the labelled images of an index, copies counted once. mistakes: the
-    most confident first; training_images: how many of the images the probe was trained on."""
+    """The scores of a probe on the labelled images of an index, with copies counted once. mistakes:
+    the most confident first; training_images: how many of the images the probe was trained on."""
 
     probe: Path | None  # its folder
     index: Path
@@ -29,7 +29,7 @@ class ProbeEvaluation:
     mistakes: tuple[Mistake, ...]
     labels: LabelReport
     training_images: int
-    unknown_classes: dict[str, int]  # that the probe does not have, with their images: left out
+    unknown_classes: dict[str, int]  # classes not in the probe, with their images: left out
 
     def record(self) -> dict[str, Any]:
         return {
@@ -55,12 +55,12 @@ class ProbeEvaluation:
         notes = self.labels.notes()
         if self.training_images:
             notes.append(
-                f"{self.training_images:,} of {self.evaluation.n:,} images were learned from: this "
-                "score is not of new images, `probe train` has one that is"
+                f"the probe was trained on {self.training_images:,} of {self.evaluation.n:,} "
+                "images, so this score is too high: `probe train` reports one on held-out images"
             )
         if self.unknown_classes:
             names = ", ".join(f"{name} ({count})" for name, count in self.unknown_classes.items())
-            notes.append(f"left out, for the probe has no such class: {names}")
+            notes.append(f"left out, since the probe does not have these classes: {names}")
         return notes
 
 
@@ -72,21 +72,21 @@ def evaluate_probe(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ProbeEvaluation:
-    """Compare a probe's predictions with the labels of an index, by folder or by a table.
+    """Compare a probe's predictions with the labels of an index, from its folders or from a table.
 
-    Raises ModelMismatch where the index holds vectors of another model, UsageError where no image
-    has a class that the probe knows.
+    Raises ModelMismatch if the index has vectors of another model, UsageError if no image has a
+    class of the probe.
     """
     with index.snapshot():
         probe.check_fingerprint(index.fingerprint, index.path)
         labelled = read_labels(index, labels)
         order = {name: number for number, name in enumerate(probe.classes)}
         theirs = np.array([order.get(name, -1) for name in labelled.classes] + [-1], np.int64)
-        truth = theirs[labelled.labels]  # the last stands for UNLABELLED
+        truth = theirs[labelled.labels]  # the last entry is for UNLABELLED
         known = np.flatnonzero(truth >= 0)
         if not known.size:
             raise UsageError(
-                f"expected labels among the probe's classes ({', '.join(probe.classes)}), found "
+                f"expected labels among the probe's classes ({', '.join(probe.classes)}), received "
                 f"{', '.join(labelled.classes[:5]) or 'none'}. Give others: --labels FILE"
             )
         probabilities = probe.predict(index, labelled.vectors[known], progress)

@@ -1,4 +1,4 @@
-"""The accuracy with a few labelled images per class."""
+"""Measure the accuracy with a few labelled images per class."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from embedtool.classification.splits import Numbers, assign_folds
 from embedtool.core.types import Progress, Vectors
 from embedtool.errors import UsageError
 
-REPEATS = 10  # draws of a few shots
-TEST_IMAGES = 5_000  # for one draw at most: an accuracy is known to half a point by then
+REPEATS = 10  # random draws of the training images
+TEST_IMAGES = 5_000  # per draw at most: enough to know an accuracy to half a percentage point
 
 
 @dataclass(frozen=True)
 class FewShot:
-    """The mean accuracy with a few labelled images per class, on `test_images` others, over
-    `repeats` draws, its interval over these draws, and the same of the k-NN baseline."""
+    """The mean accuracy with `shots` labelled images per class on `test_images` others, with its
+    confidence interval over `repeats` draws, and the same for the k-NN baseline."""
 
     shots: int
     repeats: int
@@ -39,30 +39,30 @@ def few_shot(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> FewShot:
-    """Draw `shots` images of each class, one from a group, train on them alone, and test on images
-    of no drawn group; C is chosen within the draw.
+    """Train on `shots` images of each class, at most one from a group, and test on images of other
+    groups. C is chosen by cross-validation on the training images.
 
-    Raises UsageError where a class is too small for that.
+    Raises UsageError if a class is too small.
     """
     if shots < 2:
-        raise UsageError(f"expected 2 shots or more, to choose the strength by, received {shots}")
+        raise UsageError(f"expected at least 2 shots, to cross-validate C, received {shots}")
     random = np.random.default_rng(seed)
     accuracies, knn_accuracies, test_images = [], [], 0
     for repeat in range(repeats):
         mixed = random.permutation(len(rows))
         _, firsts = np.unique(groups[mixed], return_index=True)
-        heads = mixed[np.sort(firsts)]  # one image a group, in random order
+        heads = mixed[np.sort(firsts)]  # one image per group, in random order
         drawn = [heads[labels[heads] == c][:shots] for c in range(classes)]
         for chosen in drawn:
             if len(chosen) < shots:
                 raise UsageError(
-                    f"expected {shots} different pictures of each class, one has {len(chosen)}: "
+                    f"expected {shots} different pictures per class, but one has {len(chosen)}: "
                     "lower --shots"
                 )
         training = np.concatenate(drawn)
         test = mixed[~np.isin(groups[mixed], groups[training])][:TEST_IMAGES]
         if not test.size:
-            raise UsageError(f"{shots} shots leave no image to test on: lower --shots")
+            raise UsageError(f"{shots} shots leave no images to test on: lower --shots")
         shot_rows, shot_labels = rows[training], labels[training]
         folds = assign_folds(shot_labels, np.arange(len(training)), min(FOLDS, shots), seed=seed)
         strength = cross_validate(shot_rows, shot_labels, folds, classes).best.strength

@@ -1,4 +1,4 @@
-"""Which images are most worth a label next."""
+"""Suggest which images to label next."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from embedtool.core.types import Vectors
 
 
 def suggest(rows: Vectors, probabilities: Probabilities, count: int) -> Numbers:
-    """The images most worth a label next, by number, the most worth first.
+    """Return the numbers of the images to label next, the most useful first.
 
-    Each time the one that helps most of the doubtful images to a near labelled one: the sum over
-    all images of their doubt times what it adds to their similarity to the nearest suggested (a
-    facility location, Krause and Golovin 2014, Submodular Function Maximization). Doubt is 1 less
-    the margin of the two likeliest classes. The most doubtful ones themselves are odd pictures,
-    that teach less than random ones. Memory: 4 n^2 bytes.
+    Each step chooses the image with the largest gain: the sum, over all images, of their
+    uncertainty times the increase of their similarity to the nearest suggested image (facility
+    location; Krause and Golovin 2014, Submodular Function Maximization). Uncertainty is 1 minus the
+    margin between the two likeliest classes. The most uncertain images alone would be odd pictures,
+    which teach a classifier less than random ones. Memory: 4 n^2 bytes.
     """
     best = np.partition(probabilities, -2, axis=1)[:, -2:]
     doubt = 1 - (best[:, 1] - best[:, 0])

@@ -1,7 +1,7 @@
-"""Which class each image of an index has: from the names of folders, or from a table.
+"""Read the class of each image of an index from the names of folders or from a table.
 
 A table is CSV (UTF-8, header `path,label`) or Parquet with these two columns. A path is absolute,
-or relative to the table's folder, or else to one of the folders that were indexed.
+or relative to the table's folder, or else relative to one of the folders that were indexed.
 """
 
 import csv
@@ -23,15 +23,15 @@ from embedtool.store.layout import without_images
 from embedtool.store.reader import IndexReader
 
 COLUMNS = ("path", "label")
-# A file of paths and labels, or the labels themselves, by path.
-LabelTable = PathLike | Mapping[PathLike, str]
+# A file of paths and labels, or a mapping of paths to labels.
+LabelTable = PathLike | Mapping[str, str] | Mapping[Path, str]
 UNLABELLED = -1
 
 
 @dataclass(frozen=True)
 class Conflict:
-    """Files of one content (or one file) that were given several classes: it counts as unlabelled,
-    for at most one can be right."""
+    """Files of one content (or one file) with several labels. It counts as unlabelled, since at
+    most one of them can be right."""
 
     paths: tuple[Path, ...]
     labels: tuple[str, ...]
@@ -39,14 +39,14 @@ class Conflict:
 
 @dataclass(frozen=True)
 class LabelReport:
-    """What a set of labels says of an index. classes: how many images each has."""
+    """A summary of the labels of an index. classes: the number of images of each class."""
 
-    source: str  # "folders", or the table
+    source: str  # "folders" or the table
     images: int
     labelled: int
     classes: dict[str, int]
     conflicts: tuple[Conflict, ...]
-    unmatched: tuple[str, ...]  # paths of the table at which no image is
+    unmatched: tuple[str, ...]  # paths in the table that are not images of the index
 
     def record(self) -> dict[str, Any]:
         return {
@@ -69,40 +69,40 @@ class LabelReport:
         if self.conflicts:
             one = self.conflicts[0]
             notes.append(
-                f"{len(self.conflicts):,} pictures have several labels and count as unlabelled, "
-                f"the first {one.paths[0]}: {', '.join(one.labels)}"
+                f"{len(self.conflicts):,} pictures have several labels and count as unlabelled. "
+                f"The first is {one.paths[0]}: {', '.join(one.labels)}"
             )
         if self.unmatched:
             notes.append(
-                f"{len(self.unmatched):,} paths of {self.source} are no image of the index, the "
-                f"first {self.unmatched[0]}"
+                f"{len(self.unmatched):,} paths in {self.source} are not images of the index. The "
+                f"first is {self.unmatched[0]}"
             )
         return notes
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """The contents of an index, in the order of their vectors, and the images that hold them."""
+    """The n contents of an index, in the order of their vectors, with their images and labels."""
 
-    classes: tuple[str, ...]  # in the order of their names
+    classes: tuple[str, ...]  # sorted by name
     vectors: Numbers  # (n,) ids
-    labels: Numbers  # (n,) classes, UNLABELLED where there is none
+    labels: Numbers  # (n,) classes, or UNLABELLED
     digests: tuple[bytes, ...]  # n, SHA-256 of each content
-    paths: tuple[Path, ...]  # of the images, first indexed first
-    contents: Numbers  # of each image, 0 to n - 1
+    paths: tuple[Path, ...]  # of the images, in the order of indexing
+    contents: Numbers  # the content of each image, 0 to n - 1
     report: LabelReport
 
     def content_paths(self) -> list[Path]:
-        """Return the path of each of the n contents, that of the first image that holds it."""
+        """Return a path for each of the n contents: that of its first image."""
         _, firsts = np.unique(self.contents, return_index=True)
         return [self.paths[first] for first in firsts]
 
 
 def read_labels(index: IndexReader, table: LabelTable | None = None) -> Labelled:
-    """The class of every image, by its folder's name, or by a table where one is given.
+    """Return the class of every image, from the table if there is one, else from folder names.
 
-    Raises EmbedtoolError where a table cannot be read or names no image of the index, UsageError
-    where the index is empty.
+    Raises EmbedtoolError if the table cannot be read or has no image of the index, UsageError if
+    the index is empty.
     """
     with index.snapshot():
         rows, held = list(index.rows()), np.fromiter(index.vector_ids(), np.int64)
@@ -110,7 +110,7 @@ def read_labels(index: IndexReader, table: LabelTable | None = None) -> Labelled
         raise without_images(index.path)
     vectors, firsts, contents = np.unique(held, return_index=True, return_inverse=True)
     paths = tuple(full_path(row.root, row.path) for row in rows)
-    given: dict[int, set[str]] = {}  # content -> the labels its images were given
+    given: dict[int, set[str]] = {}  # content -> the labels of its images
     unmatched: list[str] = []
     if table is None:
         for number, row in enumerate(rows):
@@ -151,10 +151,11 @@ def read_labels(index: IndexReader, table: LabelTable | None = None) -> Labelled
 def match_table(
     known: Container[bytes], table: LabelTable, roots: Iterable[bytes]
 ) -> tuple[list[tuple[bytes, str]], list[str]]:
-    """Return the paths among the known that a table gives a label, in its order, with the label;
-    and those of its paths that are none of them, whichever of the roots they are taken to be in.
-    The folder of the table, of a mapping the current one, goes before the roots. Raises UsageError
-    where a path is known in two of these.
+    """Match the paths of a table with known ones. Return the known paths with their labels, in the
+    order of the table, and the paths that match nothing.
+
+    A relative path is looked up in the folder of the table (the current folder for a mapping), then
+    in the roots. Raises UsageError if it is known in two roots.
     """
     found, unmatched = [], []
     own_folder = b"." if isinstance(table, Mapping) else os.path.dirname(os.fsencode(table))
@@ -164,8 +165,8 @@ def match_table(
         places = [own] if own in known else sorted({place for place in others if place in known})
         if len(places) > 1:
             raise UsageError(
-                f"expected paths of one image each in {table_name(table)}; {name!r} is "
-                f"{' and '.join(map(os.fsdecode, places[:2]))}: make it absolute, or relative to "
+                f"expected paths of one image each in {table_name(table)}, but {name!r} is "
+                f"{' and '.join(map(os.fsdecode, places[:2]))}. Make it absolute, or relative to "
                 "the table's folder"
             )
         if not places:
@@ -185,12 +186,12 @@ def _table_rows(table: LabelTable) -> Iterator[tuple[str, str]]:
         return
     for name, label in table.items():
         if not isinstance(label, str):
-            raise UsageError(f"expected each label as text, received {label!r} for {name!r}")
+            raise UsageError(f"expected a string as label, received {label!r} for {name!r}")
         yield os.fspath(name), label
 
 
 def read_table(table: Path) -> Iterator[tuple[str, str]]:
-    """Each line's path and label, as they stand there. Raises EmbedtoolError."""
+    """Yield the path and label of each line, unchanged. Raises EmbedtoolError."""
     with open(table, "rb") as file:
         parquet = file.read(4) == b"PAR1"
     if parquet:
@@ -206,9 +207,9 @@ def read_table(table: Path) -> Iterator[tuple[str, str]]:
                     raise EmbedtoolError(
                         f"{table}, line {reader.line_num}: expected a path and a label"
                     )
-                if not _is_unicode(row["label"]):  # of a path any bytes are right
+                if not _is_unicode(row["label"]):  # a path may have any bytes
                     raise EmbedtoolError(
-                        f"{table}, line {reader.line_num}: expected a label in UTF-8, found "
+                        f"{table}, line {reader.line_num}: expected a label in UTF-8, received "
                         f"{os.fsencode(row['label'])!r}. Save the table as UTF-8"
                     )
                 yield row["path"], row["label"]
@@ -219,7 +220,7 @@ def read_table(table: Path) -> Iterator[tuple[str, str]]:
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()
-    except UnicodeEncodeError:  # surrogates stand for the bytes that were not UTF-8
+    except UnicodeEncodeError:  # surrogates represent bytes that are not UTF-8
         return False
     return True
 
@@ -244,19 +245,17 @@ def _check_columns(table: Path, found: Any) -> None:
     if any(list(found).count(name) != 1 for name in COLUMNS):
         shown = repr(", ".join(map(str, found)))[:80] if found else "nothing"
         raise EmbedtoolError(
-            f"{table}: expected the columns path and label (of CSV in UTF-8, with commas), found "
+            f"{table}: expected the columns path and label (CSV in UTF-8, with commas), received "
             f"{shown}"
         )
 
 
 def _raise_no_label(index: IndexReader, table: LabelTable, unmatched: list[str]) -> NoReturn:
     if not unmatched:
-        raise UsageError(
-            f"{table_name(table)} gives no image a label: expected lines of path,label"
-        )
+        raise UsageError(f"{table_name(table)} has no labels: expected lines of path,label")
     roots = ", ".join(os.fsdecode(root) for root in index.roots())
     raise UsageError(
         f"none of the {len(unmatched):,} paths in {table_name(table)} is an image of {index.path}, "
-        f"the first {unmatched[0]!r}: expected paths below {roots}, absolute or relative. "
-        f"What is indexed: embedtool export {index.path} --to images.parquet"
+        f"the first is {unmatched[0]!r}: expected paths below {roots}, absolute or relative. "
+        f"To list the images: embedtool export {index.path} --to images.parquet"
     )

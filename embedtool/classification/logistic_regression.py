@@ -1,11 +1,11 @@
 """Multinomial logistic regression on unit vectors, by a preconditioned L-BFGS in float32.
 
-The loss is scikit-learn's: C times the weighted sum of the log losses, plus half the squared length
-of the weights; the intercepts are free. Features of a network are far from round: a few directions
-hold most of their variance, and plain L-BFGS needs a hundred passes over the data. Here the
-parameters are measured along the principal axes of the data, each scaled by the curvature that
-Böhning's bound gives it (1992, Multinomial logistic regression algorithm), which the optimum does
-not depend on and which needs about twenty.
+The loss is that of scikit-learn: C times the weighted sum of the log losses, plus half the squared
+norm of the weights. Intercepts are not regularised. The features of a network are badly
+conditioned: a few directions have most of the variance, and plain L-BFGS needs a hundred passes
+over the data. Here the parameters are expressed along the principal axes of the data, each scaled
+by its curvature in Böhning's bound (1992, Multinomial logistic regression algorithm). This does not
+change the optimum and needs about twenty passes.
 """
 
 from collections.abc import Sequence
@@ -21,29 +21,30 @@ from embedtool.core.softmax import softmax
 from embedtool.core.threads import cpu_count, single_threaded_blas
 from embedtool.core.types import Progress, Vectors
 
-BLOCK_ROWS = 2048  # at a time: their logits stay in the cores' caches, and cores share evenly
-CURVATURE = 0.1  # times the share of a class; the bound has 0.5, this measured fewest steps
-MAX_ITERATIONS = 200  # passes over the data at most; none measured needed half as many
-MIN_PROBABILITY = 1e-30  # keeps the logarithm finite where float32 has rounded to 0
-TOLERANCE = 1e-6  # relative change of the loss at which it ends: float32 sums know it no better
+BLOCK_ROWS = 2048  # small enough for a core's cache and for an even share of work among cores
+CURVATURE = 0.1  # times the share of a class; the bound has 0.5, but this needed the fewest steps
+MAX_ITERATIONS = 200  # at most; no measured fit needed half as many
+MIN_PROBABILITY = 1e-30  # keeps the logarithm finite if float32 has rounded to 0
+TOLERANCE = 1e-6  # relative change of the loss at which a fit ends: the precision of float32 sums
 Labels = npt.NDArray[np.int64]  # (n,) classes, from 0
-SampleWeights = npt.NDArray[np.float32]  # (n,) how much each image counts
+SampleWeights = npt.NDArray[np.float32]  # (n,) the weight of each image in the loss
 
 
 @dataclass(frozen=True)
 class LinearClassifier:
-    """Logits are x @ weights.T + bias: weights (c, d), bias (c,)."""
+    """A linear classifier with logits x @ weights.T + bias: weights (c, d), bias (c,)."""
 
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
 
     def with_temperature(self, temperature: float) -> "LinearClassifier":
-        """The same with its logits divided: higher makes it less sure, and no prediction other."""
+        """Return the classifier with its logits divided by temperature. A higher temperature makes
+        it less confident and changes no prediction."""
         scale = np.float32(1 / temperature)
         return LinearClassifier(self.weights * scale, self.bias * scale)
 
     def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
-        """(n, c), of rows (n, d)."""
+        """Return the probabilities (n, c) of rows (n, d)."""
         found = np.empty((len(rows), len(self.bias)), np.float32)
         for start in range(0, len(rows), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
@@ -61,7 +62,7 @@ class PrincipalAxes:
     def _find(self, rows: Vectors) -> None:
         n, d = rows.shape
         self.mean = rows.mean(0, dtype=np.float64).astype(np.float32)
-        if n < d:  # they span less: their own products tell it, and are fewer
+        if n < d:  # the products of rows with each other are the smaller matrix
             centred = rows - self.mean
             squares, inner = eigh(centred @ centred.T)
             keep = squares > squares[-1] * n * np.finfo(np.float32).eps
@@ -91,8 +92,8 @@ def fit(
 ) -> LinearClassifier:
     """Fit a classifier to the rows (n, d) that the slices of training select.
 
-    sample_weights: (n,). strength: C. axes: of these rows, or of more of their kind. initial: the
-    classifier to start from. tolerance: the relative change of the loss at which it ends.
+    sample_weights: (n,). strength: C. axes: of these rows, or of a superset of them. initial: the
+    classifier to start from. tolerance: the relative change of the loss at which the fit ends.
     """
     total = float(sum(sample_weights[part].sum(dtype=np.float64) for part in training))
     penalty = 1 / (strength * total)
@@ -129,7 +130,7 @@ def fit(
             return log_likelihood, residuals.T @ rows[block], residuals.sum(0, dtype=np.float64)
 
         for log_likelihood, of_weights, of_bias in each(block_terms, blocks):
-            value -= log_likelihood  # summed in one order: the same each time
+            value -= log_likelihood  # always summed in the same order, for the same result
             weight_gradient += of_weights
             bias_gradient += of_bias
         weight_gradient -= np.outer(bias_gradient, axes.mean).astype(np.float32)

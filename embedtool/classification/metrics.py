@@ -1,4 +1,4 @@
-"""How good predictions are: scores, each with a 95 % interval, from arrays."""
+"""Score predictions, given as arrays. Each score has a 95 % confidence interval."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -18,13 +18,13 @@ from embedtool.classification.splits import Numbers
 from embedtool.errors import EmbedtoolError
 
 TOP_K = 5
-BINS = 15  # of equal width, as Guo et al. have it
-SUM_TOLERANCE = 1e-3  # of a row of probabilities: float32 loses as much over thousands of classes
+BINS = 15  # of equal width, as in Guo et al.
+SUM_TOLERANCE = 1e-3  # for a row of probabilities: rounding of float32 over thousands of classes
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class: how many images have it, how many were given it, and how well that agrees."""
+    """The scores of one class. support: images of the class; predicted: images predicted as it."""
 
     name: str
     support: int
@@ -36,7 +36,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The images whose confidence lies in (low, high]; both means are 0 where there are none."""
+    """The images with a confidence in (low, high]. Both means are 0 if there are none."""
 
     low: float
     high: float
@@ -47,7 +47,7 @@ class ReliabilityBin:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` found. confusion[i][j] images of class i were predicted to be class j."""
+    """The result of `evaluate`. confusion[i][j] images of class i were predicted as class j."""
 
     n: int
     classes: tuple[str, ...]
@@ -56,7 +56,7 @@ class Evaluation:
     macro_precision: Estimate
     macro_recall: Estimate
     macro_f1: Estimate
-    top5_accuracy: Estimate | None  # None where there are 5 classes or fewer: it would be 1
+    top5_accuracy: Estimate | None  # None with 5 classes or fewer: it would be 1
     ece: Estimate
     per_class: tuple[ClassScore, ...]
     confusion: tuple[tuple[int, ...], ...]
@@ -65,12 +65,12 @@ class Evaluation:
     seed: int
 
     def headlines(self) -> dict[str, Estimate]:
-        """Every score that is one number, by name."""
+        """Return every score that is one number, by name."""
         named = ((field.name, getattr(self, field.name)) for field in fields(self))
         return {name: value for name, value in named if isinstance(value, Estimate)}
 
     def record(self) -> dict[str, Any]:
-        """The same as JSON has it: a score as one number, its interval beside it as NAME_ci95."""
+        """Return the JSON form: each score as one number, and its interval as NAME_ci95."""
         record: dict[str, Any] = {"n": self.n, "classes": list(self.classes)}
         for name, score in self.headlines().items():
             record |= score.record(name)
@@ -90,20 +90,20 @@ def evaluate(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Evaluation:
-    """Scores of predicted probabilities (n, c) against true classes (n,), each 0 to c - 1.
+    """Score predicted probabilities (n, c) against true classes (n,), each 0 to c - 1.
 
-    Predicted is the class of the highest probability, of equal ones the first. Each score agrees
-    with scikit-learn's of that name:
+    The predicted class is the one with the highest probability, or the first of equal ones. Each
+    score agrees with scikit-learn's score of the same name:
     accuracy; top5_accuracy, the share whose class is among the 5 highest;
     balanced_accuracy, the mean recall of the classes that occur in truth;
     macro_precision, macro_recall, macro_f1: means over the classes that occur in truth or among the
-    predictions. What would be divided by zero is 0: the precision of a class that was never
-    predicted, the recall of one that does not occur.
-    ece, the expected calibration error: the gap of accuracy and mean confidence in each of 15 bins
-    of the highest probability, weighted by the images in it (Guo et al. 2017, On Calibration of
-    Modern Neural Networks, equation 3). Resampling adds to its gaps, so that of a well calibrated
-    classifier its interval lies above it.
-    Raises EmbedtoolError where the arrays do not fit each other, or are no probabilities.
+    predictions. A quotient with denominator 0 is 0: the precision of a class that was never
+    predicted, and the recall of one that does not occur.
+    ece, the expected calibration error: the gap between accuracy and mean confidence in each of 15
+    bins of the highest probability, weighted by the images in it (Guo et al. 2017, On Calibration
+    of Modern Neural Networks, equation 3). Resampling widens the gaps, so for a well calibrated
+    classifier the interval lies above the value.
+    Raises EmbedtoolError if the shapes of the arrays do not match or a row is not probabilities.
     """
     names = tuple(classes)
     true = np.asarray(truth, np.int64)
@@ -152,19 +152,19 @@ def evaluate(
 
 
 class _Tally(NamedTuple):
-    """Sums over the images of one resample; of r resamples each has r of them, its first axis."""
+    """Sums over the images of one resample. For r resamples, each field has a first axis of r."""
 
     n: Values  # ()
     support: Values  # (c,)
     predicted: Values  # (c,)
     hits: Values  # (c,)
     top: Values  # ()
-    gaps: Values  # (BINS,) right less confidence
+    gaps: Values  # (BINS,) right minus confidence
 
 
 @dataclass(frozen=True)
 class _Images:
-    """One value an image, all (n,)."""
+    """The values of n images, all (n,)."""
 
     true: Numbers
     predicted: Numbers
@@ -174,7 +174,7 @@ class _Images:
     bins: Numbers
 
     def tally(self, weights: Values, c: int) -> _Tally:
-        """The sums where each image counts as often as weights (n,) says."""
+        """Return the sums, with each image counted weights (n,) times."""
         return _Tally(
             n=weights.sum(),
             support=_sums(self.true, weights, c),
@@ -197,7 +197,7 @@ class _Images:
 
 
 def _headlines(tally: _Tally) -> dict[str, Values]:
-    """Each headline, () or (r,) as the tally is of one resample or of r."""
+    """Return each score that is one number: () for a tally of one resample, (r,) for one of r."""
     n, support, predicted, hits = tally.n, tally.support, tally.predicted, tally.hits
     recall = _quotient(hits, support)
     seen = (support + predicted > 0).sum(-1)
@@ -215,12 +215,12 @@ def _headlines(tally: _Tally) -> dict[str, Values]:
 
 
 def _sums(groups: Numbers, values: Values, count: int) -> Values:
-    """The sum of the values of each group."""
+    """Return the sum of the values of each group."""
     return np.bincount(groups, values, count).astype(np.float64)
 
 
 def _quotient(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> Values:
-    """The quotient, 0 where there is nothing below."""
+    """Return the quotient, or 0 if the denominator is 0."""
     quotient = np.zeros(above.shape)
     np.divide(above, below, out=quotient, where=below > 0)
     return quotient
@@ -229,17 +229,18 @@ def _quotient(above: npt.NDArray[Any], below: npt.NDArray[Any]) -> Values:
 def _check(true: Numbers, given: Values, c: int) -> None:
     if c < 2 or given.ndim != 2 or not len(given) or given.shape != (len(true), c):
         raise EmbedtoolError(
-            f"expected probabilities of two classes or more for each image, received {given.shape} "
-            f"for {true.shape[0]} images and {c} classes"
+            f"expected probabilities of at least two classes for each image, received shape "
+            f"{given.shape} for {true.shape[0]} images and {c} classes"
         )
     if true.min() < 0 or true.max() >= c:
         wrong = true.max() if true.max() >= c else true.min()
         raise EmbedtoolError(f"expected classes from 0 to {c - 1}, received {wrong}")
     if not (np.isfinite(given).all() and given.min() >= 0):
-        raise EmbedtoolError("expected probabilities, received a negative one or not a number")
+        raise EmbedtoolError("expected probabilities, received a negative number or NaN")
     sums = given.sum(1)
     worst = int(np.abs(sums - 1).argmax())
     if abs(sums[worst] - 1) > SUM_TOLERANCE:
         raise EmbedtoolError(
-            f"expected probabilities that sum to 1; those of image {worst} sum to {sums[worst]:.4f}"
+            f"expected probabilities that sum to 1, but those of image {worst} sum to "
+            f"{sums[worst]:.4f}"
         )

@@ -1,4 +1,4 @@
-"""Images that a classifier gave another class than their own."""
+"""Images that a classifier predicted wrongly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class Mistake:
-    """An image that was given another class than its own, and the probability of that class."""
+    """An image with a wrong prediction. probability: that of the predicted class."""
 
     path: Path
     truth: str
@@ -24,7 +24,7 @@ def most_confident_mistakes(
     probabilities: npt.NDArray[np.float32],
     classes: Sequence[str],
 ) -> list[Mistake]:
-    """List the mistakes among n images, the most confident first, by their paths (n,), true
+    """Return the mistakes among n images, the most confident first, given their paths (n,), true
     classes (n,) and predicted probabilities (n, c)."""
     predicted, confidence = probabilities.argmax(1), probabilities.max(1)
     wrong = np.flatnonzero(predicted != truth)

@@ -1,4 +1,4 @@
-"""Near-duplicates by their vectors: across a split they would leak from one side to the other."""
+"""Find near-duplicates by their vectors. On both sides of a split they would cause leakage."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,24 +11,28 @@ from embedtool.core.connected_components import connected_components
 from embedtool.core.types import Progress, Vectors
 from embedtool.search.exact import nearest
 
-# Share of the mean distance (1 - cosine) of two images of the collection below which two are
-# near-duplicates. Of 60 clothing photos, at 0.15 with mobilenet_v2 (builtin), this links to their
-# copy all that are re-encoded at quality 40 (all), 0.9 (all) of those at half size, 0.8 (0.9) of
-# those cropped by 5 % a side, and 0.5 % (22 %) of the other photos to each other, which costs a
-# split nothing. At 0.25 chains grow: 24 (1,488) photos of 3,068 are one group.
+# Two images are near-duplicates if their distance (1 - cosine) is at most this share of the mean
+# distance in the collection. Measured on 60 clothing photos with mobilenet_v2 (with builtin), 0.15
+# links a photo to its copy for all (all) re-encoded at quality 40, for 0.9 (all) at half size and
+# for 0.8 (0.9) cropped by 5 % a side. It also links 0.5 % (22 %) of the other photos to each other,
+# which does a split no harm. At 0.25 chains grow: 24 (1,488) photos of 3,068 are one group.
 DISTANCE_SHARE = 0.15
 CERTAIN_COSINE = 0.985  # no two different clothing photos reach it, with either network
 NEIGHBOURS = 8  # compared with each image
 BLOCK_ROWS = 1024  # images compared at a time
-MIN_GROUPS = 5  # that a class is left with, where it has as many images
-MAX_GROUP, MAX_GROUP_SHARE = 10, 0.5  # more images, and more of the class, are no one picture
+MIN_GROUPS = 5  # a class must have this many groups left, if it has as many images
+MAX_GROUP, MAX_GROUP_SHARE = 10, 0.5  # a group above both is too large to be one picture
 
 
 @dataclass(frozen=True)
 class NearDuplicates:
-    """groups: (n,), near-duplicates in one. pairs: (p, 2), near-duplicates themselves, not by way
-    of others. ungrouped_classes: the classes whose images are so similar that near-duplicates
-    cannot be told from others: in them no image is grouped, and their score may be too high."""
+    """The near-duplicates among n images.
+
+    groups: (n,), the group of each image. pairs: (p, 2), the pairs that are near-duplicates
+    directly, not through others. ungrouped_classes: the classes whose images are so similar that
+    near-duplicates cannot be identified. Their images are not grouped, so their score may be too
+    high.
+    """
 
     groups: Numbers
     pairs: Numbers
@@ -39,7 +43,7 @@ class NearDuplicates:
             return []
         names = ", ".join(classes[c] for c in self.ungrouped_classes)
         return [
-            f"in {names} copies cannot be told from other images, for all are so alike: there they "
+            f"the images of {names} are too similar to identify near-duplicates: all of them "
             "count as different images, and the score may be too high"
         ]
 
@@ -49,9 +53,9 @@ def near_duplicate_groups(
 ) -> NearDuplicates:
     """Find the near-duplicates among n images by their unit rows (n, d) and classes (n,).
 
-    It compares the vectors, not the photos. A class that would be left with too few groups to be
-    dealt out, or most of which is one group, is one of similar pictures by nature: in it only what
-    is almost certainly one picture stays together, and where that is most of it still, nothing.
+    Compares the vectors, not the photos. If a class would have too few groups for a split, or if
+    most of it is one group, its pictures are similar by nature. Then only pairs of at least
+    CERTAIN_COSINE are grouped, and if most of the class is still one group, none are.
     """
     mean = rows.mean(0, dtype=np.float64)
     min_cosine = min(1 - DISTANCE_SHARE * (1 - float(mean @ mean)), CERTAIN_COSINE)
@@ -80,7 +84,7 @@ def near_duplicate_groups(
 
 
 def _dominated_by_one_group(groups: Numbers, labels: Numbers) -> npt.NDArray[np.bool_]:
-    """Whether one group holds so many images of a class (c,) that it cannot be one picture."""
+    """Return whether one group has so many images of a class (c,) that it cannot be one picture."""
     sizes = np.bincount(labels)
     largest = np.array([np.bincount(groups[labels == c]).max(initial=0) for c in range(len(sizes))])
     return (largest > MAX_GROUP) & (largest > MAX_GROUP_SHARE * sizes)

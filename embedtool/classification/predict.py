@@ -1,4 +1,4 @@
-"""`predict_images`: the class of every image of an index, by a probe."""
+"""`predict_images`: predict the class of every image of an index with a probe."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,25 +15,25 @@ from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
 from embedtool.store.reader import IndexReader
 
-CANDIDATES = 4_000  # for a label next, a random share where there are more: 64 MB of similarities
+CANDIDATES = 4_000  # for suggestions; of more images, a random sample: 64 MB of similarities
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One image. label is None where the probability of the likeliest class is below what was
-    asked for: the probe abstains."""
+    """The prediction for one image. label is None if the probe abstains, since the probability of
+    the likeliest class is below the requested one."""
 
     path: Path
     label: str | None
     likeliest: str
     probability: float
-    margin: float  # to the second
+    margin: float  # to the second likeliest class
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Every image of an index, first indexed first. probabilities (n, c); suggested: the images
-    most worth a label next, of those that were not learned from."""
+    """The predictions for every image of an index, in the order of indexing. probabilities: (n, c);
+    suggested: the images to label next, among those that the probe was not trained on."""
 
     classes: tuple[str, ...]
     images: tuple[Prediction, ...]
@@ -70,18 +70,18 @@ def predict_images(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Predictions:
-    """The class of every image of an index, with the probability of each class.
+    """Predict the class of every image of an index, with the probability of each class.
 
-    abstain_below: a probability below which an image gets no label. suggest_count: how many to
-    suggest for labelling next, see `label_suggestions.suggest`; copies are suggested once, and of
-    very many images a random share is looked at.
-    Raises ModelMismatch where the index holds vectors of another model than the probe was made for,
-    UsageError where a number cannot be meant.
+    abstain_below: an image gets no label if its highest probability is below this. suggest_count:
+    how many images to suggest for labelling, see `label_suggestions.suggest`. Copies are suggested
+    once. Of more than CANDIDATES images, a random sample is considered.
+    Raises ModelMismatch if the index has vectors of another model than that of the probe,
+    UsageError if a number is out of range.
     """
     if not 0 <= abstain_below <= 1:
-        raise UsageError(f"expected a probability from 0 to 1, received {abstain_below}")
+        raise UsageError(f"expected abstain_below from 0 to 1, received {abstain_below}")
     if suggest_count < 0:
-        raise UsageError(f"expected a number of images to suggest, received {suggest_count}")
+        raise UsageError(f"expected suggest_count of at least 0, received {suggest_count}")
     with index.snapshot():
         probe.check_fingerprint(index.fingerprint, index.path)
         labelled = read_labels(index)
@@ -113,9 +113,9 @@ def predict_images(
 
 
 def write_predictions(predictions: Predictions, path: PathLike) -> None:
-    """Write predictions as CSV, or Parquet where the name ends so: path, label (empty where the
-    probe abstains), probability, margin, and the probability of each class as a column of its name,
-    `p:NAME`. The first two columns serve as --labels once they are corrected."""
+    """Write predictions as CSV, or as Parquet if the name ends in .parquet. The columns are path,
+    label (empty if the probe abstains), probability, margin, and `p:NAME`, the probability of each
+    class. The first two columns can be corrected and used as --labels."""
     write_table(
         path,
         ("path", "label", "probability", "margin", *(f"p:{c}" for c in predictions.classes)),

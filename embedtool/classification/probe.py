@@ -1,10 +1,10 @@
 """A probe as a folder: `probe.json` and `probe.safetensors`, no pickle.
 
-The JSON says what the probe is and where it comes from, and has the digest of itself and of the
-tensors: weights (c, d) and bias (c,), float32, and `trained` (n, 32), the SHA-256 of each image
-learned from, so that a later score can tell whether it is of new images. With a hidden layer, of
-which the JSON has the activation, there are `hidden_weights` (w, d) and `hidden_bias` (w,), and
-weights are (c, w).
+The JSON describes the probe and its training, and has the digest of itself and of the tensors.
+These are float32 weights (c, d) and bias (c,), and `trained` (n, 32), the SHA-256 of each training
+image, so that a later evaluation can report whether its images are new. A probe with a hidden layer
+also has `hidden_weights` (w, d) and `hidden_bias` (w,), weights are (c, w), and the JSON has the
+activation.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import EmbedtoolError, ModelMismatch
 from embedtool.store.reader import IndexReader
 
-LINEAR_FORMAT, PROBE_FORMAT = 1, 2  # without a hidden layer it is as it was before there were any
+LINEAR_FORMAT, PROBE_FORMAT = 1, 2  # without and with a hidden layer
 CARD, TENSORS = "probe.json", "probe.safetensors"
-PROBE_FOLDER = "probe"  # of a fine-tuned model, in its own folder
-STANDARDISATION = "none: unit vectors as stored"  # centring and scaling each measured no gain
+PROBE_FOLDER = "probe"  # the probe of a fine-tuned model, inside the model's folder
+STANDARDISATION = "none: unit vectors as stored"  # neither centring nor scaling gained anything
 ACTIVATIONS: dict[str, Callable[[Vectors], Vectors]] = {
     "relu": lambda x: np.maximum(x, 0),
     "gelu": lambda x: x * (1 + erf(x / np.float32(np.sqrt(2)))) / 2,
@@ -39,14 +39,14 @@ ACTIVATIONS: dict[str, Callable[[Vectors], Vectors]] = {
 
 @dataclass(frozen=True)
 class Hidden:
-    """A layer below the logits, activation(x @ weights.T + bias): weights (w, d), bias (w,)."""
+    """A hidden layer, activation(x @ weights.T + bias): weights (w, d), bias (w,)."""
 
     weights: npt.NDArray[np.float32]
     bias: npt.NDArray[np.float32]
     activation: str  # of ACTIVATIONS
 
     def values(self, rows: Vectors) -> Vectors:
-        """(n, w), of rows (n, d)."""
+        """Return the activations (n, w) of rows (n, d)."""
         return ACTIVATIONS[self.activation](rows @ self.weights.T + self.bias)
 
 
@@ -56,34 +56,35 @@ class Probe:
 
     classes: tuple[str, ...]
     model: str
-    fingerprint: str  # of the vectors that it was trained on and predicts
+    fingerprint: str  # of the vectors that it was trained on and can predict
     strength: float  # C
-    temperature: float  # that the classifier's logits were divided by
+    temperature: float  # by which the classifier's logits were divided
     balanced: bool
     seed: int
-    report: dict[str, Any]  # what was measured as it was trained
+    report: dict[str, Any]  # the scores measured during training
     classifier: LinearClassifier
     training_digests: npt.NDArray[np.uint8]  # (n, 32)
     hidden: Hidden | None = None
-    folder: Path | None = None  # where it was read from, or written to
+    folder: Path | None = None  # that it was read from or written to
 
     def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
-        """(n, c), of unit rows (n, d)."""
+        """Return the probabilities (n, c) of unit rows (n, d)."""
         return self.classifier.probabilities(self.hidden.values(rows) if self.hidden else rows)
 
     def check_fingerprint(self, fingerprint: str, index: PathLike) -> None:
-        """Raise ModelMismatch where the vectors of an index are not those the probe is for."""
+        """Raise ModelMismatch if the probe cannot predict the vectors of an index."""
         if fingerprint != self.fingerprint:
             raise ModelMismatch(
-                f"this probe is for vectors of {self.model} ({self.fingerprint[:12]}), those of "
-                f"{index} are others ({fingerprint[:12]}). Train one for them: "
+                f"this probe is for vectors of {self.model} ({self.fingerprint[:12]}), but "
+                f"{index} has other vectors ({fingerprint[:12]}). Train a probe for it: "
                 f"embedtool probe train {index} --out PROBE"
             )
 
     def predict(
         self, index: IndexReader, vectors: npt.NDArray[np.int64], progress: Progress | None = None
     ) -> npt.NDArray[np.float32]:
-        """Return the probabilities (n, c) of vectors by id, ascending, read a block at a time."""
+        """Return the probabilities (n, c) of vectors, given by ascending ids. Reads them in
+        blocks."""
         found = np.empty((len(vectors), len(self.classes)), np.float32)
         done = 0
         for ids, rows in index.blocks_at(index.places(vectors.tolist())):
@@ -100,13 +101,13 @@ class Probe:
 
 
 def write_probe(probe: Probe, path: PathLike) -> None:
-    """Write a probe's folder, whole or not at all, in place of an earlier probe.
+    """Write a probe's folder atomically. An earlier probe is replaced.
 
-    Raises EmbedtoolError where something else has that name.
+    Raises EmbedtoolError if anything else has this name.
     """
     target = Path(path)
     if target.exists() and not (target / CARD).is_file():
-        raise EmbedtoolError(f"{target} is there already and is no probe: name another with --out")
+        raise EmbedtoolError(f"{target} already exists and is not a probe. Choose another --out")
     classifier, hidden = probe.classifier, probe.hidden
     arrays = {
         "weights": classifier.weights,
@@ -132,9 +133,9 @@ def write_probe(probe: Probe, path: PathLike) -> None:
 
 
 def read_probe(path: PathLike) -> Probe:
-    """Read the probe of a folder: a probe's own, or that of a fine-tuned model, which has one.
+    """Read the probe from its folder, or from the folder of a fine-tuned model, which contains one.
 
-    Raises EmbedtoolError where the folder is neither, is not whole, or is of a later format.
+    Raises EmbedtoolError if the folder is neither, is damaged, or has a newer format.
     """
     folder = Path(path)
     if not (folder / CARD).is_file():
@@ -142,7 +143,7 @@ def read_probe(path: PathLike) -> Probe:
     if not (folder / CARD).is_file():
         folder = folder.parent
         raise EmbedtoolError(
-            f"expected the folder of a probe or of a fine-tuned model, found no {CARD} at "
+            f"expected the folder of a probe or of a fine-tuned model, but there is no {CARD} in "
             f"{folder}. Make one: embedtool probe train INDEX --out {folder}"
         )
     try:
@@ -154,7 +155,7 @@ def read_probe(path: PathLike) -> Probe:
             )
         content = (folder / TENSORS).read_bytes()
         if card.pop("sha256") != _digest(card, content):
-            raise _broken(folder, f"{CARD} or {TENSORS} is not what was written (SHA-256 differs)")
+            raise _broken(folder, f"{CARD} or {TENSORS} has changed (SHA-256 differs)")
         del card["embedtool probe"]
         standardisation = card.pop("standardisation")
         if standardisation != STANDARDISATION:
@@ -178,12 +179,12 @@ def read_probe(path: PathLike) -> Probe:
 
 
 def _digest(card: dict[str, Any], tensors: bytes) -> str:
-    """SHA-256 of all that a probe is, its own digest aside."""
+    """Return the SHA-256 of a probe's card, without the digest itself, and of its tensors."""
     return hashlib.sha256(json.dumps(card, sort_keys=True).encode() + tensors).hexdigest()
 
 
 def _broken(folder: Path, why: str) -> EmbedtoolError:
     return EmbedtoolError(
-        f"the probe {folder} is not whole: {why}. Train it again: embedtool probe train INDEX "
+        f"the probe {folder} is damaged: {why}. Train it again: embedtool probe train INDEX "
         f"--out {folder}"
     )

@@ -1,4 +1,4 @@
-"""How well nearness tells classes: what stands nearest to each image, and is it of its class."""
+"""Measure how well similarity separates classes: whether an image's nearest have its class."""
 
 from dataclasses import dataclass
 
@@ -15,12 +15,13 @@ Values = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Retrieval:
-    """One value a query (m,). nearest (m, k) has gallery numbers, -1 past the gallery's end.
+    """Retrieval scores with one value per query (m,).
 
-    precision: of the k nearest of the gallery, or all where it has fewer, the share of the query's
-    class. average_precision: the mean, over the gallery's images of its class, of the precision of
+    precision: the share of the k nearest in the gallery (of all, if it has fewer) with the query's
+    class. average_precision: the mean, over the gallery's images of this class, of the precision of
     the ranking down to each (Manning, Raghavan and Schütze, Introduction to Information Retrieval,
-    8.4); its mean is mAP. Not a number where the gallery has no other image of the class.
+    8.4). Its mean over queries is mAP. It is NaN if the gallery has no other image of the class.
+    nearest: (m, k) gallery numbers, -1 if there are fewer than k.
     """
 
     precision: Values
@@ -36,10 +37,8 @@ def retrieve(
     k: int = 10,
     progress: Progress | None = None,
 ) -> Retrieval:
-    """Rank the gallery (n, d), of classes (n,), for images of it: queries (m,) by number.
-
-    A query is not found by itself: it is left out before the cut to k.
-    """
+    """Rank the gallery (n, d) with classes labels (n,) for some of its images, given by numbers
+    queries (m,). A query itself is left out of its ranking."""
     m, kept = len(queries), min(k, len(gallery) - 1)
     found = Retrieval(np.zeros(m), np.full(m, np.nan), np.full((m, k), -1))
     numbers = np.arange(len(gallery))

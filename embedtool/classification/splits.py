@@ -9,11 +9,11 @@ Numbers = npt.NDArray[np.int64]
 
 
 def assign_folds(labels: Numbers, groups: Numbers, folds: int, *, seed: int = 0) -> Numbers:
-    """Return the fold (n,), 0 to folds - 1, of each of n items, a group in one fold.
+    """Return the fold (n,), 0 to folds - 1, of each of n items, with each group in one fold.
 
-    Groups are dealt out in random order, the larger first, each to the fold that has the fewest
-    items of its classes, of equal ones the fewest items. Every class with as many groups as there
-    are folds is in all of them, and folds differ by a group.
+    Groups are assigned from the largest to the smallest, in random order among equal ones. Each
+    goes to the fold with the fewest items of its classes, or of equal ones, the fewest items. A
+    class with at least as many groups as folds is in all folds, and folds differ by one group.
     """
     random = np.random.default_rng(seed)
     members: dict[int, Counter[int]] = {}
@@ -21,7 +21,7 @@ def assign_folds(labels: Numbers, groups: Numbers, folds: int, *, seed: int = 0)
         members.setdefault(group, Counter())[label] += 1
     names = list(members)
     order = [names[i] for i in random.permutation(len(names))]
-    order.sort(key=lambda group: -members[group].total())  # stable: random among equals
+    order.sort(key=lambda group: -members[group].total())  # stable: ties stay in random order
     contents = [Counter[int]() for _ in range(folds)]
     sizes = [0] * folds
     fold_of = {}
@@ -35,8 +35,7 @@ def assign_folds(labels: Numbers, groups: Numbers, folds: int, *, seed: int = 0)
 
 
 def stratified_sample(labels: Numbers, most: int, *, seed: int = 0) -> Numbers:
-    """Return the numbers of all n items, or where they are more than `most`, of a share of them in
-    which each class has its share."""
+    """Return the numbers of all n items, or of a stratified sample of at most about `most`."""
     everything = np.arange(len(labels))
     shares = -(-len(labels) // most)
     if shares <= 1:

@@ -1,4 +1,4 @@
-"""`train_probe`: from an index and labels to a probe, with a score that no near-copy inflates."""
+"""`train_probe`: train a probe on the labelled images of an index, and score it without leakage."""
 
 import time
 from dataclasses import asdict, dataclass
@@ -26,10 +26,10 @@ from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import UsageError
 from embedtool.store.reader import IndexReader
 
-# Images that are cross-validated; 100,000 would take ten times as long. The score is then of
-# classifiers trained on 8,000 of them, and the one that is trained on all is better.
+# Larger sets are sampled for cross-validation; 100,000 images would take ten times as long. The
+# score is then of classifiers trained on 8,000 images. The probe, trained on all, is better.
 MAX_CROSS_VALIDATED = 10_000
-FILE_KEYS = {  # of the report in probe.json, where they differ
+FILE_KEYS = {  # keys in probe.json that differ from those of record()
     "leaky_score": "score_without_care",
     "near_duplicates": "alike",
     "ungrouped_classes": "untold_classes",
@@ -42,9 +42,10 @@ FILE_KEYS = {  # of the report in probe.json, where they differ
 
 @dataclass(frozen=True)
 class ProbeReport:
-    """How a probe was trained. The scores are of images that the classifier had not been trained
-    on: `evaluation` with near-duplicates in one fold, `leaky_score` with every image dealt by
-    itself, which inflates it, `knn_score` of the k-NN baseline, with near-duplicates in one fold.
+    """The result of training a probe. All scores are of images held out from training.
+
+    `evaluation` keeps near-duplicates in one fold. `leaky_score` does not, which inflates it.
+    `knn_score` is that of the k-NN baseline, with near-duplicates in one fold.
     """
 
     probe: Path | None  # its folder
@@ -56,7 +57,7 @@ class ProbeReport:
     evaluation: Evaluation
     leaky_score: Estimate
     near_duplicates: int  # images that have a near-duplicate or a copy
-    ungrouped_classes: tuple[str, ...]  # in which near-duplicates cannot be told from others
+    ungrouped_classes: tuple[str, ...]  # where near-duplicates cannot be identified
     knn_score: Estimate
     few_shot: FewShot | None
     seed: int
@@ -64,7 +65,7 @@ class ProbeReport:
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Return the JSON form."""
         few = self.few_shot
         return {
             "probe": self.probe and str(self.probe),
@@ -91,7 +92,7 @@ class ProbeReport:
         }
 
     def file_record(self) -> dict[str, Any]:
-        """As probe.json has it, some of whose keys are others."""
+        """Return the record for probe.json, which has other names for some keys."""
         record = self.record()
         if few := record["few_shot"]:
             record["few_shot"] = {FILE_KEYS.get(key, key): value for key, value in few.items()}
@@ -110,15 +111,15 @@ def train_probe(
 ) -> tuple[Probe, ProbeReport]:
     """Train a linear classifier on the labelled images of an index.
 
-    out: the folder to write it to.
-    labels: a table of path and label, or a mapping; else the names of the folders are the classes.
-    C is chosen by 5-fold cross-validation, which gives the score too: of each image as a classifier
-    predicts it that was trained neither on it nor on a near-duplicate. Being the best of several
-    strengths it is high by some thousandths. Then the probe is trained on all. shots: also report
-    the accuracy with this many labelled images per class. balanced: classes weigh the same, however
-    many images each has. Copies of one content are one image to it.
+    out: the folder to write it to. labels: a table of path and label, or a mapping; by default, the
+    classes are the names of the folders. shots: also report the accuracy with this many labelled
+    images per class. balanced: give all classes the same weight. Copies of one content count as one
+    image.
+    C is chosen by 5-fold cross-validation, which also gives the score: each image is predicted by a
+    classifier that was trained neither on it nor on a near-duplicate. As the best of several
+    strengths, the score is too high by some thousandths. Then the probe is trained on all images.
     Memory: the vectors of the labelled images as float32, 512 MB for 100,000 of 1,280 dimensions,
-    and as much again as they are read: 1.2 GB in all.
+    and as much again while they are read: 1.2 GB in all.
     Raises UsageError (fewer than two classes, a class of one picture, labels that match nothing).
     """
     begun = time.monotonic()
@@ -137,7 +138,7 @@ def train_probe(
     strength = validation.best.strength
     images = training.images(chosen)
     near_duplicates = int((np.bincount(groups[images])[groups[images]] > 1).sum())
-    if near_duplicates:  # else both ways of dealing are one
+    if near_duplicates:  # else both splits are the same
         dealt = assign_folds(truth[images], np.arange(len(images)), int(folds.max()) + 1, seed=seed)
         inflated = cross_validate(
             rows[images],
@@ -205,8 +206,8 @@ def train_probe(
 
 @dataclass(frozen=True)
 class _TrainingSet:
-    """The labelled contents of an index: which they are among all (n,), their unit rows (n, d), and
-    classes (n,)."""
+    """The n labelled contents of an index: their numbers among all contents (n,), unit rows (n, d)
+    and classes (n,)."""
 
     labelled: Labelled
     contents: Numbers
@@ -217,7 +218,7 @@ class _TrainingSet:
     fingerprint: str
 
     def images(self, chosen: Numbers) -> Numbers:
-        """Return which of the chosen contents each image file has that holds one of them."""
+        """Return the position in chosen (m,) of the content of each image file that has one."""
         place = np.full(len(self.labelled.vectors), -1)
         place[self.contents[chosen]] = np.arange(len(chosen))
         of_image: Numbers = place[self.labelled.contents]
@@ -231,8 +232,8 @@ def _read_training_set(index: IndexReader, labels: LabelTable | None) -> _Traini
         if len(classes) < 2:
             found = "".join(f": {name!r}, {count:,} images" for name, count in classes.items())
             raise UsageError(
-                f"expected images of two classes or more, found {len(classes)}{found}. Classes are "
-                "the names of the folders, or what --labels FILE says (path,label)"
+                f"expected images of at least two classes, received {len(classes)}{found}. Classes "
+                "are the names of the folders, or the labels in --labels FILE (path,label)"
             )
         contents = np.flatnonzero(labelled.labels != UNLABELLED)
         return _TrainingSet(
@@ -247,14 +248,14 @@ def _read_training_set(index: IndexReader, labels: LabelTable | None) -> _Traini
 
 
 def _check_classes(training: _TrainingSet, groups: Numbers) -> None:
-    """Raise UsageError where a class has one picture, near-duplicates aside where all images were
-    grouped; groups are of the images that are cross-validated."""
+    """Raise UsageError if a class has only one picture. Near-duplicates count as one picture if all
+    images were grouped. groups: of the cross-validated images."""
     whole = len(groups) == len(training.labels)
     for number, (name, count) in enumerate(training.labelled.report.classes.items()):
         here = np.flatnonzero(training.labels == number)
         if (np.unique(groups[here]).size if whole else len(here)) < 2:
             copies = f" and {count - 1} copies of it" if count > 1 else ""
             raise UsageError(
-                f"class {name!r} has one picture{copies}: expected two or more of each class. "
+                f"class {name!r} has one picture{copies}: expected at least two of each class. "
                 "Index more of it, or leave it out with --labels FILE (path,label)"
             )

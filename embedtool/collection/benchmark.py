@@ -1,4 +1,4 @@
-"""The measurements a user can repeat on their own machine, as ratios within one run."""
+"""Measurements that users can repeat on their own machine, as ratios within one run."""
 
 import os
 import tempfile
@@ -48,11 +48,12 @@ def run_bench(
     rounds: int = ROUNDS,
     progress: Progress | None = None,
 ) -> BenchReport:
-    """Measure decode, inference, end to end and the Keras idiom, in turn, round by round.
+    """Measure decoding, inference, end to end and the Keras idiom, one after another in each round.
 
-    photos: one folder, else the demo pictures. models: specs, each with an optional ":float32" or
-    ":int8"; else mobilenet_v2 in both precisions where it is at hand, and builtin. The Keras idiom
-    runs the first model's weights in float32. Raises UsageError where photos is no folder.
+    photos: one folder; default: the demo pictures. models: specs, each with an optional ":float32"
+    or ":int8"; default: mobilenet_v2 in both precisions, if it is available, and builtin. The Keras
+    idiom uses the weights of the first model in float32. Raises UsageError if photos is not a
+    folder.
     """
     if photos is not None and not Path(photos).is_dir():
         raise UsageError(f"expected one folder of photos, received {photos}")
@@ -114,7 +115,7 @@ def _measure(
         except ImageRejected as reject:
             raise UsageError(
                 f"{full_path(file.root, file.path)}: {reject}. The Keras idiom stops at such a "
-                "file, so bench needs a folder of whole images; index finds the others: embedtool "
+                "file, so bench needs a folder without rejects. To find them, run: embedtool "
                 f"index {full_path(file.root, b'')}"
             ) from reject
 
@@ -142,7 +143,7 @@ def _measure(
 
 
 def _rate(work: Callable[[Item], object], items: Sequence[Item]) -> float:
-    """Items per second of `work` on all cores, each core with its own share."""
+    """Return the items per second of `work` on all cores, each with its own share of the items."""
     cores = cpu_count()
     with ThreadPoolExecutor(cores) as pool:
         start = time.perf_counter()

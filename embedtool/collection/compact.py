@@ -1,4 +1,4 @@
-"""`compact_index`: give the space of removed images back to the disk."""
+"""`compact_index`: free the disk space of removed images."""
 
 from embedtool.collection.results import CompactReport
 from embedtool.core.types import Progress
@@ -9,11 +9,11 @@ from embedtool.store.writer import Writer
 
 
 def compact_index(index: IndexReader, *, progress: Progress | None = None) -> CompactReport:
-    """Give the space of removed images back to the disk, and leave few, large vector files.
+    """Free the disk space of removed images, and merge vector files into a few large ones.
 
-    An approximate search index that is missing or damaged is made again.
+    An approximate search index that is missing or damaged is built again.
 
-    Raises IndexLocked where another process is writing.
+    Raises IndexLocked if another process is writing.
     """
     with Writer(index.path, files=index.files) as writer:
         before = writer.segments()

@@ -1,7 +1,7 @@
-"""`index_photos`: the index, the model and the photos brought together.
+"""`index_photos`: create an index of photos, or bring it up to date.
 
-A run that finds nothing new imports no decoder and no network: those imports stand where they
-are needed.
+A run that finds nothing new imports no decoder and no network, because these imports are in the
+functions that need them.
 """
 
 from collections.abc import Sequence
@@ -35,12 +35,18 @@ def index_photos(
     batch_size: int | None = None,
     progress: Progress | None = None,
 ) -> IndexReport:
-    """Bring an index up to date with photos; make it where there is none.
+    """Bring an index up to date with photos, or create it if it does not exist.
 
-    photos: folders, files or patterns. index: its folder, else indexes/<name of the first photo
-    folder>. model, layer, precision: as in `load_backbone`; a new index takes "auto" by default,
-    an existing one keeps its own. Files that cannot be used are recorded, never raised.
+    photos: folders, files or patterns. index: its folder; default: indexes/<name of the first photo
+    folder>. model, layer, precision: as in `load_backbone`; default: those of the index, "auto" for
+    a new one. Files that cannot be used are recorded and raise no error.
     Raises PhotosMissing (nothing is changed), ModelMismatch, ModelOffline, IndexLocked.
+
+    >>> report = embedtool.index_photos("photos/fish", index="indexes/fish", model="builtin")
+    >>> report.added, report.total
+    (30, 30)
+    >>> embedtool.index_photos("photos/fish", index="indexes/fish").unchanged
+    30
     """
     photos = as_list(photos)
     if not photos:
@@ -89,7 +95,7 @@ def index_photos(
 
 
 def default_index(photos: PathLike) -> Path:
-    """indexes/<name of the folder>; a file or a pattern takes the folder it is in."""
+    """Return indexes/<name of the folder>. For a file or a pattern, the folder is its parent."""
     path = Path(abspath(photos))
     while path.name and not path.is_dir():
         path = path.parent
@@ -99,7 +105,7 @@ def default_index(photos: PathLike) -> Path:
 def _check_same_model(
     index: IndexReader, model: str | None, layer: str | None, precision: str | None
 ) -> None:
-    """Let no vectors of another model into an index."""
+    """Raise ModelMismatch if the requested model is not the one of the index."""
     same = model in (None, "auto", index.model)
     recipe = index.recipe
     wanted = (
@@ -116,14 +122,14 @@ def _check_same_model(
         if requested.fingerprint == index.fingerprint:
             return
         wanted = (requested.recipe.layer, requested.precision)
-    except ModelOffline:  # not at hand, so it cannot be what made this index here
+    except ModelOffline:  # not available, so it is not the model that made this index here
         pass
     flags = [f"--model {spec}"]
     flags += [f"--layer {layer}"] if layer else []
     flags += [f"--precision {precision}"] if precision else []
     raise ModelMismatch(
         f"{index.path} holds vectors of {index.model} {recipe.precision_name} "
-        f"{recipe.layer}; {' '.join([spec, *filter(None, wanted[::-1])])} was asked for, and the "
+        f"{recipe.layer}; {' '.join([spec, *filter(None, wanted[::-1])])} was requested, and the "
         f"two cannot be mixed. Index into another folder: embedtool index PHOTOS {' '.join(flags)} "
         f"--index {index.path}-2"
     )

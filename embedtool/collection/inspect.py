@@ -1,4 +1,4 @@
-"""What is in an index, what was refused, is it whole, does this machine still agree with it."""
+"""Inspect an index: contents, integrity, and whether this machine computes the same vectors."""
 
 import json
 import os
@@ -18,13 +18,15 @@ from embedtool.store.reader import IndexReader
 if TYPE_CHECKING:
     from embedtool.models.embedder import Embedder
 
-SAMPLE = 100  # images that a deep look embeds again
-DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; another CPU's rounding moves int8 vectors by less
+SAMPLE = 100  # images that a deep check embeds again
+DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; rounding on another CPU changes int8 vectors by less
 
 
 def index_info(index: IndexReader) -> dict[str, Any]:
-    """What an index holds: model, counts, roots, sizes in bytes. dead_rows lie in vector files and
-    stand for no image any more; `compact` removes them."""
+    """Return what an index holds: model, counts, roots, sizes in bytes.
+
+    dead_rows is the number of rows in vector files that no longer belong to an image; `compact`
+    removes them."""
     with index.snapshot():
         counts, segments = index.counts(), index.segments()
         return {
@@ -47,7 +49,7 @@ def index_info(index: IndexReader) -> dict[str, Any]:
 
 
 def _certificate(index: IndexReader) -> dict[str, Any] | None:
-    """What approximate search promises; None where search is exact."""
+    """Return the certificate of approximate search, or None if search is exact."""
     try:
         return read_about(index.path, SEARCH, index.fingerprint)
     except DerivedDamaged:
@@ -55,9 +57,10 @@ def _certificate(index: IndexReader) -> dict[str, Any] | None:
 
 
 def verify_index(index: PathLike) -> list[str]:
-    """Re-hash every vector file and every derived file, and check the catalogue; what is wrong, or
-    [] if all is whole."""
-    with IndexReader(index) as opened, opened.snapshot():  # which has checked nothing yet
+    """Hash every vector file and derived file again, and check the catalogue.
+
+    Returns the faults, [] if there are none."""
+    with IndexReader(index) as opened, opened.snapshot():  # a new reader has checked nothing yet
         return [*opened.verify(), *damaged_derived(opened.path)]
 
 
@@ -71,7 +74,7 @@ def deep_verify_index(
     """Embed some images again, and compare the vectors with those that are stored.
 
     A fault is a cosine under 1 - DOCTOR_TOLERANCE, or a file that can no longer be decoded.
-    Raises ModelMismatch where the index's model is not at hand as it was.
+    Raises ModelMismatch if the index's model has changed.
     """
     from embedtool.models.embed_files import embed_files
 
@@ -90,11 +93,11 @@ def deep_verify_index(
         path = full_path(outcome.source.root, outcome.source.path)
         if outcome.reject:
             faults.append(f"{path}: {outcome.reject.reason}")
-        elif outcome.vector is not None:  # of copies the first
+        elif outcome.vector is not None:  # None for all copies of a file but the first
             row = stored[outcome.source.root, outcome.source.path]
             cosines.append(float(outcome.vector @ row))
             if cosines[-1] < 1 - DOCTOR_TOLERANCE:
-                faults.append(f"{path}: its vector is another now (cosine {cosines[-1]:.4f})")
+                faults.append(f"{path}: its vector has changed (cosine {cosines[-1]:.4f})")
     return DeepCheck(
         compared=len(cosines),
         skipped=len(chosen) - len(sources),
@@ -104,10 +107,10 @@ def deep_verify_index(
 
 
 def doctor_index(index: IndexReader, embedder: "Embedder") -> list[float]:
-    """Embed the golden pictures again: the cosine of each with what the index remembers.
+    """Embed the golden pictures again, and return the cosine of each with the vector in the index.
 
-    Raises ModelMismatch where one is under 1 - DOCTOR_TOLERANCE: this machine's model, decoder or
-    runtime makes other vectors than the index holds.
+    Raises ModelMismatch if one is under 1 - DOCTOR_TOLERANCE: the model, decoder or runtime of this
+    machine computes vectors that differ from those in the index.
     """
     from embedtool.models.embedder import embed_golden
 
@@ -115,9 +118,9 @@ def doctor_index(index: IndexReader, embedder: "Embedder") -> list[float]:
     cosines = [float(c) for c in (now * index.golden).sum(1)]
     if min(cosines) < 1 - DOCTOR_TOLERANCE:
         raise ModelMismatch(
-            f"the golden pictures come out otherwise here than when {index.path} was made "
-            f"(cosine {min(cosines):.4f}, expected over {1 - DOCTOR_TOLERANCE}). Index the "
-            "photos into a new folder, or use the versions the index was made with: "
+            f"this machine computes different vectors from the one that made {index.path}: "
+            f"cosine {min(cosines):.4f}, expected at least {1 - DOCTOR_TOLERANCE}. Index the "
+            "photos into a new folder, or use the versions that the index was made with: "
             f"{index.meta['created_by']}"
         )
     return cosines

@@ -1,4 +1,4 @@
-"""The Keras idiom that the benchmark is compared with."""
+"""The Keras idiom that the benchmark compares with."""
 
 import time
 from pathlib import Path
@@ -9,14 +9,14 @@ from embedtool.models.model_folder import ModelFolder
 
 
 class KerasBaseline:
-    """What a Keras user writes: image_dataset_from_directory and model.predict."""
+    """The code that Keras users write: image_dataset_from_directory and model.predict."""
 
     def __init__(self, model: ModelFolder, layer: str) -> None:
         self._size = (model.size, model.size)
         self._embed = mobilenet.embedding_model(model, layer, dtype="float32")
 
     def images_per_second(self, folder: Path) -> float:
-        """From files to vectors (n, d); building the model is not counted."""
+        """Measure the speed from files to vectors (n, d), without building the model."""
         start = time.perf_counter()
         try:
             photos = keras.utils.image_dataset_from_directory(
@@ -24,7 +24,7 @@ class KerasBaseline:
             )
         except ValueError as error:
             raise UsageError(
-                f"the Keras idiom reads JPEG, PNG, GIF and BMP alone; {folder} has none"
+                f"the Keras idiom reads only JPEG, PNG, GIF and BMP, and {folder} has none of these"
             ) from error
         vectors = self._embed.predict(photos, verbose=0)
         return len(vectors) / (time.perf_counter() - start)

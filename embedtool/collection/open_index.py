@@ -1,8 +1,8 @@
-"""An index held open: what is checked and loaded once serves every later call, in any thread.
+"""An open index: everything is checked and loaded once for all later calls, in any thread.
 
-Each call takes a connection of its own and sees one whole version of the index. What connections
-share is of files that never change: vector files, the approximate index, the network. A connection
-that loads no vector imports no FAISS, and one that embeds nothing no network.
+Each call has its own connection and sees one version of the index. Connections share only data from
+files that never change: vector files, the approximate index, the network. FAISS is imported only if
+vectors are searched, and the network is loaded only if something is embedded.
 """
 
 import os
@@ -41,15 +41,17 @@ class OpenIndex:
 
     @contextmanager
     def session(self) -> Iterator["Session"]:
-        """A connection that no other thread uses meanwhile. It works on to its end even if the
-        index is closed. Raises UsageError where that has happened before."""
+        """Yield a connection that no other thread uses meanwhile.
+
+        It remains usable in this block even if the index is closed. Raises UsageError if the index
+        was closed before."""
         with self._lock:
             if self._closed:
                 raise UsageError(
                     f"the index {self.path} was closed. Open it again: "
                     f"embedtool.open({str(self.path)!r})"
                 )
-            if _identity(self.path) != self._loaded.file:  # deleted, and perhaps made anew
+            if _identity(self.path) != self._loaded.file:  # deleted, and possibly created again
                 self._close_idle()
                 self._start()
             loaded = self._loaded
@@ -67,7 +69,7 @@ class OpenIndex:
                     self._idle.append(session)
 
     def close(self) -> None:
-        """Let go of all that is loaded. Calls that are at work in other threads finish first."""
+        """Release everything that is loaded. Calls that run in other threads can finish."""
         with self._lock:
             self._closed = True
             self._close_idle()
@@ -78,7 +80,7 @@ class OpenIndex:
 
 
 class Session:
-    """One connection, and what was made of the version that it last saw."""
+    """One connection, and the objects made from the version that it saw last."""
 
     def __init__(self, reader: IndexReader, loaded: "_Loaded") -> None:
         self.reader = reader
@@ -89,7 +91,7 @@ class Session:
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
-        """Everything read inside is of one version of the index."""
+        """Read one version of the index in a `with` block."""
         path = self.reader.path
         with self.reader.snapshot():
             search = publication(path, SEARCH)
@@ -100,7 +102,7 @@ class Session:
             yield
 
     def once(self, name: str, make: Callable[[], Made]) -> Made:
-        """Return what `make` makes of the version of the snapshot, made once."""
+        """Return the result of `make`, which is called once for each version of the index."""
         if name not in self._made:
             self._made[name] = make()
         made: Made = self._made[name]
@@ -108,22 +110,22 @@ class Session:
 
     @property
     def searcher(self) -> "Searcher":
-        """Inside a snapshot."""
+        """The searcher of this version. Use it inside a snapshot."""
         return self.once("searcher", lambda: self._loaded.searcher(self.reader, self._version[1]))
 
     @property
     def count(self) -> int:
-        """The number of images, inside a snapshot."""
+        """The number of images of this version. Use it inside a snapshot."""
         return self.once("count", lambda: self.reader.counts()["images"])
 
     @property
     def clusters(self) -> Clusters:
-        """Inside a snapshot."""
+        """The clusters of this version. Use them inside a snapshot."""
         return self.once("clusters", lambda: read_clusters(self.reader) or NO_CLUSTERS)
 
 
 class _Loaded:
-    """What the connections to one index share."""
+    """The data that the connections to one index share."""
 
     def __init__(self, path: Path) -> None:
         self.reader = IndexReader(path)
@@ -133,8 +135,9 @@ class _Loaded:
         self._embedder: Embedder | None = None
 
     def embedder(self) -> "Embedder":
-        """The network that made the vectors, loaded at the first call. Raises ModelMismatch,
-        ModelOffline and ModelUnavailable."""
+        """Return the network that made the vectors, loaded at the first call.
+
+        Raises ModelMismatch, ModelOffline and ModelUnavailable."""
         with self._lock:
             if self._embedder is None:
                 from embedtool.models.embedder import embedder_of
@@ -152,7 +155,7 @@ class _Loaded:
 
 
 def _identity(index: Path) -> tuple[int, int] | None:
-    """The file that the catalogue is."""
+    """Return the device and inode of the catalogue, or None if it does not exist."""
     try:
         status = os.stat(index / "catalog.sqlite")
     except OSError:

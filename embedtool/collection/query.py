@@ -1,4 +1,4 @@
-"""From queries (files, pictures, vectors, rows) to their nearest images in an index."""
+"""Search an index for the images nearest to queries: files, images in memory, vectors or rows."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ from embedtool.search.results import Match, QueryMatches
 from embedtool.store.reader import IndexReader
 
 DEFAULT_K = 10
-# A file; a picture in memory, as pixels uint8 (h, w, 3) too; a vector (d,) of any other dtype.
+# A file; an image in memory, or its pixels, uint8 (h, w, 3); a vector (d,) of any other dtype.
 Query = PathLike | Image.Image | npt.NDArray[Any]
 
 
@@ -39,7 +39,7 @@ def search_index(
 ) -> list[QueryMatches]:
     """Return the images most similar to each query, then to each row, most similar first.
 
-    `embedtool.Index.search` has the rest.
+    `embedtool.Index.search` documents the parameters.
     """
     if k is not None and k < 1:
         raise UsageError(f"expected k of at least 1, received {k}")
@@ -58,7 +58,7 @@ def search_index(
             names, vectors, new = _known(session.reader, queries, rows)
             if not new and not certify:
                 return search()
-        # Outside a snapshot: a long read keeps a writer waiting.
+        # Outside a snapshot, because a long read makes a writer wait.
         for place in new:
             names[place], vectors[place] = _embed(session, queries[place])
         if certify:
@@ -113,8 +113,9 @@ def _search(
 def _known(
     reader: IndexReader, queries: Sequence[Query], rows: Sequence[int]
 ) -> tuple[list[str], list[Vectors], list[int]]:
-    """The name and the vector (1, d) of each query, then of each row; and which of the queries are
-    new pictures, that must be embedded first."""
+    """Return the name and the vector (1, d) of each query, then of each row.
+
+    Also returns the positions of queries that are new images, which must be embedded first."""
     names, vectors, new = [], [], []
     for place, query in enumerate(queries):
         name, vector = "", np.empty((0, reader.dim), np.float32)
@@ -132,8 +133,8 @@ def _known(
         stored = reader.image(row)
         if stored is None:
             raise UsageError(
-                f"{reader.path} has no image with row {row}: expected its number as indexed, "
-                "from 1, and not of one that was removed"
+                f"{reader.path} has no image with row {row}: expected the number of an indexed "
+                "image, from 1, that was not removed"
             )
         names.append(str(stored[0]))
         vectors.append(stored[1])
@@ -141,7 +142,7 @@ def _known(
 
 
 def _embed(session: Session, query: Query) -> tuple[str, Vectors]:
-    """The name and the vector (1, d) of a new picture."""
+    """Return the name and the vector (1, d) of a new image."""
     embedder = session.embedder()
     if isinstance(query, str | os.PathLike):
         name = os.fspath(query)
@@ -162,7 +163,7 @@ def _file_pixels(path: PathLike, name: str, size: int) -> Pixels:
 
 
 def _picture_pixels(query: Image.Image | npt.NDArray[np.uint8], size: int) -> tuple[str, Pixels]:
-    """The name and the pixels of a picture in memory."""
+    """Return the name and the pixels of an image in memory."""
     if isinstance(query, np.ndarray):
         if query.ndim != 3 or query.shape[2] != 3 or not query.size:
             raise UsageError(f"expected pixels as uint8 (h, w, 3), received {query.shape}")

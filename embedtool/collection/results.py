@@ -1,4 +1,4 @@
-"""What the operations on a collection report."""
+"""The reports of operations on a collection."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,9 +6,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class IndexReport:
-    """What one run of `index` did. Every file listed is in exactly one of added, updated,
-    renamed, unchanged, duplicates and rejected; `total` is their sum. `removed` rows had no file
-    any more."""
+    """The report of one run of `index`.
+
+    Each listed file is counted in exactly one of added, updated, renamed, unchanged, duplicates and
+    rejected; `total` is their sum. `removed` counts rows whose file was gone."""
 
     index: Path
     model: str
@@ -27,11 +28,11 @@ class IndexReport:
 
 @dataclass(frozen=True)
 class DeepCheck:
-    """What came of embedding a sample of images again."""
+    """The result of embedding a sample of images again."""
 
     compared: int
-    skipped: int  # their file is gone or has changed since, so `index` is what they need
-    lowest_cosine: float | None  # of a stored vector and the new one; None where none was compared
+    skipped: int  # the file is gone or has changed: run `index`
+    lowest_cosine: float | None  # of a stored and a new vector; None if none was compared
     faults: tuple[str, ...]
 
 
@@ -53,10 +54,10 @@ class BenchRow:
     precision: str
     decode_images_per_second: float
     inference_images_per_second: float
-    bound_images_per_second: float  # 1 / (1/decode + 1/inference): both on the same cores, no more
+    bound_images_per_second: float  # 1 / (1/decode + 1/inference): both on the same cores
     end_to_end_images_per_second: float  # from files to committed vectors
     share_of_bound: float
-    speedup_over_keras: float  # of end to end, each round by itself
+    speedup_over_keras: float  # of end to end, computed within each round
 
 
 @dataclass(frozen=True)

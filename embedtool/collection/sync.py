@@ -1,7 +1,7 @@
-"""Bring an index up to date: find what changed in the photos; read, decode and embed it; commit.
+"""Bring an index up to date: find changed photos; read, decode and embed them; commit.
 
-Batches are committed every few seconds, so an interrupted run loses seconds and the next one goes
-on where it stopped. Nothing is dropped before all that is new has been stored.
+Batches are committed every few seconds, so an interrupted run loses only seconds, and the next one
+continues where it stopped. Nothing is removed before everything new has been stored.
 """
 
 import os
@@ -26,7 +26,7 @@ from embedtool.store.writer import Writer
 if TYPE_CHECKING:
     from embedtool.models.embed_files import Outcome
     from embedtool.models.embedder import Embedder
-COMMIT_SECONDS = 3.0  # the most work a kill can cost
+COMMIT_SECONDS = 3.0  # the most work that is lost if the run is killed
 COMMIT_ROWS = 1024
 
 
@@ -41,9 +41,9 @@ def sync(
 ) -> IndexReport:
     """Bring an index up to date with the photos.
 
-    open_embedder is called only where something must be embedded. Raises PhotosMissing, with
-    nothing changed, where a folder that had images is missing or has none: a disk that is not
-    mounted must not empty an index.
+    open_embedder is called only if something must be embedded. Raises PhotosMissing, with nothing
+    changed, if a folder that had images is missing or has none: a disk that is not mounted must not
+    empty an index.
     """
     start = time.monotonic()
     listing = list_photos(photos, index.roots())
@@ -60,8 +60,8 @@ def sync(
         embedder = open_embedder()
         if embedder.fingerprint != index.fingerprint:
             raise ModelMismatch(
-                f"{index.path} holds vectors of fingerprint {index.fingerprint[:12]}, the embedder "
-                f"makes {embedder.fingerprint[:12]}. Index into another folder with --index"
+                f"{index.path} holds vectors of fingerprint {index.fingerprint[:12]}, but the "
+                f"embedder has {embedder.fingerprint[:12]}. Index into another folder with --index"
             )
         outcomes = embed_files(
             plan.pending,
@@ -105,13 +105,13 @@ KINDS = ("added", "updated", "renamed", "unchanged", "duplicates", "rejected")
 
 @dataclass
 class _Plan:
-    """What the catalogue and the listing say together."""
+    """The work that results from comparing the catalogue with the listing."""
 
     pending: list[Source] = field(default_factory=list)
     stored: dict[tuple[bytes, bytes], Row] = field(default_factory=dict)  # rows of changed files
     gone: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # by digest
     moved: dict[bytes, list[Row]] = field(default_factory=lambda: defaultdict(list))  # root gone
-    stale_rejects: list[RejectRow] = field(default_factory=list)  # whose file is gone
+    stale_rejects: list[RejectRow] = field(default_factory=list)  # the file is gone
     unreadable: list[tuple[Source, str]] = field(default_factory=list)  # (file, reason)
     counts: Counter[str] = field(default_factory=Counter)
 
@@ -128,7 +128,7 @@ def _plan(index: Writer, listing: Listing) -> _Plan:
         elif (
             reject_row
             and (reject_row.size, reject_row.mtime_ns) == (file.size, file.mtime_ns)
-            and reject_row.stage != "read"  # permissions can change without a trace on the file
+            and reject_row.stage != "read"  # permissions can change without a new size or time
         ):
             plan.counts["rejected"] += 1
         else:
@@ -146,7 +146,7 @@ def _plan(index: Writer, listing: Listing) -> _Plan:
 
 
 class _Run:
-    """Collects outcomes and commits them in batches."""
+    """A run that collects outcomes and commits them in batches."""
 
     def __init__(self, index: Writer, plan: _Plan) -> None:
         self.index = index
@@ -164,7 +164,7 @@ class _Run:
         file, digest = outcome.source, outcome.digest
         old = self.plan.stored.get((file.root, file.path))
         if outcome.reject and outcome.reject.stage == "read" and old:
-            # Its disk or its permissions are gone, not its picture: keep the vector.
+            # The disk or the permission is missing, not the image: keep the vector.
             self.plan.unreadable.append((file, outcome.reject.reason))
             kind = "unchanged"
         elif outcome.reject:
@@ -189,7 +189,7 @@ class _Run:
             self.commit()
 
     def report(self, progress: Progress, done: int) -> None:
-        """Report progress; where that raises, which cancels the run, first commit what is done."""
+        """Report progress. If that raises, which cancels the run, first commit what is done."""
         rejected = self.plan.counts["rejected"]
         try:
             progress(done, len(self.plan.pending), stage="indexing", rejected=rejected)
@@ -198,7 +198,7 @@ class _Run:
             raise
 
     def _row_of_missing_file(self, digest: bytes) -> Row | None:
-        """A row of this content whose own file is gone, or stood in a root that is."""
+        """Return a row of this content whose file or root is gone, or None."""
         for rows in (self.plan.gone.get(digest), self.plan.moved.get(digest)):
             if rows:
                 return rows.pop(0)
@@ -206,13 +206,13 @@ class _Run:
 
     def commit(self) -> None:
         batch = (self.vectors, self.images, self.renames, self.rejects)
-        self._clear()  # first: interrupted after its commit, a batch must not come again
+        self._clear()  # first: an interrupt after the commit must not commit the batch again
         vectors, images, renames, rejects = batch
         self.index.commit(vectors=vectors, images=images, renames=renames, rejects=rejects)
 
 
 def _check_not_emptied(index: Writer, listing: Listing) -> None:
-    """Stop where a folder that has images in the index shows none now."""
+    """Raise PhotosMissing if a folder that has images in the index has none now."""
     areas = {os.path.join(s.root, s.path).rstrip(b"/") for s in listing.scopes if not s.is_file}
     areas |= {root for root in index.roots() if any(root.startswith(a + b"/") for a in areas)}
     for area in sorted(areas):
@@ -222,15 +222,15 @@ def _check_not_emptied(index: Writer, listing: Listing) -> None:
         lost = sum(os.path.join(row.root, row.path).startswith(below) for row in index.rows())
         if lost:
             raise PhotosMissing(
-                f"{os.fsdecode(area)} shows no image, but {lost} of its images are in "
+                f"{os.fsdecode(area)} has no images, but {lost} of its images are in "
                 f"{index.path}. Nothing was changed. Mount its disk and run this again; or, if the "
-                f"images are gone for good, delete {index.path} and index what there is"
+                f"images were deleted, delete {index.path} and index the remaining photos"
             )
     require_images(listing)
 
 
 def _remove_decoding_record(index: Writer) -> None:
-    """Remove what a killed run noted of its decoding: nothing is left to decode."""
+    """Remove the decoding record of a killed run: nothing is left to decode."""
     record = index.path / DECODING_RECORD
     if record.exists():
         from embedtool.images.quarantine import is_record
@@ -245,15 +245,15 @@ def _notes(index: Writer, listing: Listing, plan: _Plan) -> list[str]:
         count = sum(scope.holds(row.root, row.path) for row in index.rows())
         if count:
             notes.append(
-                f"{scope} is empty or cannot be read: its {count} images were kept in the index. "
-                "Mount its disk, or delete the folder to drop them"
+                f"{scope} is empty or cannot be read: its {count} images stay in the index. "
+                "Mount its disk, or delete the folder to remove them"
             )
     if plan.unreadable:
         file, reason = plan.unreadable[0]
         notes.append(
-            f"{len(plan.unreadable)} files cannot be read now and keep their vectors, the first "
+            f"{len(plan.unreadable)} files cannot be read and keep their vectors; the first is "
             f"{os.fsdecode(os.path.join(file.root, file.path))}: {reason}"
         )
     if listing.others:
-        notes.append(f"{listing.others} other files are no images and were left out")
+        notes.append(f"{listing.others} other files are not images and were skipped")
     return notes

@@ -1,4 +1,4 @@
-"""Files and folders that appear under their name whole and on disk, or not at all."""
+"""Atomic writes: files and folders appear under their name complete and on disk, or not at all."""
 
 import errno
 import hashlib
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Yield a binary file; on leaving without an error it is on disk under `path`."""
+    """Yield a binary file. If the block ends without an error, it is on disk under `path`."""
     draft = _draft(path)
     try:
         with open(draft, "wb") as file:
@@ -29,13 +29,13 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write an object as indented JSON under `path`, whole or not at all."""
+    """Write an object as indented JSON to `path`, atomically."""
     with atomic_write(path) as file:
         file.write((json.dumps(content, indent=1) + "\n").encode())
 
 
 def check_writable(path: Path) -> None:
-    """Raise now the OSError that `atomic_write` would raise after long work."""
+    """Raise the OSError now that `atomic_write` would raise after long work."""
     draft = _draft(path)
     draft.touch()
     draft.unlink()
@@ -45,7 +45,7 @@ def _draft(path: Path) -> Path:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "expected a file name, this is a folder", str(path))
     if not path.parent.is_dir():
-        raise FileNotFoundError(errno.ENOENT, "expected a folder, there is none", str(path.parent))
+        raise FileNotFoundError(errno.ENOENT, "this folder does not exist", str(path.parent))
     return path.with_name(path.name + ".new")
 
 
@@ -53,16 +53,16 @@ def _draft(path: Path) -> Path:
 def publish_folder(
     target: Path, *, existing: Literal["keep", "replace", "refuse"] = "keep"
 ) -> Iterator[Path]:
-    """Yield an empty folder; on leaving without an error it is on disk as `target`, whole.
+    """Yield an empty folder. If the block ends without an error, it is on disk as `target`.
 
-    existing: what becomes of a `target` that exists by then. "keep": it stays and the new one is
-    dropped, for both hold the same. "replace": it is removed; after a kill between the two renames
-    both are found beside it under hidden names. "refuse": raises FileExistsError, and the new one
-    is dropped.
+    existing: what happens if `target` exists by then. "keep": it stays and the new folder is
+    dropped, because both have the same content. "replace": it is removed; after a kill between the
+    two renames, both folders are beside it under hidden names. "refuse": FileExistsError is raised
+    and the new folder is dropped.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = _hidden_sibling(target)
-    draft.mkdir()  # not mkdtemp: others may use it, as far as the umask lets them
+    draft.mkdir()  # not mkdtemp, which gives access to its owner only, whatever the umask
     try:
         yield draft
         for path in [*draft.rglob("*"), draft]:
@@ -83,7 +83,7 @@ def publish_folder(
                 raise
             shutil.rmtree(old)
         elif existing == "refuse":
-            raise FileExistsError(errno.EEXIST, "there is something of this name", str(target))
+            raise FileExistsError(errno.EEXIST, "this path already exists", str(target))
         sync_folder(target.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -103,7 +103,7 @@ def sync_folder(path: Path) -> None:
 
 
 class HashingWriter:
-    """A file that knows the SHA-256 and the size of what was written to it."""
+    """A file that records the SHA-256 and the size of what is written to it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file

@@ -7,9 +7,9 @@ import numpy.typing as npt
 def connected_components(links: npt.NDArray[np.int64], count: int) -> npt.NDArray[np.int64]:
     """Return the component (n,) of each of n = count items; links (p, 2) are pairs of items.
 
-    Components are numbered from 0 by their least item.
+    Components are numbered from 0, in the order of their smallest items.
     """
-    from scipy.sparse import coo_matrix  # takes longer to import than a small graph to solve
+    from scipy.sparse import coo_matrix  # the import takes longer than solving a small graph
     from scipy.sparse.csgraph import connected_components as label_components
 
     ones = np.ones(len(links), np.int8)

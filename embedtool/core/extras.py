@@ -1,4 +1,4 @@
-"""Libraries that not every install has."""
+"""Optional libraries."""
 
 from importlib.util import find_spec
 
@@ -6,7 +6,7 @@ from embedtool.errors import EmbedtoolError
 
 
 def require(*libraries: str, extra: str = "export") -> None:
-    """Raise EmbedtoolError, with the line that installs it, where one of these is not installed."""
+    """Raise EmbedtoolError, with the install command, if one of these is not installed."""
     missing = [library for library in libraries if find_spec(library) is None]
     if missing:
         raise EmbedtoolError(

@@ -1,4 +1,4 @@
-"""A folder of links to photos, or of copies of them, for each group."""
+"""Write a folder for each group, with links to its photos or copies of them."""
 
 import os
 import shutil
@@ -9,24 +9,24 @@ from pathlib import Path
 from embedtool.core.types import PathLike
 from embedtool.errors import UsageError
 
-Group = tuple[str, list[tuple[str, Path]]]  # a folder's name; (name in it, the photo) of each
+Group = tuple[str, list[tuple[str, Path]]]  # folder name; (name in the folder, photo) of each
 
 
 def write_group_folders(groups: Iterable[Group], folder: PathLike, *, copy: bool) -> list[Path]:
-    """Make a folder in `folder` for each group, of links to its photos, or with copy of copies.
+    """Create a folder in `folder` for each group, with links to its photos, or copies if `copy`.
 
-    Returns the folders made. Warns of photos that are gone. Raises UsageError if `folder` exists
-    and is not an empty folder.
+    Returns the new folders. Warns if photos are gone. Raises UsageError if `folder` exists and is
+    not an empty folder.
     """
     target = Path(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(f"expected a new or empty folder, {target} is not")
+        raise UsageError(f"expected a new or empty folder, received {target}. Choose another one")
     made, gone = [], 0
     for name, files in groups:
         place = target / name
         place.mkdir(parents=True)
         for inside, path in files:
-            if not path.is_file():  # what is left of it is its vector
+            if not path.is_file():  # only its vector is left
                 gone += 1
             elif copy:
                 shutil.copy2(path, place / inside)
@@ -35,7 +35,7 @@ def write_group_folders(groups: Iterable[Group], folder: PathLike, *, copy: bool
         made.append(place)
     if gone:
         warnings.warn(
-            f"{gone:,} photos are not where they were indexed, so {target} has none of them",
+            f"{gone:,} photos are not where they were indexed and are missing from {target}",
             stacklevel=3,
         )
     return made
@@ -44,5 +44,5 @@ def write_group_folders(groups: Iterable[Group], folder: PathLike, *, copy: bool
 def _link(path: Path, name: Path) -> None:
     try:
         name.symlink_to(os.path.abspath(path))
-    except OSError:  # Windows gives symbolic links to administrators only
+    except OSError:  # Windows allows symbolic links to administrators only
         os.link(path, name)

@@ -1,4 +1,4 @@
-"""One writer at a time."""
+"""The lock that allows one writer at a time."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ LOCK = "writer.lock"
 
 
 def acquire_lock(path: Path) -> int:
-    """Take the writer's lock; the operating system frees it when the process ends."""
+    """Acquire the writer's lock. The operating system releases it when the process ends."""
     if not path.is_dir():
         raise NotAnIndex(
             f"expected an index folder, found none at {path}. "
@@ -28,6 +28,7 @@ def acquire_lock(path: Path) -> int:
     except OSError as error:
         os.close(handle)
         raise IndexLocked(
-            f"another embedtool is writing to {path}. Wait for it to end, then run this again"
+            f"another embedtool process is writing to {path}. Wait for it to end, then run this "
+            "again"
         ) from error
     return handle

@@ -1,7 +1,7 @@
-"""What embedtool changes for a whole process, and only where the process is its own.
+"""Process-wide settings, which embedtool changes only in its own processes.
 
-A command and the workers that it starts are its own. Used as a library, embedtool leaves warnings,
-logging, the environment and file descriptor 2 to its host.
+Its own processes are a command and the workers that it starts. Used as a library, embedtool does
+not change the warnings, logging, environment and file descriptor 2 of its host.
 """
 
 import logging
@@ -16,20 +16,20 @@ _descriptor = threading.Lock()
 
 
 def claim_process() -> None:
-    """Keep what libraries say of pictures and networks that they can use off the terminal."""
+    """Mark this process as embedtool's own, and hide harmless messages of libraries."""
     _claimed.set()
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd tags in a picture
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # about odd tags in an image
     logging.getLogger("PIL").addHandler(logging.NullHandler())
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # of functions that are traced again
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # warnings, no news
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # hides warnings about retracing
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # shows warnings, hides information
 
 
 @contextmanager
 def quiet_stderr() -> Iterator[bool]:
-    """While a library loads, drop what it writes on file descriptor 2, past Python's own stderr.
+    """Discard what a library writes directly to file descriptor 2 while it loads.
 
-    Yields whether it does so: in a host's process nothing is redirected, for other threads write
-    there as well.
+    Yields whether output is discarded: in a host's process nothing is redirected, because other
+    threads write there too.
     """
     if not _claimed.is_set():
         yield False

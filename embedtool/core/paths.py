@@ -1,11 +1,11 @@
-"""path -> class."""
+"""The path of an image, and its label: the name of its folder."""
 
 import os
 from pathlib import Path
 
 
 def folder_label(root: bytes, path: bytes) -> bytes:
-    """The name of the folder an image stands in."""
+    """Return the name of the folder that contains an image."""
     return os.path.basename(os.path.dirname(os.path.join(root, path)))
 
 

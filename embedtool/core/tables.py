@@ -1,4 +1,4 @@
-"""Rows for other programs: CSV, or Parquet where the name ends so."""
+"""Tables for other programs: CSV, or Parquet if the file name ends in .parquet."""
 
 import csv
 import io
@@ -13,10 +13,11 @@ from embedtool.errors import UsageError
 
 
 def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write rows under `path`, whole or not at all.
+    """Write rows to `path`, atomically.
 
-    CSV is UTF-8 with a header; names that are not UTF-8 go in byte for byte. Parquet, which has
-    only text, gets U+FFFD in their place. Raises UsageError for another suffix.
+    CSV is UTF-8 with a header; bytes of file names that are not UTF-8 are written unchanged.
+    Parquet can hold only valid text, so these bytes become U+FFFD. Raises UsageError for another
+    suffix.
     """
     target = Path(path)
     if target.suffix.lower() not in (".csv", ".parquet"):
@@ -40,7 +41,7 @@ def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[A
 
 
 def legible(cell: Any) -> Any:
-    """Of text that came of bytes, U+FFFD for those that are not UTF-8."""
+    """Replace bytes that are not UTF-8 in a decoded text by U+FFFD."""
     return (
         cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         if isinstance(cell, str)

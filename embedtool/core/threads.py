@@ -1,4 +1,4 @@
-"""The cores of this process, and work shared out to them in order."""
+"""The cores of this process, and parallel work on them with ordered results."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ LOOK_AHEAD = 4  # items in flight for each thread
 
 
 def map_in_order(work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-    """Yield the result of each item, in order, worked out by a thread for each core."""
+    """Yield the result of each item, in order, computed by one thread per core."""
     window: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(cpu_count(), thread_name_prefix="embedtool") as pool:
         try:
@@ -42,9 +42,10 @@ def cpu_count() -> int:
 
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Compute each matrix product on the thread that asks for it, where blocks are shared out to
-    threads already. Threads that share one small product wait for each other, twenty times its own
-    time on a busy machine.
+    """Compute each matrix product on the calling thread, for work that is split over threads.
+
+    Threads that share one small product wait for each other: on a busy machine, twenty times as
+    long as the product itself takes.
     """
     with _blas_libraries(len(sys.modules)).limit(limits=1, user_api="blas"):
         yield
@@ -52,8 +53,9 @@ def single_threaded_blas() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _blas_libraries(modules: int) -> "ThreadpoolController":
-    """Look through all that is loaded, 4 ms, once for each number of imported modules: SciPy brings
-    a BLAS of its own, perhaps later than the first call."""
-    from threadpoolctl import ThreadpoolController  # 5 ms that few commands need
+    """Find the BLAS libraries that are loaded, once for each number of imported modules.
+
+    This takes 4 ms. SciPy has its own BLAS, and may be imported after the first call."""
+    from threadpoolctl import ThreadpoolController  # takes 5 ms, and few commands need it
 
     return ThreadpoolController()

@@ -1,7 +1,7 @@
 """Types that several packages use.
 
 Shape letters, used in every docstring: n images or rows, m queries, s pixels along one side,
-d vector dimensions, k neighbours wanted, c classes.
+d vector dimensions, k requested neighbours, c classes.
 """
 
 import hashlib
@@ -20,21 +20,21 @@ from embedtool.errors import EmbedtoolError
 PathLike = str | os.PathLike[str]
 Pixels = npt.NDArray[np.uint8]  # (s, s, 3), or (n, s, s, 3) where a docstring says so
 Vectors = npt.NDArray[np.float32]  # (n, d), C-contiguous, each row of length 1
-IMPORTED = "imported"  # the architecture of vectors that another program made
+IMPORTED = "imported"  # the architecture of vectors made by another program
 
 
 def unit_rows(raw: npt.NDArray[np.floating], *, first: int = 0) -> Vectors:
     """Return (n, d) rows scaled to length 1, float32 and C-contiguous, as `normalise` does."""
-    with np.errstate(over="ignore", invalid="ignore"):  # not finite in float32: raised below
+    with np.errstate(over="ignore", invalid="ignore"):  # `normalise` raises for such rows
         rows = np.array(raw, dtype=np.float32, order="C")
     return normalise(rows, first=first)
 
 
 def normalise(rows: Vectors, *, first: int = 0) -> Vectors:
-    """Scale (n, d) rows to length 1 where they lie, and return them: the one normaliser.
+    """Scale rows (n, d) to length 1 in place, and return them. All vectors are normalised here.
 
-    Raises EmbedtoolError where a row is zero or not finite: it has no direction. first: the number
-    the first row has in that message.
+    Raises EmbedtoolError if a row is zero or not finite, because it has no direction. first: the
+    number of the first row in that message.
     """
     lengths = np.sqrt(np.einsum("nd,nd->n", rows, rows))
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
@@ -47,10 +47,10 @@ def normalise(rows: Vectors, *, first: int = 0) -> Vectors:
 
 
 class Progress(Protocol):
-    """Called as work goes on, from the thread that asked for it.
+    """A function that is called as work progresses, on the caller's thread.
 
-    What it raises ends the work and comes out of the function that was called. What is stored
-    stays, and the same call goes on from there.
+    If it raises an exception, the work stops and the exception reaches the caller. What is already
+    stored stays, and the same call continues from there.
     """
 
     def __call__(self, done: int, total: int, /, *, stage: str, rejected: int = 0) -> None: ...
@@ -58,7 +58,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that decides a vector's value, and nothing else; its digest is the fingerprint."""
+    """Exactly what determines the values of a vector. Its digest is the fingerprint."""
 
     weights: str  # SHA-256 over names, shapes and float32 values
     architecture: str
@@ -72,7 +72,7 @@ class Recipe:
 
     @property
     def precision_name(self) -> str:
-        """ "float32" or "int8", without the calibration set that int8 names beside it."""
+        """The precision, "float32" or "int8", without the calibration set that follows int8."""
         return self.precision.split()[0]
 
     @property
@@ -84,7 +84,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Source:
-    """One file as it was listed: where it stands and what the folder said of it."""
+    """A listed file: its path, size and modification time."""
 
     root: bytes  # absolute path of the folder it was found under
     path: bytes  # relative to root, POSIX separators, bytes as the file system has them
@@ -102,13 +102,15 @@ class Reject:
 
 
 def as_list(names: PathLike | Sequence[PathLike]) -> list[PathLike]:
-    """One name, or several, as a list."""
+    """Return one name, or several, as a list."""
     return [names] if isinstance(names, str | os.PathLike) else list(names)
 
 
 def imported_recipe(origin: str) -> Recipe:
-    """The recipe of vectors made elsewhere: origin, their model's name or their content, stands
-    for the weights, so that vectors of two origins have two fingerprints."""
+    """Return the recipe of vectors made by another program.
+
+    origin: the name of their model, or a digest of their content. It replaces the weights, so that
+    vectors of two origins have two fingerprints."""
     weights = hashlib.sha256(f"{IMPORTED}:{origin}".encode()).hexdigest()
     unknown = "unknown"
     return Recipe(weights, IMPORTED, unknown, unknown, 1, 0, 1, unknown, "float32")

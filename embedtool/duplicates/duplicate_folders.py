@@ -1,4 +1,4 @@
-"""A folder for each group of duplicates."""
+"""Write a folder of images for each group of duplicates."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +11,9 @@ from embedtool.duplicates.results import Duplicates
 def write_duplicate_folders(
     duplicates: Duplicates, folder: PathLike, *, copy: bool = False
 ) -> list[Path]:
-    """Make a folder for each group, of links to its images, or with copy of copies.
+    """Make a folder for each group with links to its images, or with copies of them if `copy`.
 
-    folder/<kind>-0001/01 keep NAME is the image to keep, the others follow by similarity. Returns
+    folder/<kind>-0001/01 keep NAME is the image to keep; the others follow by similarity. Returns
     the groups' folders. Raises UsageError if folder exists and is not an empty folder.
     """
     return write_group_folders(_groups(duplicates), folder, copy=copy)

@@ -1,4 +1,4 @@
-"""What an index holds, content by content: the files of each, the best to keep first."""
+"""Group the files of an index by content, with the best file to keep first."""
 
 import os
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from embedtool.store.reader import IndexReader
 
 @dataclass(frozen=True)
 class File:
-    """One image file, as the catalogue and the disk know it."""
+    """One image file: its row in the catalogue and its state on disk."""
 
     row: Row
     path: Path
-    in_reference: bool  # stands in the reference folder
+    in_reference: bool  # is in the reference folder
     exists: bool
     linked: bool  # reached by a symbolic link
 
@@ -28,7 +28,7 @@ class File:
 
 @dataclass
 class Content:
-    """One content: its files, the best first."""
+    """One distinct content and its files, the best first."""
 
     vector: int
     files: list[File]
@@ -41,10 +41,10 @@ class Content:
 def read_contents(
     index: IndexReader, reference: PathLike | None
 ) -> tuple[list[Content], list[str]]:
-    """Every content in the order of its vector, less files that are not what was indexed; and what
-    there is to note about those.
+    """Return every content in the order of its vector, and notes on files that were left out or
+    are gone. Files that changed since they were indexed are left out.
 
-    Raises UsageError where there is no image in the index, or none in the reference folder.
+    Raises UsageError if no image is in the index, or none in the reference folder.
     """
     folder = None
     if reference is not None:
@@ -78,19 +78,19 @@ def read_contents(
         raise without_images(index.path)
     if reference is not None and not referenced:
         raise UsageError(
-            f"expected a folder that holds images of {index.path}, {os.fspath(reference)!r} holds "
+            f"expected a folder with images of {index.path}, but {os.fspath(reference)!r} has "
             f"none of them. Index it too: embedtool index {os.fspath(reference)} "
             f"--index {index.path}"
         )
     notes = []
     if changed:
         notes.append(
-            f"{changed} files changed since they were indexed and were left out: index them again"
+            f"{changed} files were left out, since they changed after indexing: index them again"
         )
     if missing:
-        notes.append(f"{missing} files are gone: their vectors alone decided")
+        notes.append(f"{missing} files are gone: only their vectors were compared")
     if linked_names:
-        notes.append(f"{linked_names} names are links to a file that has another name: not counted")
+        notes.append(f"{linked_names} names are links to other files of the index: not counted")
     return items, notes
 
 

@@ -1,7 +1,8 @@
-"""`find_duplicates`: from an index to groups of images that show one picture, and which to keep.
+"""`find_duplicates`: find groups of images that show the same picture, and choose which to keep.
 
-The k nearest of every vector propose pairs; pixels decide. Each group is a star: every member has
-been compared with the one that is kept, so no chain of small changes grows into one large group.
+The nearest neighbours of each vector propose pairs, and the pixels decide. Each group is a star:
+every member was compared with the kept image, so a chain of small changes does not grow into one
+large group.
 """
 
 import os
@@ -23,7 +24,7 @@ from embedtool.store.reader import IndexReader
 
 NEIGHBOURS = 8  # pairs proposed for each image: a copy is among the first few
 MIN_COSINE = (
-    0.5  # of a pair: every re-encoding, resize or crop measured has more, in either network
+    0.5  # of a pair: every re-encoding, resize or crop measured is above it, with either network
 )
 Test = Callable[[Pairs], npt.NDArray[np.bool_]]
 
@@ -35,19 +36,19 @@ def find_duplicates(
     reference: PathLike | None = None,
     progress: Progress | None = None,
 ) -> Duplicates:
-    """Groups of images that show the same picture.
+    """Find groups of images that show the same picture.
 
-    Kinds: "identical" has the same bytes; "near-identical" is one picture re-encoded, resized or
-    lightly cropped, which is decided on pixels; "similar", only with min_similarity, is at least
-    this near the kept one in cosine. Of an identical group only the kept file stands in a
-    near-identical one, and of that only the kept one in a similar one, so an image is in at most
-    one group of a kind, and `redundant` in one group.
-    Kept is what is larger in pixels, then in bytes, then older, then first by path. With a
-    reference folder its images are kept, and groups are only those of an image in it and at least
-    one outside. Files that changed since they were indexed are left out. Where a file is gone its
-    vector decides, and `verified` is False.
-    Raises UsageError (no image in the index or in the reference folder, a similarity that cannot
-    be meant).
+    Kinds: "identical" images have the same bytes. "near-identical" ones are one picture that was
+    re-encoded, resized or lightly cropped, as their pixels show. "similar" ones have at least the
+    cosine min_similarity to the kept image; without min_similarity there are none. Only the kept
+    file of an identical group can be in a near-identical one, and only the kept image of that in a
+    similar one. So an image is in at most one group of each kind, and is redundant in at most one.
+    The image with more pixels is kept, then the larger file, the older one, the first by path. With
+    a reference folder, its images are kept, and each group has one image in it and at least one
+    outside. Files that changed since they were indexed are left out. If a file is gone, its vector
+    decides, and `verified` is False.
+    Raises UsageError (no image in the index or in the reference folder, min_similarity out of
+    range).
     """
     check_similarity(min_similarity)
     with index.snapshot():
@@ -93,7 +94,7 @@ class _Search:
         self.pictures = PicturePairs(files, self.cosines)
 
     def identical(self, item: Content) -> DuplicateGroup | None:
-        """The group of one content that several files hold."""
+        """Return the group of one content, or None if only one file has it."""
         others = item.files[1:]
         if self.anchors is not None:
             others = [f for f in others if item.best.in_reference and not f.in_reference]
@@ -110,7 +111,7 @@ class _Search:
         )
 
     def near_identical(self) -> list[Items]:
-        """Groups [hub, members...] of items that show one picture."""
+        """Return groups [hub, members...] of items that show one picture."""
         pairs = self.proposed(self.places, None, MIN_COSINE)
         pictures = self.pictures
 
@@ -124,7 +125,8 @@ class _Search:
         return self._grouped(pairs, lambda p: pictures.same(p, self.progress), near, more)
 
     def similar(self, taken: Items, least: float) -> list[Items]:
-        """Groups [hub, members...] of items, less those taken, that are this near their hub."""
+        """Return groups [hub, members...] of items with at least the cosine `least` to their hub,
+        without the items taken."""
         remaining = np.setdiff1d(np.arange(len(self.items)), taken)
         pairs = self.proposed(self.places[remaining], remaining, least)
         seen = set(map(tuple, pairs.tolist()))
@@ -143,10 +145,10 @@ class _Search:
     def _grouped(
         self, pairs: Pairs, test: Test, near: Near, more: Callable[[Items, Items], Pairs]
     ) -> list[Items]:
-        """Groups from pairs; hubs whose neighbours were all near are searched again.
+        """Group the pairs, and search again for hubs whose neighbours were all near.
 
-        An image with more near ones than NEIGHBOURS does not see them all at once. The others are
-        found once its group has become one item, its hub.
+        A search returns only NEIGHBOURS of an image's near ones. The others are found by further
+        searches, in which each group is represented by its hub alone.
         """
         links = pairs[test(pairs)]
         while True:
@@ -163,7 +165,7 @@ class _Search:
             links = np.concatenate([links, fresh])
 
     def proposed(self, queries: npt.NDArray[np.void], among: Items | None, least: float) -> Pairs:
-        """Pairs (p, 2) of items: the nearest of each query, all of them or those among."""
+        """Return pairs (p, 2) of items: each query and its nearest, of all items or of `among`."""
         searcher = open_searcher(self.index)
         pairs = [np.empty((0, 2), np.int64)]
         done = 0
@@ -183,12 +185,12 @@ class _Search:
         return np.unique(np.concatenate(pairs), axis=0)
 
     def _item(self, vectors: Items) -> Items:
-        """The items of vector ids; -1 for a vector whose files all changed, or for none."""
+        """Return the items of vector ids, -1 if there is no vector or all its files changed."""
         where = np.searchsorted(self.vectors, vectors).clip(max=len(self.vectors) - 1)
         return np.where(self.vectors[where] == vectors, where, -1)
 
     def cosines(self, pairs: Pairs) -> npt.NDArray[np.float32]:
-        """The cosine (p,) of each pair of items."""
+        """Return the cosine (p,) of each pair of items."""
         found = np.empty(len(pairs), np.float32)
         for start in range(0, len(pairs), 1024):
             part = slice(start, start + 1024)
@@ -199,7 +201,7 @@ class _Search:
         return found
 
     def group(self, kind: str, members: Items) -> DuplicateGroup:
-        """The group of files of [hub, members...], which are items."""
+        """Return the group of files for the items [hub, members...]."""
         hub, others = members[0], members[1:]
         cosines = self.cosines(np.stack([np.full_like(others, hub), others], 1))
         others = others[np.argsort(-cosines, kind="stable")]
@@ -222,7 +224,7 @@ class _Search:
         )
 
     def _rank(self, links: Pairs) -> Items:
-        """The place of each linked item, the best to keep first; others come after them."""
+        """Return the rank of each linked item, the best to keep first; other items come last."""
         rank = np.full(len(self.items), len(self.items), np.int64)
         linked = np.unique(links)
         self.pictures.read_files(linked, self.progress)
@@ -244,7 +246,7 @@ class _Search:
 
 
 def _reason(keep: File, other: File, size: tuple[int, ...], other_size: tuple[int, ...]) -> str:
-    """What sets the kept file before the best of the others."""
+    """Return why the kept file is preferred to the best of the others."""
     if keep.in_reference and not other.in_reference:
         return "in the reference folder"
     if keep.exists and not other.exists:
@@ -254,7 +256,7 @@ def _reason(keep: File, other: File, size: tuple[int, ...], other_size: tuple[in
     if keep.row.size > other.row.size:
         return f"larger file, {keep.row.size:,} over {other.row.size:,} bytes"
     if other.linked and not keep.linked:
-        return "a file, the other a link"
+        return "a file, and the other is a link"
     if keep.row.mtime_ns < other.row.mtime_ns:
         return f"older, {_date(keep)} over {_date(other)}"
     return "first by path"

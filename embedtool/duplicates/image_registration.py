@@ -1,13 +1,13 @@
-"""Are two pictures one, up to a re-encoding, a resize, a light crop?
+"""Decide whether two images show one picture, up to a re-encoding, a resize or a light crop.
 
-A network's cosine cannot tell: two shirts on one red cloth are nearer to each other than a photo
-is to its own small copy. So the two are laid over each other and their fine detail is compared.
-First the central patch of the one is matched in the other at a few scales, then the transform is
-refined up an image pyramid, as Lucas and Kanade do (Baker and Matthews, "Lucas-Kanade 20 Years
-On", IJCV 2004, the inverse compositional form, affine), and pairs that do not fit are dropped.
+The cosine of a network cannot decide this: two shirts on one red cloth are nearer to each other
+than a photo is to its own small copy. So the images are registered, and their fine detail is
+compared. First the central patch of one is matched in the other at a few scales. Then the transform
+is refined up an image pyramid by the Lucas-Kanade method (Baker and Matthews, "Lucas-Kanade 20
+Years On", IJCV 2004, inverse compositional, affine), and pairs that do not fit are dropped.
 
-A transform is an affine float32 (3, 3) matrix in coordinates that run from -1 to 1 over a picture;
-it takes a point of the second picture to where it lies in the first.
+A transform is an affine float32 (3, 3) matrix in coordinates from -1 to 1 over an image. It maps a
+point of the second image to the same point of the picture in the first.
 """
 
 from collections.abc import Sequence
@@ -22,33 +22,33 @@ from embedtool.core.types import Pixels
 
 Grey = npt.NDArray[np.floating]  # (n, s, s) or (n, p), float32
 Transforms = npt.NDArray[np.floating]  # (n, 3, 3), float32
-DECODED_SIDE = 256  # asked of decode_image: averaged down from here, all formats look alike
-FINE_SIDE, COARSE_SIDE, COLOUR_SIDE = 128, 32, 16  # of the pictures for detail, patches, colour
-SCALES = (1, 0.95, 0.9, 0.85, 0.8)  # a crop of 10 % a side leaves 0.8
-PATCH_SIDE = 20  # the middle of the coarse picture: it lies inside the other whatever was cropped
+DECODED_SIDE = 256  # side to decode to: averaging down from here removes differences of formats
+FINE_SIDE, COARSE_SIDE, COLOUR_SIDE = 128, 32, 16  # of the images for detail, patches, colour
+SCALES = (1, 0.95, 0.9, 0.85, 0.8)  # a crop of 10 % on each side leaves 0.8
+PATCH_SIDE = 20  # the middle of the coarse image, which a light crop never removes
 PYRAMID = ((32, 4), (64, 3), (128, 4))  # (side, steps) of each level, which starts within a pixel
-MIN_PATCH_CORRELATION = 0.65  # two in a thousand lightly cropped copies have less
+MIN_PATCH_CORRELATION = 0.65  # two in a thousand lightly cropped copies are below it
 MIN_LEVEL_CORRELATION = 0.65  # below it the next level is not tried
-MIN_DETAIL_CORRELATION = 0.84  # at the last level: README has what lies on either side of it
+MIN_DETAIL_CORRELATION = 0.84  # at the last level: the README gives the measurements
 MIN_COLOUR_CORRELATION = 0.9  # the same shirt in red and in blue is not the same picture
-MIN_OVERLAP = 0.5  # the least share of either picture that the other one shows
-SHADING_BLURS = 5  # smoothings that leave the shading only
-# OpenBLAS shares products over 2**18 among threads, which for ones so small is a loss, and on a
-# machine that has other work a wait of seconds.
+MIN_OVERLAP = 0.5  # least share of either image that the other one shows
+SHADING_BLURS = 5  # blurs after which only the shading is left
+# OpenBLAS splits products over 2**18 among threads. For such small ones this is slower, and on a
+# busy machine it can wait for seconds.
 PANEL_COLUMNS = 16
 MIN_CONTRAST = 0.5  # grey levels; a picture that varies less has no detail to compare
 
 
 @dataclass(frozen=True)
 class ReducedImage:
-    """One image, small: grey (128, 128) and colour (16, 16, 3), both uint8."""
+    """A reduced image: grey (128, 128) and colour (16, 16, 3), both uint8."""
 
     grey: npt.NDArray[np.uint8]
     colour: npt.NDArray[np.uint8]
 
 
 def reduce_image(pixels: Pixels) -> ReducedImage:
-    """Reduce the pixels (256, 256, 3) that `decode_image` gives."""
+    """Reduce the pixels (256, 256, 3) that `decode_image` returns."""
     channels = np.moveaxis(pixels, 2, 0).astype(np.float32)
     fine = _downsample(channels, FINE_SIDE)
     colour = np.moveaxis(_downsample(fine, COLOUR_SIDE), 0, 2)
@@ -56,12 +56,13 @@ def reduce_image(pixels: Pixels) -> ReducedImage:
 
 
 def coarse_image(one: ReducedImage) -> npt.NDArray[np.uint8]:
-    """Return the grey picture (32, 32) whose patches are matched."""
+    """Return the grey image (32, 32) whose patches are matched."""
     return _bytes(_downsample(one.grey.astype(np.float32), COARSE_SIDE))
 
 
 def centre_patches(coarse: npt.NDArray[np.uint8]) -> Grey:
-    """The detail in the middle of pictures (n, 32, 32) at every scale, as unit rows (n, 5, 400)."""
+    """Return the detail in the middle of images (n, 32, 32) at every scale, as unit rows
+    (n, 5, 400)."""
     grey = coarse.astype(np.float32)
     found = np.empty((len(grey), len(SCALES), PATCH_SIDE * PATCH_SIDE), np.float32)
     for number, scale in enumerate(SCALES):
@@ -78,14 +79,14 @@ def centre_patches(coarse: npt.NDArray[np.uint8]) -> Grey:
 
 
 def match_patches(first: npt.NDArray[np.uint8], others: Grey) -> tuple[Grey, Transforms]:
-    """Match the `centre_patches` (n, 5, 400) of n pictures in the picture first (32, 32).
+    """Match the `centre_patches` (n, 5, 400) of n images in the image first (32, 32).
 
-    Returns the highest correlations (n,) and where they were found, transforms (n, 3, 3).
+    Returns the highest correlations (n,) and the transforms (n, 3, 3) to where they were found.
     """
     n, size = len(others), PATCH_SIDE * PATCH_SIDE
     detail = _detail(first[None].astype(np.float32))[0]
     windows = sliding_window_view(detail, (PATCH_SIDE, PATCH_SIDE)).reshape(-1, size)
-    # The patches have mean 0, so only the spread of a window needs its mean.
+    # The patches have mean 0, so a window's mean is needed only for its spread.
     squares = np.einsum("wp,wp->w", windows, windows) - size * windows.mean(1) ** 2
     spread = np.sqrt(np.maximum(squares, (PATCH_SIDE * MIN_CONTRAST) ** 2))
     halves = np.array_split(windows, 2)  # see PANEL_COLUMNS
@@ -107,7 +108,7 @@ def match_patches(first: npt.NDArray[np.uint8], others: Grey) -> tuple[Grey, Tra
 def same_picture(
     first: Sequence[ReducedImage], second: Sequence[ReducedImage], transforms: Transforms
 ) -> npt.NDArray[np.bool_]:
-    """Whether each second picture is the first, starting from these transforms; (n,) bool."""
+    """Return whether the images of each pair show one picture (n,), refining these transforms."""
     one, two = (np.stack([p.grey for p in side]).astype(np.float32) for side in (first, second))
     left = np.arange(len(one))
     transforms = transforms.copy()
@@ -131,7 +132,8 @@ def _colours_agree(
     transforms: Transforms,
     left: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.bool_]:
-    """Whether the colours agree, brightness and contrast apart: all channels as one signal."""
+    """Return whether the colours agree, ignoring brightness and contrast. All channels are compared
+    as one signal."""
     a, b = (
         np.moveaxis(np.stack([side[i].colour for i in left]).astype(np.float32), 3, 1)
         for side in (first, second)
@@ -148,7 +150,7 @@ def _colours_agree(
 
 
 def _refine(first: Grey, second: Grey, transforms: Transforms, times: int) -> Transforms:
-    """Gauss-Newton steps that lay second (n, s, s) over first better and better."""
+    """Refine the registration of second (n, s, s) to first by Gauss-Newton steps."""
     n, side, _ = first.shape
     first, second = _blurred(first, 1), _blurred(second, 1)
     x, y = _grid(side)
@@ -168,14 +170,15 @@ def _refine(first: Grey, second: Grey, transforms: Transforms, times: int) -> Tr
         change = np.zeros((n, 3, 3), np.float32)
         change[:, :2] = step.reshape(n, 2, 3)
         change += np.eye(3, dtype=np.float32)
-        # A step that folds the picture is not taken.
+        # Skip a step that would fold the image.
         change[np.abs(np.linalg.det(change)) < 0.1] = np.eye(3)
         transforms = transforms @ np.linalg.inv(change)
     return transforms
 
 
 def _correlation(first: Grey, second: Grey, transforms: Transforms) -> tuple[Grey, Grey]:
-    """The correlation (n,) where the pictures overlap, and the lesser share (n,) that does."""
+    """Return the correlation (n,) where the images overlap, and the smaller share (n,) of either
+    that overlaps."""
     n = len(first)
     warped, inside = _warp(first, transforms)
     ours, theirs = _standardise(warped, inside), _standardise(second.reshape(n, -1), inside)
@@ -186,7 +189,8 @@ def _correlation(first: Grey, second: Grey, transforms: Transforms) -> tuple[Gre
 
 
 def _warp(images: Grey, transforms: Transforms) -> tuple[Grey, npt.NDArray[np.bool_]]:
-    """Images (n, s, s) read bilinearly at the transformed grid: values and mask (n, s * s)."""
+    """Sample images (n, s, s) bilinearly at the transformed grid. Return values and mask
+    (n, s * s)."""
     n, side, _ = images.shape
     points = np.stack([*_grid(side), np.ones(side * side, np.float32)])
     u, v = np.moveaxis((transforms[:, :2] @ points + 1) * (side / 2) - 0.5, 1, 0)
@@ -202,9 +206,9 @@ def _warp(images: Grey, transforms: Transforms) -> tuple[Grey, npt.NDArray[np.bo
 
 
 def _standardise(values: Grey, mask: npt.NDArray[np.bool_]) -> Grey:
-    """Values (n, p) shifted and scaled to mean 0 and spread 1 where mask (n, p) is set, else 0.
+    """Return values (n, p) with mean 0 and standard deviation 1 where mask (n, p) is set, else 0.
 
-    A picture that varies less than MIN_CONTRAST becomes near 0, and so correlates with nothing.
+    An image that varies less than MIN_CONTRAST becomes nearly 0, so it correlates with nothing.
     """
     count = np.maximum(mask.sum(1, keepdims=True), 1)
     centred = (values - (values * mask).sum(1, keepdims=True) / count) * mask
@@ -214,32 +218,32 @@ def _standardise(values: Grey, mask: npt.NDArray[np.bool_]) -> Grey:
 
 
 def _grid(side: int) -> tuple[Grey, Grey]:
-    """x and y (s * s,) of the middle of every pixel."""
+    """Return x and y (s * s,) of the centre of every pixel."""
     middles = ((np.arange(side) + 0.5) / side * 2 - 1).astype(np.float32)
     return np.tile(middles, side), np.repeat(middles, side)
 
 
 def _detail(images: Grey) -> Grey:
-    """What lies between noise and shading: a difference of two blurs, (n, s, s)."""
+    """Return the detail between noise and shading (n, s, s), as the difference of two blurs."""
     fine = _blurred(images, 1)
     return fine - _blurred(fine, SHADING_BLURS)
 
 
 def _blurred(images: Grey, times: int) -> Grey:
-    """Images (n, s, s) smoothed along both axes."""
+    """Blur images (n, s, s) along both axes."""
     blur = _blur_matrix(images.shape[-1], times)
     return _multiply(blur, _multiply(blur, images).transpose(0, 2, 1)).transpose(0, 2, 1)
 
 
 def _multiply(matrix: Grey, images: Grey) -> Grey:
-    """matrix (s, s) @ images (n, s, s), a panel of columns at a time."""
+    """Return matrix (s, s) @ images (n, s, s), computed a panel of columns at a time."""
     n, side, _ = images.shape
     panels = images.reshape(n, side, -1, PANEL_COLUMNS).transpose(0, 2, 1, 3)
     return (matrix @ panels).transpose(0, 2, 1, 3).reshape(n, side, side)
 
 
 def _downsample(images: Grey, side: int) -> Grey:
-    """Images (..., s, s) halved, by averages of 2 x 2, down to (..., side, side)."""
+    """Halve images (..., s, s), by averages of 2 x 2 pixels, down to (..., side, side)."""
     while images.shape[-1] > side:
         rows = images[..., ::2, :] + images[..., 1::2, :]
         images = (rows[..., ::2] + rows[..., 1::2]) / 4
@@ -248,7 +252,7 @@ def _downsample(images: Grey, side: int) -> Grey:
 
 @cache
 def _blur_matrix(side: int, times: int) -> Grey:
-    """The matrix (side, side) that smooths by (1, 2, 1) / 4, edges repeated, `times` times."""
+    """Return the matrix (side, side) that blurs `times` times by (1, 2, 1) / 4, repeating edges."""
     once = (2 * np.eye(side) + np.eye(side, k=1) + np.eye(side, k=-1)) / 4
     once[0, 0] = once[-1, -1] = 0.75
     smooth: Grey = np.linalg.matrix_power(once, times).astype(np.float32)
@@ -257,7 +261,7 @@ def _blur_matrix(side: int, times: int) -> Grey:
 
 @cache
 def _resize_matrix(old: int, new: int) -> Grey:
-    """The matrix (new, old) that averages old pixels down to new ones, whatever the ratio."""
+    """Return the matrix (new, old) that averages old pixels down to new ones, at any ratio."""
     edges = np.arange(new + 1) * (old / new)
     pixels = np.arange(old)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)

@@ -1,7 +1,7 @@
-"""Move redundant images into a folder; every move can be undone.
+"""Move redundant images into a folder. Every move can be undone.
 
-A move is written to a log, and the log is on disk, before it is made. Nothing is overwritten and
-nothing is deleted but the second of two equal copies that a move across file systems leaves.
+Each move is written to a log and flushed to disk before it is made. Nothing is overwritten. Nothing
+is deleted except the second of two equal copies that a move across file systems leaves.
 """
 
 import errno
@@ -18,21 +18,21 @@ from embedtool.duplicates.results import Duplicates
 from embedtool.errors import EmbedtoolError, UsageError
 
 LOG = "embedtool-moves.jsonl"
-PARTIAL = ".embedtool-part"  # ends the name of a copy that is not whole yet
+PARTIAL = ".embedtool-part"  # the suffix of an incomplete copy
 Move = tuple[Path, Path]  # from, to
 
 
 def plan_moves(duplicates: Duplicates, folder: PathLike) -> list[Move]:
     """Return where `move_duplicates` moves each redundant image: folder / its path below its root.
 
-    With several roots each has its own folder, by its name. Raises UsageError where folder lies
-    among the photos: the next index would find there what was moved out of the way.
+    If there are several roots, each has its own folder, named after it. Raises UsageError if
+    folder is inside the indexed photos, since the next run of `index` would find the moved images.
     """
     target = Path(os.path.abspath(folder))
     for root in duplicates.roots:
         if target == root or root in target.parents:
             raise UsageError(
-                f"expected a folder outside the indexed photos, {target} lies in {root}"
+                f"expected a folder outside the indexed photos, but {target} is inside {root}"
             )
     taken: set[Path] = set()
     moves = []
@@ -49,11 +49,18 @@ def plan_moves(duplicates: Duplicates, folder: PathLike) -> list[Move]:
 
 
 def move_duplicates(duplicates: Duplicates, folder: PathLike) -> list[Move]:
-    """Move every redundant image into folder, and return what was moved, as (from, to).
+    """Move every redundant image into folder, and return the moves as (from, to).
 
-    The kept images stay where they are. folder/embedtool-moves.jsonl takes one line before each
-    move; `undo_moves` reads it. An image whose kept one is not there any more is not moved.
-    Raises UsageError as `plan_moves` does.
+    The kept images stay where they are. Each move is first logged as a line of
+    folder/embedtool-moves.jsonl, which `undo_moves` reads. If a kept image is gone, its duplicates
+    are not moved. Raises UsageError if folder is inside the indexed photos.
+
+    >>> report = embedtool.index_photos("photos/sunset", index="indexes/sunset", model="builtin")
+    >>> found = embedtool.find_duplicates("indexes/sunset")
+    >>> [(source, target)] = embedtool.move_duplicates(found, "redundant")
+    >>> source.name, target.parent.name
+    ('copy of sunset-01.jpg', 'redundant')
+    >>> back, failed = embedtool.undo_moves("redundant/embedtool-moves.jsonl")
     """
     keep_of = {path: group.keep for group in duplicates.groups for path in group.redundant}
     moves = plan_moves(duplicates, folder)
@@ -68,7 +75,7 @@ def move_duplicates(duplicates: Duplicates, folder: PathLike) -> list[Move]:
             if not keep_of[source].is_file() or not os.path.lexists(source):
                 continue
             line = json.dumps({"from": str(source), "to": str(place)})
-            # After a kill the last line may be cut off: a new line of its own leaves that behind.
+            # A killed run may have cut off the last line: the first line break ends it.
             log.write(b"\n" + line.encode() + b"\n")
             log.flush()
             os.fsync(log.fileno())
@@ -78,14 +85,21 @@ def move_duplicates(duplicates: Duplicates, folder: PathLike) -> list[Move]:
 
 
 def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
-    """Bring back all that a log says was moved: (moves made, now as (from, to); what was not, why).
+    """Move the images of a log back. Return the moves made as (from, to), and why others failed.
 
-    After a kill at any moment, of the move or of this, it does what is left to do. A log that has
-    been undone whole is renamed. Raises UsageError where the file is no such log.
+    If the move or the undo was killed at any moment, running this again completes the undo. A log
+    is renamed when all of it is undone. Raises UsageError if the file is not such a log.
+
+    >>> report = embedtool.index_photos("photos/sunset", index="indexes/sunset", model="builtin")
+    >>> found = embedtool.find_duplicates("indexes/sunset")
+    >>> moved = embedtool.move_duplicates(found, "moved")
+    >>> back, failed = embedtool.undo_moves("moved/embedtool-moves.jsonl")
+    >>> [target.name for source, target in back], failed
+    (['copy of sunset-01.jpg'], [])
     """
     path = Path(log)
     if not path.is_file():
-        raise UsageError(f"expected a log of moves, FOLDER/{LOG}; found no file at {path}")
+        raise UsageError(f"expected a log of moves, FOLDER/{LOG}, but {path} is not a file")
     moves = _read_log(path)
     back, left = [], []
     for source, place in reversed(moves):
@@ -97,18 +111,18 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
         if not os.path.lexists(source):
             _move(place, source)
             back.append((place, source))
-        elif _same_content(source, place):  # killed between the copy and the end of the move
+        elif _same_content(source, place):  # the move was killed after its copy
             place.unlink()
             back.append((place, source))
         else:
-            left.append(f"{place} stays: another file stands at {source}")
-    if moves and not left:  # done with: what comes to stand at these names later is nobody's move
+            left.append(f"{place} was not moved: another file is at {source}")
+    if moves and not left:  # later files with these names are not part of this move
         os.rename(path, _free_name(path.with_name(path.name + ".undone"), set()))
     return back, left
 
 
 def _free_name(place: Path, taken: set[Path]) -> Path:
-    """A name that nothing has, on disk or in this plan: NAME, else NAME (2) and so on."""
+    """Return a name that is free on disk and in this plan: NAME, else NAME (2) and so on."""
     candidate, number = place, 1
     while candidate in taken or os.path.lexists(candidate):
         number += 1
@@ -118,7 +132,7 @@ def _free_name(place: Path, taken: set[Path]) -> Path:
 
 
 def _move(source: Path, place: Path) -> None:
-    """Move one file; a second name for it comes first, so that it always has one."""
+    """Move one file. It gets its new name before it loses the old one, so it always has a name."""
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, place, follow_symlinks=False)  # unlike a rename, never overwrites
@@ -134,7 +148,7 @@ _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK
 
 
 def _copy(source: Path, place: Path) -> None:
-    """Copy across file systems; the copy has its name only once it is whole and on disk."""
+    """Copy across file systems. The copy gets its name only when it is complete and on disk."""
     partial = place.with_name(place.name + PARTIAL)
     shutil.copy2(source, partial, follow_symlinks=False)
     if not partial.is_symlink():
@@ -142,7 +156,7 @@ def _copy(source: Path, place: Path) -> None:
             os.fsync(file.fileno())
         if not filecmp.cmp(source, partial, shallow=False):
             partial.unlink()
-            raise EmbedtoolError(f"{source} was copied to {place.parent}, but reads back otherwise")
+            raise EmbedtoolError(f"{source} was not moved: its copy in {place.parent} differs")
     if os.path.lexists(place):
         partial.unlink()
         raise FileExistsError(errno.EEXIST, "would be overwritten", str(place))
@@ -150,7 +164,7 @@ def _copy(source: Path, place: Path) -> None:
 
 
 def _same_content(one: Path, other: Path) -> bool:
-    """Whether two names stand for one file, or for equal bytes."""
+    """Return whether two names are the same file or have equal bytes."""
     if one.is_symlink() or other.is_symlink():
         return one.is_symlink() and other.is_symlink() and os.readlink(one) == os.readlink(other)
     return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
@@ -164,7 +178,7 @@ def _read_log(path: Path) -> Sequence[Move]:
             entry = json.loads(line)
             moves.append((Path(entry["from"]), Path(entry["to"])))
         except (ValueError, TypeError, KeyError):
-            if b'{"from": "'.startswith(line[:10]):  # cut off by a kill, so its move was not begun
+            if b'{"from": "'.startswith(line[:10]):  # cut off before its move
                 continue
-            raise UsageError(f"expected a log of moves, {path} holds {line[:40]!r}") from None
+            raise UsageError(f"expected a log of moves, but {path} has {line[:40]!r}") from None
     return moves

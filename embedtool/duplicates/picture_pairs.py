@@ -1,4 +1,4 @@
-"""Which images show the same picture: their files read once, small, and compared in pairs."""
+"""Decide which images show the same picture. Each file is read once, reduced, and compared."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,17 +25,17 @@ from embedtool.errors import ImageRejected
 from embedtool.images.decode import decode_image, image_size
 from embedtool.images.read_file import read_source
 
-Pairs = npt.NDArray[np.int64]  # (p, 2) items, the lesser first
+Pairs = npt.NDArray[np.int64]  # (p, 2) items, the lower first
 Cosines = Callable[[Pairs], npt.NDArray[np.float32]]
-CACHED_IMAGES = 8192  # 17 kB each; others are read again for the comparison of detail
+CACHED_IMAGES = 8192  # 17 kB each; others are read again to compare their detail
 BATCH = 64  # pairs whose detail is compared at a time
-# Cosine that decides where a file is gone: no two different clothing photos reach it, with either
+# If a file is gone, this cosine decides: no two different clothing photos reach it, with either
 # network.
 SAME_PICTURE_COSINE = 0.985
 
 
 class PicturePairs:
-    """Compares items 0 to n - 1, each one image file, or None where there is no file to read."""
+    """A comparison of items 0 to n - 1. Each is one image file, or None if there is no file."""
 
     def __init__(self, files: Sequence[Source | None], cosines: Cosines) -> None:
         self._files = files
@@ -43,15 +43,15 @@ class PicturePairs:
         self._coarse = np.zeros((len(files), COARSE_SIDE, COARSE_SIDE), np.uint8)
         self._known: dict[tuple[int, int], bool] = {}
         self._files_read = np.zeros(len(files), np.bool_)
-        self.sizes = np.zeros((len(files), 2), np.int64)  # width, height; 0 where unread
+        self.sizes = np.zeros((len(files), 2), np.int64)  # width, height; 0 if unread
         self._cached_image = lru_cache(CACHED_IMAGES)(self._read)
 
     def is_readable(self, item: int) -> bool:
-        """Whether an item's pixels can be compared."""
+        """Return whether an item's pixels can be compared."""
         return bool(self.sizes[item, 0])
 
     def read_files(self, items: Pairs, progress: Progress | None) -> None:
-        """Read the files of these items, each once, on all cores."""
+        """Read the files of these items once each, on all cores."""
         items = items[~self._files_read[items]]
         with ThreadPoolExecutor(cpu_count()) as pool:
             for done, (item, found) in enumerate(
@@ -64,7 +64,7 @@ class PicturePairs:
                     progress(done, len(items), stage="reading pictures")
 
     def same(self, pairs: Pairs, progress: Progress | None = None) -> npt.NDArray[np.bool_]:
-        """Whether the two of each pair show the same picture."""
+        """Return whether the two items of each pair show the same picture."""
         codes = [(one, other) for one, other in np.sort(pairs, 1).tolist()]
         new = np.array(sorted(set(codes) - self._known.keys()), np.int64).reshape(-1, 2)
         if new.size:
@@ -80,7 +80,7 @@ class PicturePairs:
         return np.array([self._known[code] for code in codes], np.bool_)
 
     def untested(self, pairs: Pairs) -> Pairs:
-        """Those of the pairs that `same` has not been asked about."""
+        """Return the pairs that `same` has not compared yet."""
         new = [pair for pair in pairs.tolist() if tuple(sorted(pair)) not in self._known]
         return np.array(new, np.int64).reshape(-1, 2)
 
@@ -90,7 +90,7 @@ class PicturePairs:
         answers = np.zeros(len(pairs), np.bool_)
         parts = [close[start : start + BATCH] for start in range(0, len(close), BATCH)]
 
-        for done, part in enumerate(parts, 1):  # numpy is threaded within
+        for done, part in enumerate(parts, 1):  # numpy itself uses threads
             first, second = ([self._reduced_image(i) for i in pairs[part, side]] for side in (0, 1))
             answers[part] = same_picture(first, second, transforms[part])
             if progress:
@@ -99,9 +99,9 @@ class PicturePairs:
         return answers
 
     def _register(self, pairs: Pairs) -> tuple[npt.NDArray[np.float32], Transforms]:
-        """Match the patch of either image of each pair in the other.
+        """Match the centre patch of each image of a pair in the other image.
 
-        Returns the higher correlations (p,), and transforms (p, 3, 3) from second to first.
+        Returns the higher correlations (p,) and the transforms (p, 3, 3) from second to first.
         """
         correlations = np.full(len(pairs), -1, np.float32)
         transforms = np.zeros((len(pairs), 3, 3), np.float32)
@@ -120,7 +120,7 @@ class PicturePairs:
         found = self._cached_image(int(item))
         if found is None:
             file = self._files[item]
-            raise ImageRejected("read", f"{file} changed while it was compared: run this again")
+            raise ImageRejected("read", f"{file} changed while it was compared: try again")
         return found
 
     def _read(self, item: int) -> ReducedImage | None:

@@ -1,4 +1,4 @@
-"""What `find_duplicates` found."""
+"""The result of `find_duplicates`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,26 +6,26 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class DuplicateGroup:
-    """Images that show one picture ("identical" bytes, "near-identical") or much the same thing
-    ("similar"), and which of them to keep."""
+    """A group of images that show one picture ("identical" bytes or "near-identical") or look much
+    the same ("similar"), and the one to keep."""
 
     kind: str
     keep: Path
-    reason: str  # why this one
-    paths: tuple[Path, ...]  # the kept one first, then by descending similarity to it
-    similarities: tuple[float, ...]  # of each to the kept one, cosine
-    redundant: tuple[Path, ...]  # those to move away: never `keep`, none of "similar"
-    verified: bool  # False where pixels could not be compared, since a file is gone
+    reason: str  # why `keep` is kept
+    paths: tuple[Path, ...]  # the kept image first, then by descending similarity to it
+    similarities: tuple[float, ...]  # cosine of each image to the kept one
+    redundant: tuple[Path, ...]  # images to move away: never `keep`, none in a "similar" group
+    verified: bool  # False if pixels could not be compared because a file is gone
 
     @property
     def similarity(self) -> float:
-        """The least similarity of a member to the kept one."""
+        """The lowest similarity of a member to the kept image."""
         return min(self.similarities)
 
 
 @dataclass(frozen=True)
 class Duplicates:
-    """What `find_duplicates` found: groups by kind, and in a kind by descending similarity."""
+    """Groups of duplicates, ordered by kind, and within a kind by descending similarity."""
 
     index: Path
     roots: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""Groups out of pairs, none of them a chain: every member has been compared with the one kept."""
+"""Group pairs into stars rather than chains: every member is compared with the kept item."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,13 @@ Near = Callable[[int, Items], npt.NDArray[np.bool_]]  # one item, others (n,) ->
 def star_groups(
     links: Items, rank: Items, near: Near, *, anchors: Items | None = None
 ) -> list[Items]:
-    """Groups [hub, members...] of linked items, the best item of each as its hub.
+    """Return groups [hub, members...] of linked items. The best item of each group is its hub.
 
-    links (p, 2) are pairs that are near; rank (n,) has each item's place, 0 the best. Linked items
-    form a chain in which the ends may have nothing in common. So, best first, an item becomes the
-    hub of those left of its chain that are near it by themselves, and what is not goes on without
-    it. An item is in one group at most. With anchors, those alone are hubs, and none is a member.
+    links: pairs (p, 2) of near items; rank: the rank (n,) of each item, 0 the best. The ends of a
+    chain of links may have nothing in common. So, from the best item on, each becomes the hub of
+    the remaining items of its component that are near the hub itself, and the others remain for
+    the next hubs. An item is in at most one group. With anchors, only those are hubs, and none of
+    them is a member.
     """
     fixed = np.zeros(len(rank), np.bool_)
     if anchors is not None:
@@ -45,7 +46,7 @@ def star_groups(
 
 
 def _components(links: Items, count: int) -> list[Items]:
-    """Return the items (m,) of each component that has a link, by its least item."""
+    """Return the items (m,) of each component that has a link, ordered by its lowest item."""
     items = np.unique(links)
     components = connected_components(links, count)[items]
     order = np.argsort(components, kind="stable")

@@ -1,4 +1,4 @@
-"""A folder for each cluster."""
+"""Write a folder of images for each cluster."""
 
 import os
 from collections.abc import Iterator
@@ -12,10 +12,10 @@ from embedtool.explore.results import ClusterReport
 def write_cluster_folders(
     report: ClusterReport, folder: PathLike, *, copy: bool = False
 ) -> list[Path]:
-    """Make a folder for each cluster, of links to its images, or with copy of copies.
+    """Make a folder for each cluster with links to its images, or with copies of them if `copy`.
 
-    folder/000 NAME has the strongest members first, folder/noise the noise points. Returns the
-    clusters' folders. Raises UsageError if folder exists and is not an empty folder.
+    folder/000 NAME lists the strongest members first. folder/noise has the noise points. Returns
+    the clusters' folders. Raises UsageError if folder exists and is not an empty folder.
     """
     return write_group_folders(_groups(report), folder, copy=copy)
 

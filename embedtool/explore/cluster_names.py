@@ -1,4 +1,4 @@
-"""What clusters are called: by the labels of their images, or by ImageNet classes."""
+"""Name clusters by the labels of their images or by ImageNet classes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from embedtool.store.reader import IndexReader
 
 NAME_SOURCES = ("label", "imagenet")
 MOST_CLASSES = 2  # in a name
-LEAST_PROBABILITY = 1e-30  # float32 rounds some to 0, which has no logarithm
-SECOND_CLASS_SHARE = 0.5  # of the divergence of the first class, what a second one needs
-Labels = npt.NDArray[np.int32]  # (n,), of each vector by id, -1 for noise
+LEAST_PROBABILITY = 1e-30  # float32 rounds some probabilities to 0, which has no logarithm
+SECOND_CLASS_SHARE = 0.5  # a second class needs this share of the divergence of the first
+Labels = npt.NDArray[np.int32]  # (n,), one for each vector in the order of ids, -1 for noise
 
 
 def names_by_label(own: Sequence[Sequence[str]], labels: Labels, count: int) -> tuple[str, ...]:
-    """The label that half the images of a cluster have, or its two most frequent; own: of each
-    vector, the labels of its images."""
+    """Name each cluster by the label that at least half of its images have, or by its two most
+    frequent labels. own: the labels of the images of each vector."""
     tallies: list[Counter[str]] = [Counter() for _ in range(count)]
     for words, label in zip(own, labels.tolist(), strict=True):
         if label >= 0:
@@ -35,11 +35,12 @@ def names_by_label(own: Sequence[Sequence[str]], labels: Labels, count: int) -> 
 def names_by_class(
     index: IndexReader, head: Head, labels: Labels, count: int, *, progress: Progress | None = None
 ) -> tuple[str, ...]:
-    """The classes that are over-represented in each cluster.
+    """Name each cluster by the ImageNet classes that are over-represented in it.
 
-    With the mean probability p of a class in the cluster and q in the whole index, its part of the
-    divergence of the cluster from the index is p log(p / q) (Kullback and Leibler, On Information
-    and Sufficiency, 1951): high where the class is both frequent here and rarer elsewhere.
+    If p is the mean probability of a class in the cluster and q in the whole index, the class
+    contributes p log(p / q) to the divergence of the cluster from the index (Kullback and Leibler,
+    On Information and Sufficiency, 1951). This is high if the class is frequent in the cluster and
+    rarer elsewhere.
     """
     classes = class_names()
     sums, sizes = np.zeros((count, len(classes))), np.bincount(labels + 1, minlength=count + 1)[1:]
@@ -55,7 +56,7 @@ def names_by_class(
             progress(done, len(labels), stage="naming clusters")
     names = []
     for p, size in zip(sums / sizes[:, None], sizes.tolist(), strict=True):
-        q = whole / done if size < done else 1 / len(classes)  # all in one: nothing to stand out of
+        q = whole / done if size < done else 1 / len(classes)  # one cluster has no rest
         divergence = p * np.log(np.maximum(p, LEAST_PROBABILITY) / np.maximum(q, LEAST_PROBABILITY))
         best = np.argsort(-divergence)[:MOST_CLASSES]
         least = SECOND_CLASS_SHARE * divergence[best[0]]
@@ -64,7 +65,7 @@ def names_by_class(
 
 
 def _numbered(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names, with a number after those that came before."""
+    """Return the names with a number after each repeated one."""
     taken: Counter[str] = Counter()
     found = []
     for name in names:

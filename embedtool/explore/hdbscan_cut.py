@@ -1,14 +1,14 @@
-"""Clusters of points by density: HDBSCAN, its cluster size chosen without labels.
+"""Density-based clustering by HDBSCAN, with a minimum cluster size that is chosen without labels.
 
 Takes a layout of the points and their neighbour graph, knows no paths. Campello, Moulavi, Sander:
 Density-Based Clustering Based on Hierarchical Density Estimates, PAKDD 2013.
 
-The choice, among sizes, is the finest whose modularity on the graph is at least NEAR_BEST of the
-best one's. Where excess of mass puts more than half of all points into one cluster, as it does with
-a few far groups beside, the size is tried again with that forbidden. Modularity is low for the two
-or three clusters that a coarse cut collapses into, and for crumbs; near its best it prefers to join
-small groups (Fortunato, Barthelemy: Resolution Limit in Community Detection, PNAS 104, 2007), so
-the finest is taken.
+Of all sizes tried, the one with the most clusters is chosen whose modularity on the graph is at
+least NEAR_BEST of the best. If excess of mass puts more than half of all points into one cluster,
+as it does when a few groups lie far away, the size is also tried with the cluster size limited.
+Modularity is low for the two or three clusters of a coarse cut, and for tiny fragments. Near its
+maximum it favours merging small groups (Fortunato, Barthelemy: Resolution Limit in Community
+Detection, PNAS 104, 2007), so the finest cut is chosen.
 """
 
 from dataclasses import dataclass
@@ -18,36 +18,36 @@ import numpy.typing as npt
 
 from embedtool.explore.noise_assignment import Labels, assign_noise
 
-Layout = npt.NDArray[np.float32]  # (n, dimensions), where similar points are near
+Layout = npt.NDArray[np.float32]  # (n, dimensions); similar points are close together
 MIN_SAMPLES = 5
 SIZES = (5, 10, 15, 20, 30, 45, 60, 90, 130, 200, 300, 450, 700, 1000, 1500)
-MIN_CLUSTERS = 60  # clusters that a size must have room for, so that a few large ones are no answer
+MIN_CLUSTERS = 60  # sizes above n / this are not tried: they would give only a few large clusters
 NEAR_BEST = 0.9
-MODULARITY_NEIGHBOURS = 15  # of each point: fewer than most groups have
+MODULARITY_NEIGHBOURS = 15  # edges per point: fewer than most groups have members
 
 
 @dataclass(frozen=True)
 class Clustering:
-    """Labels are ordered by the size of their clusters, the largest 0."""
+    """A clustering of n points into c clusters, which are numbered by size from 0, the largest."""
 
     labels: Labels  # (n,)
-    nearest: Labels  # (n,), the label, or of noise the cluster that it lies nearest to
-    strengths: npt.NDArray[np.float32]  # (n,), of the membership in `nearest`, 0 to 1
-    stabilities: npt.NDArray[np.float64]  # (c,), HDBSCAN's
+    nearest: Labels  # (n,), the label; for noise, the nearest cluster
+    strengths: npt.NDArray[np.float32]  # (n,), strength of the membership in `nearest`, 0 to 1
+    stabilities: npt.NDArray[np.float64]  # (c,), as HDBSCAN defines them
     min_cluster_size: int
     modularity: float
 
 
 def cluster(layout: Layout, indices: npt.NDArray[np.int32], *, detail: float = 1.0) -> Clustering:
-    """Clusters of n points (n, dimensions) whose k nearest others are indices (n, k).
+    """Cluster n points (n, dimensions). indices: the k nearest others of each point (n, k).
 
-    detail: above 1 smaller clusters, below 1 larger ones, than what the criterion chooses. All are
-    cuts of one hierarchy. Where no cut has two clusters, all points are noise.
+    detail: above 1 gives smaller clusters than the criterion chooses, below 1 larger ones. All are
+    cuts of one hierarchy. If no cut has two clusters, all points are noise.
     """
     n = len(layout)
     if n < 2 * MIN_SAMPLES:
         return all_noise(n)
-    from hdbscan import HDBSCAN  # imports scikit-learn, which sets variables of the environment
+    from hdbscan import HDBSCAN  # imports scikit-learn, which sets environment variables
 
     points = layout.astype(np.float64)
     tree = HDBSCAN(min_samples=MIN_SAMPLES, core_dist_n_jobs=1).fit(points)
@@ -71,13 +71,13 @@ def cluster(layout: Layout, indices: npt.NDArray[np.int32], *, detail: float = 1
 
 
 def all_noise(n: int) -> Clustering:
-    """n points that are all noise."""
+    """Return a clustering of n points that are all noise."""
     noise = np.full(n, -1, np.int32)
     return Clustering(noise, noise, np.zeros(n, np.float32), np.empty(0), 0, 0.0)
 
 
 def one_cluster(n: int) -> Clustering:
-    """n points in one place."""
+    """Return a clustering of n equal points."""
     first = np.zeros(n, np.int32)
     return Clustering(first, first, np.ones(n, np.float32), np.zeros(1), n, 0.0)
 
@@ -89,8 +89,9 @@ def _cut(
     size: int,
     most: int,
 ) -> Clustering:
-    """The clusters of one size, by excess of mass; none of more points than `most`, unless 0."""
-    from hdbscan.hdbscan_ import _tree_to_labels  # cuts a hierarchy again, for another size
+    """Return the clusters of a minimum size, by excess of mass. No cluster has more points than
+    `most`; 0 is no limit."""
+    from hdbscan.hdbscan_ import _tree_to_labels  # cuts the hierarchy for another size
 
     labels, strengths, stabilities, *_ = _tree_to_labels(
         points, hierarchy, size, max_cluster_size=most
@@ -111,8 +112,8 @@ def _cut(
 
 
 def modularity(indices: npt.NDArray[np.int32], labels: Labels) -> float:
-    """Of the edges of the graph (n, k) the share that stays inside a cluster, less the share that
-    would if edges kept their ends at random. -1 is a cluster like others.
+    """Return the share of edges of the graph (n, k) that lie inside a cluster, minus the share that
+    is expected if edges join points at random. -1 counts as a cluster.
 
     Leicht, Newman: Community Structure in Directed Networks, Physical Review Letters 100 (2008).
     """

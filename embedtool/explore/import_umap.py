@@ -1,9 +1,9 @@
 """Import umap without TensorFlow, and leave the host process as it was.
 
-`import umap` also imports TensorFlow where it is installed, which takes seconds, for a class that
-embedtool does not use. Where the host has imported umap already, nothing is blocked.
+If TensorFlow is installed, `import umap` also imports it, which takes seconds, for a class that
+embedtool does not use. If the host has already imported umap, nothing is blocked.
 
-Otherwise one thing remains in the host process: `umap.ParametricUMAP` is the stand-in that umap
+Otherwise one change remains in the host process: `umap.ParametricUMAP` is the placeholder that umap
 has on machines without TensorFlow. `from umap.parametric_umap import ParametricUMAP` gives the
 class.
 """
@@ -18,22 +18,22 @@ from types import ModuleType
 
 
 def import_umap() -> ModuleType:
-    """Return the module umap.umap_, importing it the first time."""
+    """Return the module umap.umap_, and import it the first time."""
     if "umap" in sys.modules:
         return import_module("umap.umap_")
     finder = _NoParametricUmap()
-    # Each time a new list: other threads may be iterating over the old one.
+    # Make a new list each time, since other threads may be iterating over the old one.
     sys.meta_path = [finder, *sys.meta_path]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ImportWarning)  # of umap: no TensorFlow
+            warnings.simplefilter("ignore", ImportWarning)  # umap: no TensorFlow
             return import_module("umap.umap_")
     finally:
         sys.meta_path = [other for other in sys.meta_path if other is not finder]
 
 
 class _NoParametricUmap(MetaPathFinder):
-    """Keep umap.parametric_umap from the thread that made this, and from no other."""
+    """A finder that hides umap.parametric_umap from the thread that made it, and from no other."""
 
     def __init__(self) -> None:
         self._thread = threading.get_ident()

@@ -1,4 +1,4 @@
-"""When the photos of a map were taken, which is known where their thumbnails are."""
+"""Find when the photos of a map were taken. The dates are saved with their thumbnails."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from embedtool.store.writer import Writer
 
 
 def thumbnails_of(found: Map, progress: Progress | None) -> Thumbnails:
-    """The thumbnails of a map's images, those that are missing made first."""
+    """Return the thumbnails of a map's images, and make those that are missing first."""
     with IndexReader(found.index) as opened:
         thumbnails = open_thumbnails(opened)
     if not np.isin(found.vectors, thumbnails.ids).all():
@@ -22,6 +22,6 @@ def thumbnails_of(found: Map, progress: Progress | None) -> Thumbnails:
 
 
 def dated(found: Map, thumbnails: Thumbnails) -> Map:
-    """The map with the date by its camera for each photo that tells it."""
+    """Return the map with the camera's date for each photo that has one."""
     taken = thumbnails.taken(found.vectors)
     return replace(found, dates=np.where(np.isnat(taken), found.dates, taken))

@@ -1,4 +1,4 @@
-"""The saved map of an index: where each vector stands, a derived file."""
+"""The saved map of an index: the coordinates of each vector, in a derived file."""
 
 from dataclasses import dataclass
 
@@ -14,19 +14,19 @@ NAME = "map"
 
 @dataclass(frozen=True)
 class SavedMap:
-    """Where n vectors stand. A vector that came after the map was laid out is placed: by those that
-    were laid out alone, so that it stands where it would have alone."""
+    """The coordinates of n vectors. A vector that was added after the layout is placed by the
+    laid-out vectors alone, so that other placed vectors do not change its position."""
 
     ids: npt.NDArray[np.int64]  # (n,), of vectors, ascending
     coordinates: npt.NDArray[np.float32]  # (n, 2)
     placed: npt.NDArray[np.bool_]  # (n,)
-    centre: npt.NDArray[np.float32]  # (d,), of the graph it was laid out by
+    centre: npt.NDArray[np.float32]  # (d,), of the neighbour graph that was laid out
     neighbours: int
     seed: int
 
 
 def read_map(index: IndexReader) -> SavedMap | None:
-    """None where there is none, or its file is damaged."""
+    """Return None if there is no saved map or its file is damaged."""
     opened = open_arrays(index.path, NAME, index.fingerprint)
     if opened is None:
         return None

@@ -1,9 +1,9 @@
-"""Place new vectors on a saved map, each by itself.
+"""Place new vectors on a saved map, independently of each other.
 
-Where one stands depends on it and on the vectors that were laid out, on nothing placed beside or
-before it: a batch, another order and one at a time give the same coordinates to the last bit. A
-search of many at once rounds otherwise than a search of one, so it only proposes candidates, and
-every similarity that counts is computed again, one vector at a time.
+The coordinates of a new vector depend only on it and on the vectors that were laid out. Placing
+vectors in a batch, in another order or one at a time gives the same coordinates to the last bit.
+A search for many vectors at once rounds differently from a search for one, so it only proposes
+candidates. The similarities that are used are computed again, one vector at a time.
 """
 
 from dataclasses import replace
@@ -18,9 +18,9 @@ from embedtool.search.all_pairs import centred_directions
 from embedtool.search.exact import nearest
 from embedtool.store.writer import Writer
 
-NEIGHBOURS = 15  # on the map, that decide where a new vector stands
+NEIGHBOURS = 15  # on the map, which decide where a new vector is placed
 EXTRA_CANDIDATES = 16  # beyond those
-ROUNDING = 1e-4  # two similarities this close may come in either order from a search
+ROUNDING = 1e-4  # a search may return two similarities this close in either order
 BATCH = 4096
 Neighbours = tuple[
     npt.NDArray[np.float64], npt.NDArray[np.int64]
@@ -30,7 +30,7 @@ Neighbours = tuple[
 def place_new_images(
     index: Writer, saved: SavedMap, *, progress: Progress | None = None
 ) -> SavedMap:
-    """The map with every vector of the index that it lacks; those on it stay where they are."""
+    """Return the map with the missing vectors of the index added. Vectors on it do not move."""
     new = index.places_after(0)
     new = new[~np.isin(new["id"], saved.ids, assume_unique=True)]
     if not new.size:
@@ -56,7 +56,7 @@ def place_new_images(
 
 
 class _LaidOut:
-    """The vectors that were laid out, b of them."""
+    """The vectors that were laid out, with their coordinates."""
 
     def __init__(self, index: Writer, saved: SavedMap) -> None:
         self.index = index
@@ -67,7 +67,7 @@ class _LaidOut:
     def candidates(
         self, part: npt.NDArray[np.void]
     ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]:
-        """For each vector at these PLACE records similarities, descending, and ids."""
+        """Return similarities, descending, and ids for each vector at these PLACE records."""
         rows = centred_directions(self.index.rows_at(part), self.centre)
         blocks = (
             (ids, centred_directions(block, self.centre))
@@ -82,13 +82,13 @@ class _LaidOut:
         proposed: npt.NDArray[np.float32],
         ids: npt.NDArray[np.int64],
     ) -> Neighbours:
-        """The NEIGHBOURS of one vector, by similarity and then by id."""
+        """Return the NEIGHBOURS nearest of one vector, by similarity and then by id."""
         own = centred_directions(self.index.rows_at(place), self.centre)[0].astype(np.float64)
         places = np.searchsorted(self.places["id"], np.sort(ids))
         similarities = self._similarities(own, places)
         order = np.lexsort((places, -similarities))[:NEIGHBOURS]
         if len(ids) < len(self.places) and similarities[order[-1]] - proposed[-1] < ROUNDING:
-            # So many are equally near that those proposed may not be the first of them: search all.
+            # So many are equally near that the candidates may miss some: compare with all.
             places = np.arange(len(self.places))
             similarities = self._similarities(own, places)
             order = np.lexsort((places, -similarities))[:NEIGHBOURS]
@@ -97,8 +97,8 @@ class _LaidOut:
     def _similarities(
         self, own: npt.NDArray[np.float64], places: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
-        """Of one vector and those at places, each computed as if it were alone: row by row, with
-        no matrix product."""
+        """Return the similarities of one vector to those at places. Each is computed row by row,
+        without a matrix product, so that it does not depend on the others."""
         parts = [
             (centred_directions(rows, self.centre).astype(np.float64) * own).sum(1)
             for _, rows in self.index.blocks_at(self.places[places])

@@ -1,6 +1,6 @@
-"""One graph of nearest neighbours: built once, saved, extended when images come or go.
+"""The neighbour graph of an index: built once, saved, and updated when images come or go.
 
-Clusters, the map and outliers stand on it.
+Clusters, the map and outliers are computed from it.
 """
 
 from dataclasses import dataclass
@@ -17,33 +17,33 @@ from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 NAME = "neighbours"
-NEIGHBOURS = 40  # of each vector, up to EXACT_ROWS: a small set is clustered better with more
-NEIGHBOURS_OF_MANY = 16  # above
-REBUILD_SHARE = 10  # one vector in this many may come or go before all are searched again
-NO_SPREAD = 1e-6  # of the squared length of vectors: a distance from their mean that is none
+NEIGHBOURS = 40  # per vector, up to EXACT_ROWS vectors: more neighbours cluster a small set better
+NEIGHBOURS_OF_MANY = 16  # per vector, above EXACT_ROWS
+REBUILD_SHARE = 10  # all are searched again if more than one vector in this many came or went
+NO_SPREAD = 1e-6  # variance of unit vectors at or below which they count as equal
 ROWS_AT_ONCE = 4096  # 21 MB at d = 1,280
-CENTRE_SAMPLE = 20_480  # vectors that the mean is taken of, where there are more
-RECALL_SAMPLE = 250  # vectors whose neighbours are compared with what exact search finds
+CENTRE_SAMPLE = 20_480  # the mean is taken of about this many vectors if there are more
+RECALL_SAMPLE = 250  # vectors whose neighbours are compared with those of exact search
 
 
 @dataclass(frozen=True)
 class Graph:
-    """The k nearest others of each of n vectors, k at most n - 1, as seen from a centre, the mean
-    of all when the graph was made: see embedtool.search.all_pairs.
+    """The k nearest others of each of n vectors, with k at most n - 1.
 
-    `recall` is the share of them that exact search finds too, measured on RECALL_SAMPLE vectors; 1
-    where the search was exact.
+    Similarities are measured from a centre, the mean of all vectors when the graph was made: see
+    embedtool.search.all_pairs. `recall` is the share of the exact neighbours that the graph has,
+    measured on RECALL_SAMPLE vectors; it is 1 if the search was exact.
     """
 
     ids: npt.NDArray[np.int64]  # (n,), of vectors, ascending
-    indices: npt.NDArray[np.int32]  # (n, k), places in ids, none its own; -1 where one is missing
-    similarities: Similarities  # (n, k), cosine of what lies beyond the centre, descending; -inf
+    indices: npt.NDArray[np.int32]  # (n, k), positions in ids, never its own; -1 if missing
+    similarities: Similarities  # (n, k), cosine from the centre, descending; -inf if missing
     centre: npt.NDArray[np.float32]  # (d,)
     recall: float
 
 
 def neighbour_graph(index: Writer, *, progress: Progress | None = None) -> Graph:
-    """Return the graph of an index as it is now: the saved one, brought up to date, or a new one.
+    """Return the graph of an index as it is now: the saved one, updated if needed, or a new one.
 
     A damaged saved graph is ignored.
     """
@@ -78,8 +78,8 @@ def neighbour_graph(index: Writer, *, progress: Progress | None = None) -> Graph
 
 
 def _centre(index: Writer, places: npt.NDArray[np.void]) -> npt.NDArray[np.float32]:
-    """Return the mean of all vectors, or of CENTRE_SAMPLE spread over them; 0 where all vectors are
-    equal, which leaves no direction from their mean."""
+    """Return the mean of all vectors, or of about CENTRE_SAMPLE evenly spaced ones. Return 0 if all
+    vectors are equal, since they have no direction from their mean."""
     mean = np.zeros(index.dim)
     sample = places[:: -(-len(places) // CENTRE_SAMPLE) or 1]
     for _, rows in index.blocks_at(sample):
@@ -89,8 +89,9 @@ def _centre(index: Writer, places: npt.NDArray[np.void]) -> npt.NDArray[np.float
 
 
 def _symmetrise(best: Similarities, found: npt.NDArray[np.int64]) -> None:
-    """Add the reverse of each edge (n, k) that is nearer than some edges of its target, which has k
-    edges still: approximate search from the one end finds what it missed from the other."""
+    """Symmetrise the graph (n, k): add the reverse of each edge that is nearer than the farthest
+    edge of its target. Each vector still has k edges. Approximate search may find an edge from one
+    end and miss it from the other."""
     k = best.shape[1]
     targets, near = found.ravel(), best.ravel()
     new = np.flatnonzero((targets >= 0) & (near > best[targets, -1]))
@@ -106,7 +107,7 @@ def _symmetrise(best: Similarities, found: npt.NDArray[np.int64]) -> None:
 
 
 def _extendable(old: Graph, places: npt.NDArray[np.void], k: int) -> bool:
-    """Whether few vectors came or went since it was made."""
+    """Return whether few vectors came or went since the old graph was made."""
     changes = len(np.setxor1d(old.ids, places["id"], assume_unique=True))
     return old.indices.shape[1] == k and changes * REBUILD_SHARE <= len(places)
 
@@ -119,8 +120,8 @@ def _extend(
     found: npt.NDArray[np.int64],
     progress: Progress | None,
 ) -> npt.NDArray[np.int64]:
-    """Fill in the rows (n, k) that the old graph knows, compared with what is new; return which
-    must be searched: what is new, and what has lost a neighbour."""
+    """Fill in the rows (n, k) that the old graph has, and compare them with the new vectors. Return
+    the rows that must be searched: new vectors, and those that lost a neighbour."""
     ids = places["id"]
     remaining = np.isin(old.ids, ids, assume_unique=True)
     whole = remaining & (remaining[old.indices] | (old.indices < 0)).all(1)
@@ -138,7 +139,7 @@ def _extend(
             near = nearest(own, [block], best.shape[1])
             best[part], found[part] = merge(best[part], found[part], *near)
             if progress:
-                progress(start + len(part), len(rows), stage="comparing with what is new")
+                progress(start + len(part), len(rows), stage="comparing with new images")
     return np.flatnonzero(~known)
 
 
@@ -152,7 +153,7 @@ def _recall(pairs: AllPairs, found: npt.NDArray[np.int64]) -> float:
 
 
 def saved_graph(index: IndexReader) -> Graph | None:
-    """Return the saved graph if it is of the index as it is now; reading it needs no lock."""
+    """Return the saved graph if it matches the index as it is now. Reading it needs no lock."""
     saved = _read(index)
     if saved is not None and np.array_equal(saved.ids, index.places_after(0)["id"]):
         return saved

@@ -10,19 +10,19 @@ from embedtool.explore.results import Outlier
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
-NEIGHBOURS = 10  # that an image is compared with: fewer, and a pair of odd ones is no outlier
+NEIGHBOURS = 10  # with fewer, two odd images that resemble each other would not be outliers
 
 
 def find_outliers(
     index: IndexReader, *, k: int = 20, progress: Progress | None = None
 ) -> list[Outlier]:
-    """The k images of the highest score, highest first: 1 less the mean similarity to their 10
-    nearest others (Ramaswamy, Rastogi, Shim, SIGMOD 2000, with the mean of the distances for the
-    last). Similarity is that of the neighbour graph, the cosine as seen from the mean of the
-    collection. An image and its copies are one. An index of one image has no others, and no
-    outlier.
+    """Return the k images with the highest outlier score, highest first.
 
-    Raises UsageError (k below 1), IndexLocked where the graph must be made and another process
+    The score is 1 minus the mean similarity to the 10 nearest others (Ramaswamy, Rastogi, Shim,
+    SIGMOD 2000, with the mean of the distances instead of the last). Similarity is that of the
+    neighbour graph: the cosine measured from the mean of the collection. An image and its copies
+    count as one. An index of one image has no outliers.
+    Raises UsageError (k below 1), IndexLocked if the graph must be made while another process
     writes.
     """
     if k < 1:

@@ -1,4 +1,4 @@
-"""What `cluster_index`, `map_index` and `find_outliers` found."""
+"""The results of `cluster_index`, `map_index` and `find_outliers`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -15,32 +15,32 @@ class Member:
     """One image and its cluster."""
 
     path: Path
-    cluster: int  # -1 where it is noise
-    nearest: int  # the same, or of noise the cluster it lies nearest to; -1 where there is none
-    strength: float  # of its membership in `nearest`, 0 to 1
+    cluster: int  # -1 for noise
+    nearest: int  # the same; for noise, the nearest cluster, or -1 if there is none
+    strength: float  # of the membership in `nearest`, 0 to 1
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """Images that lie close together, and some to know it by, noise not among them."""
+    """A cluster of images without noise points, with examples of its members."""
 
     id: int  # from 0, the largest first
     name: str
     size: int  # images
-    stability: float  # HDBSCAN's: how long it holds together as the density rises
+    stability: float  # as HDBSCAN defines it: how long the cluster persists as density rises
     representatives: tuple[Path, ...]  # nearest to its centre, the medoid first
-    borderline: tuple[Path, ...]  # least nearer to its centre than to another
+    borderline: tuple[Path, ...]  # members almost as near to another centre, the closest call first
     outliers: tuple[Path, ...]  # least similar to its centre
 
 
 @dataclass(frozen=True)
 class ClusterReport:
-    """What `cluster_index` found. min_cluster_size is what its criterion, and detail, came to;
-    embedtool.explore.hdbscan_cut says what that is."""
+    """The result of `cluster_index`. min_cluster_size follows from its criterion and detail: see
+    embedtool.explore.hdbscan_cut."""
 
     index: Path
     clusters: tuple[Cluster, ...]
-    members: tuple[Member, ...]  # one for each image, first indexed first
+    members: tuple[Member, ...]  # one per image, in the order of indexing
     noise: int  # images
     min_cluster_size: int
     modularity: float
@@ -50,21 +50,21 @@ class ClusterReport:
 
 @dataclass(frozen=True)
 class Map:
-    """The n images of an index on a plane, in the order of their ids; copies stand in one place.
+    """The n images of an index on a plane, in the order of their ids. Copies share a position.
 
-    clusters: (n,) places in cluster_names, -1 for noise and for what came after `cluster` ran;
-    None where it never did. predictions: a class of each image, and probabilities (n,) how likely
-    that is; None until `with_predictions`.
+    clusters: (n,) positions in cluster_names, -1 for noise and for images that are newer than the
+    clusters; None if `cluster` never ran. predictions, probabilities: the predicted class of each
+    image and its probability (n,); None until `with_predictions`.
     """
 
     index: Path
     paths: tuple[Path, ...]
     vectors: npt.NDArray[np.int64]  # (n,)
     coordinates: npt.NDArray[np.float32]  # (n, 2)
-    placed: npt.NDArray[np.bool_]  # (n,), after the map was laid out
-    labels: tuple[str, ...]  # the name of the folder each stands in
+    placed: npt.NDArray[np.bool_]  # (n,), whether it was placed after the map was laid out
+    labels: tuple[str, ...]  # the name of the folder that each is in
     folders: tuple[str, ...]
-    dates: npt.NDArray[np.datetime64]  # (n,), seconds, by the clock here, of the last modification
+    dates: npt.NDArray[np.datetime64]  # (n,), seconds, local time of the last modification
     clusters: npt.NDArray[np.int32] | None
     cluster_names: tuple[str, ...]
     neighbours: int
@@ -76,15 +76,15 @@ class Map:
     def with_predictions(
         self, paths: Sequence[Path], classes: Sequence[str], probabilities: Sequence[float]
     ) -> "Map":
-        """Return the map with a class for each image, and how likely that class is.
+        """Return the map with a predicted class and its probability for each image.
 
-        paths: the images in the order of the map, as `predict_images` has them.
-        Raises UsageError if they are other images than the map's.
+        paths: the images in the order of the map, as `predict_images` returns them.
+        Raises UsageError if they are not the images of the map.
         """
         if tuple(paths) != self.paths:
             raise UsageError(
                 f"expected predictions for the {len(self.paths):,} images of the map in its order, "
-                f"received {len(paths):,}: the index has changed meanwhile. Run the same again"
+                f"received {len(paths):,}: the index has changed. Run the command again"
             )
         likely = np.array(probabilities, np.float32)
         return replace(self, predictions=tuple(classes), probabilities=likely)
@@ -92,10 +92,10 @@ class Map:
 
 @dataclass(frozen=True)
 class Outlier:
-    """An image unlike the rest."""
+    """An image that is unlike the rest of the index."""
 
     rank: int  # from 1
     path: Path
     score: float  # 1 - its mean similarity to its nearest others, see find_outliers
     nearest: Path  # the most similar other
-    similarity: float  # to that
+    similarity: float  # to `nearest`

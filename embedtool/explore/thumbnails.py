@@ -1,11 +1,12 @@
-"""Small pictures of an index's images and when each was taken: made once, one for each vector, and
-saved as a derived file.
+"""Thumbnails of an index's images and their dates: made once for each vector, and saved in a
+derived file.
 
     derived/thumbnails-<digest>.bin    ids (n,), ends (n,) and dates (n,), all <i8, then the
-                                       pictures, one after the other
+                                       thumbnails, one after the other
 
-A picture is WebP, at most SIDE pixels long and MAX_BYTES large. It is made of a file that is still,
-byte for byte, what was indexed; a vector all of whose files are gone or changed has none.
+A thumbnail is WebP, with at most SIDE pixels on its longer side and at most MAX_BYTES. It is made
+only from a file that is still, byte for byte, what was indexed. If all files of a vector are gone
+or changed, it has no thumbnail.
 """
 
 import hashlib
@@ -28,18 +29,17 @@ from embedtool.store.writer import Writer
 
 NAME = "thumbnails"
 SIDE = 96
-MAX_BYTES = 4096  # three times what a photo takes at the first quality
-QUALITIES = (75, 40, 5)  # the last keeps pure noise under MAX_BYTES
+MAX_BYTES = 4096  # three times the size of a typical photo at the first quality
+QUALITIES = (75, 40, 5)  # at the last, even pure noise fits in MAX_BYTES
 Dates = npt.NDArray[np.datetime64]  # (n,), seconds
 DatedPicture = tuple[bytes, np.datetime64]
-BATCH = 8192  # pictures between two writes: what an interrupted run loses at most
+BATCH = 8192  # thumbnails between two writes: an interrupted run loses at most these
 
 
 @dataclass(frozen=True)
 class Thumbnails:
-    """The pictures at hand, by vector. ids: (n,) ascending; ends: (n,) where each picture ends in
-    data, the next one beginning there; dates: (n,) by the camera's clock, NaT where it is not
-    known."""
+    """The saved thumbnails, by vector. ids: (n,) ascending; ends: (n,) where each thumbnail ends in
+    data and the next one begins; dates: (n,) by the camera's clock, NaT if unknown."""
 
     ids: npt.NDArray[np.int64]
     ends: npt.NDArray[np.int64]
@@ -47,14 +47,14 @@ class Thumbnails:
     data: npt.NDArray[np.uint8]
 
     def of(self, id: int) -> bytes | None:
-        """The picture of a vector, as WebP bytes."""
+        """Return the thumbnail of a vector as WebP bytes."""
         place = int(np.searchsorted(self.ids, id))
         if place == len(self.ids) or self.ids[place] != id:
             return None
         return self.data[self.ends[place - 1] if place else 0 : self.ends[place]].tobytes()
 
     def taken(self, ids: npt.NDArray[np.int64]) -> Dates:
-        """When the images of these vectors (m,) were taken, NaT where that is not known."""
+        """Return when the images of these vectors (m,) were taken, NaT if unknown."""
         dates = np.append(self.dates, np.datetime64("NaT", "s"))
         place = np.searchsorted(self.ids, ids)
         there = np.append(self.ids, -1)[place] == ids
@@ -66,7 +66,7 @@ NO_THUMBNAILS = Thumbnails(NO_NUMBERS, NO_NUMBERS, NO_NUMBERS.view("M8[s]"), np.
 
 
 def open_thumbnails(index: IndexReader) -> Thumbnails:
-    """The pictures that were made so far; none where their file is damaged."""
+    """Return the thumbnails that were made so far, or none if their file is damaged."""
     try:
         opened = open_derived(index.path, NAME, _fingerprint(index))
     except DerivedDamaged:
@@ -80,8 +80,8 @@ def open_thumbnails(index: IndexReader) -> Thumbnails:
 
 
 def make_thumbnails(index: Writer, *, progress: Progress | None = None) -> Thumbnails:
-    """The same, after adding a picture for each vector that has none yet and dropping those of
-    vectors that are gone. A vector without a readable file is tried again the next time."""
+    """Make the missing thumbnails, drop those of vectors that are gone, and return all. A vector
+    without a readable file is tried again the next time."""
     live = index.places_after(0)["id"]
     saved = open_thumbnails(index)
     if not np.isin(saved.ids, live).all():
@@ -104,7 +104,7 @@ def make_thumbnails(index: Writer, *, progress: Progress | None = None) -> Thumb
 
 
 def _picture(rows: Sequence[Row]) -> DatedPicture | None:
-    """The picture of the first file that is what was indexed, and when it was taken."""
+    """Return the thumbnail and date of the first file that has not changed since it was indexed."""
     for row in rows:
         try:
             _, data = read_source(Source(row.root, row.path, row.size, row.mtime_ns))
@@ -122,7 +122,7 @@ def _picture(rows: Sequence[Row]) -> DatedPicture | None:
 def _publish(
     index: Writer, live: npt.NDArray[np.int64], saved: Thumbnails, made: dict[int, DatedPicture]
 ) -> Thumbnails:
-    """Write the saved pictures of live vectors, and new ones."""
+    """Write the saved thumbnails of live vectors and the new ones."""
     ids = np.sort([*saved.ids[np.isin(saved.ids, live)].tolist(), *made]).astype("<i8")
     starts = np.concatenate([[0], saved.ends])
     lengths = dict(zip(saved.ids.tolist(), np.diff(starts).tolist(), strict=True))

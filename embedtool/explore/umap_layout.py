@@ -1,7 +1,7 @@
-"""Coordinates in few dimensions: UMAP on the neighbour graph, and one more point on a map.
+"""Coordinates in few dimensions: UMAP on the neighbour graph, and a new point on an existing map.
 
-Takes arrays and the graph, knows no paths. Distance here is chordal, sqrt(2 - 2 similarity): what
-lies between two unit rows in a straight line.
+Takes arrays and the graph, knows no paths. Distances here are chordal, sqrt(2 - 2 similarity): the
+straight-line distance between two unit rows.
 
 McInnes, Healy, Melville: UMAP: Uniform Manifold Approximation and Projection, arXiv:1802.03426.
 """
@@ -16,15 +16,15 @@ from embedtool.explore.import_umap import import_umap
 
 Coordinates = npt.NDArray[np.float32]  # (n, dimensions)
 Blocks = Callable[[], Iterable[tuple[npt.NDArray[np.int64], Vectors]]]
-AXES_ROWS = 16_384  # rows that principal axes are taken from
-EPOCHS = 200  # of UMAP; on a small map 500, as umap-learn has them
+AXES_ROWS = 16_384  # rows that the principal axes are computed from
+EPOCHS = 200  # of UMAP; 500 on a small map, as in umap-learn
 SMALL_MAP = 10_000
-MEDIAN_STEPS = 64  # then it moves by less than a point is wide
-MIN_DISTANCE = 1e-3  # to a neighbour, where the median is sought; maps are some 10 units wide
-WIDTH_STEPS = 64  # halvings: as far as float64 goes
-SPAN = 100.0  # times the farthest neighbour: a width at which all of them weigh the same
+MEDIAN_STEPS = 64  # after these, it moves by less than the width of a drawn point
+MIN_DISTANCE = 1e-3  # least distance to a neighbour in the median; maps are some 10 units wide
+WIDTH_STEPS = 64  # bisections, which exhaust the precision of float64
+SPAN = 100.0  # times the farthest distance: a width at which all neighbours weigh the same
 ZERO_DISTANCE = 1e-9  # float32 rows this close are equal
-SPREAD = 1.0  # umap-learn's, as are the two below
+SPREAD = 1.0  # the default of umap-learn, as are the two below
 NEGATIVE_SAMPLES = 5
 LEARNING_RATE = 1.0
 
@@ -40,12 +40,11 @@ def umap_layout(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Coordinates:
-    """UMAP coordinates (n, dimensions) of n points, by their k nearest others.
+    """Return the UMAP coordinates (n, dimensions) of n points, given their k nearest others.
 
-    indices, similarities: (n, k), as a Graph has them, similarities descending, -1 and -inf where a
-    neighbour is missing; the nearest `neighbours` - 1 of them are used, since UMAP counts a point
-    among its own neighbours.
-    start: (n, dimensions), where the points begin; it decides how many dimensions there are.
+    indices, similarities: (n, k), as in a Graph, similarities descending, -1 and -inf if a
+    neighbour is missing. The nearest `neighbours` - 1 of them are used, since UMAP counts a point
+    among its own neighbours. start: (n, dimensions), the initial coordinates.
     Runs on one thread: the same input and seed give the same coordinates.
     """
     n, k = len(indices), min(neighbours - 1, indices.shape[1])
@@ -83,11 +82,12 @@ def umap_layout(
 
 
 def principal_coordinates(blocks: Blocks, count: int, dimensions: int) -> Coordinates:
-    """The first principal coordinates (n, dimensions) of n = count unit rows.
+    """Return the first principal coordinates (n, dimensions) of n = count unit rows.
 
-    blocks: gives (ids, rows (b, d)) in the order of the answer, as often as it is asked; one block
-    is held at a time. The axes are those of AXES_ROWS rows, evenly spread; each points to where its
-    largest entry is positive, so that the answer does not hang on the linear algebra library.
+    blocks: returns an iterator of (ids, rows (b, d)) in the order of the result. It is called
+    twice, and one block is held at a time. The axes are those of about AXES_ROWS evenly spaced
+    rows. The largest entry of each axis is made positive, so that the sign does not depend on the
+    linear algebra library.
     """
     step = max(1, -(-count // AXES_ROWS))
     sample, start = [], 0
@@ -105,13 +105,13 @@ def principal_coordinates(blocks: Blocks, count: int, dimensions: int) -> Coordi
 def place_on_map(
     similarities: npt.NDArray[np.float64], coordinates: Coordinates
 ) -> npt.NDArray[np.float32]:
-    """Where one new point (dimensions,) stands on a map, by its k nearest on it.
+    """Return the position (dimensions,) of one new point on a map, given its k nearest on it.
 
-    similarities: (k,), descending; coordinates: (k, dimensions) of those neighbours. It is their
-    geometric median, each weighing what UMAP's fuzzy membership of it in the point's neighbourhood
-    is. Measured on 713 clothing photos: of their 15 nearest photos, 26 % are among the 15 nearest
-    on the map (28 % for those that UMAP itself laid out), where the weighted mean, which falls
-    between two groups and so in neither, gives 19 %.
+    similarities: (k,), descending; coordinates: (k, dimensions) of those neighbours. The position
+    is their geometric median, weighted by UMAP's fuzzy membership in the neighbourhood of the
+    point. Measured on 713 clothing photos: of their 15 nearest photos, 26 % are among the 15
+    nearest on the map (28 % for photos that UMAP itself laid out). The weighted mean gives 19 %,
+    since it falls between two groups and so in neither.
     """
     weights = memberships(chordal(similarities))
     points = coordinates.astype(np.float64)
@@ -125,8 +125,8 @@ def place_on_map(
 
 
 def memberships(distances: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """UMAP's fuzzy memberships (k,) of a point's k neighbours at these ascending distances:
-    exp(-(distance - the least) / width), the width such that they sum to log2(k)."""
+    """Return UMAP's fuzzy memberships (k,) of a point's k neighbours at these ascending distances:
+    exp(-(distance - least distance) / width), with the width for which they sum to log2(k)."""
     beyond = distances - distances[0]
     wanted = np.log2(max(len(distances), 2))
     narrow, wide = 0.0, SPAN * max(float(beyond[-1]), ZERO_DISTANCE)
@@ -141,21 +141,21 @@ def memberships(distances: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]
 
 
 def chordal(similarities: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    """The straight-line distance between unit rows of these similarities."""
+    """Return the straight-line distance between unit rows of these similarities."""
     far: npt.NDArray[np.floating] = np.sqrt((2 - 2 * similarities).clip(0))
     return far
 
 
 def _spread_out(start: Coordinates, random: np.random.RandomState) -> Coordinates:
-    """Where the points begin, no two in one place: UMAP cannot part those, nor scale an axis along
-    which there is no spread."""
+    """Return initial coordinates with no two points equal. UMAP cannot separate equal points, nor
+    scale an axis that has no spread."""
     widest = np.abs(start).max(initial=0)
     noise = random.normal(scale=1e-5, size=start.shape)
     return (start / (widest or 1) + noise).astype(np.float32)
 
 
 class _Epochs:
-    """The file that UMAP's bar is drawn in: each line is a count of epochs."""
+    """The file that UMAP draws its progress bar in. Each line is a number of epochs."""
 
     def __init__(self, progress: Progress, total: int) -> None:
         self._progress, self._total = progress, total

@@ -1,1 +1,1 @@
-"""Training the upper part of a network on labelled photos."""
+"""Fine-tuning: train the upper layers of a network on labelled photos."""

@@ -1,11 +1,11 @@
-"""What the frozen part of a network makes of every picture, kept on disk.
+"""The outputs of the frozen layers for every picture, cached on disk.
 
-    <cache>/activations/<name>/rows     one fixed length of bytes after the other
+    <cache>/activations/<name>/rows     rows of a fixed number of bytes
     <cache>/activations/<name>/keys     key and CRC-32 of each row, written after it
 
-A folder belongs to one frozen part and one augmentation. It is derived: it may be deleted at any
-time, a row that is not what was written is computed again, and a run that was killed goes on where
-it stopped. The folder used longest ago goes when there is no room for a new one.
+A folder belongs to one frozen part and one augmentation. It may be deleted at any time. A damaged
+row is computed again, and a killed run continues where it stopped. If a new folder needs space, the
+least recently used one is deleted.
 """
 
 import os
@@ -27,14 +27,14 @@ RECORD = KEY + 4
 
 
 class ActivationStore:
-    """Rows by key. One process at a time: raises IndexLocked."""
+    """A store of rows by key. Raises IndexLocked if another process has it open."""
 
     def __init__(self, folder: Path, shape: tuple[int, ...], dtype: "np.dtype[Any]") -> None:
         self.folder, self.shape, self.dtype = folder, shape, dtype
         self.row_bytes = int(np.prod(shape)) * dtype.itemsize
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = acquire_lock(folder)
-        os.utime(folder)  # used now
+        os.utime(folder)  # mark as used
         self._rows = open(folder / "rows", "a+b")  # noqa: SIM115 - closed by close()
         self._keys = open(folder / "keys", "a+b")  # noqa: SIM115
         self._keys.seek(0)
@@ -64,7 +64,7 @@ class ActivationStore:
         os.close(self._lock)
 
     def missing(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Those of the keys that have no whole row here; damaged rows are forgotten."""
+        """Return the keys that have no intact row, and drop damaged rows."""
         rows = self._mapped()
         absent = []
         for key in keys:
@@ -77,11 +77,11 @@ class ActivationStore:
         return absent
 
     def size_with(self, keys: Iterable[bytes]) -> int:
-        """The bytes of all rows once there is one of each of these keys."""
+        """Return the size in bytes of all rows once each of these keys has one."""
         return len(self._place.keys() | set(keys)) * self.row_bytes
 
     def append(self, key: bytes, row: npt.NDArray[Any]) -> None:
-        """Add a row; a kill between the two writes leaves one that nothing names."""
+        """Add a row. If killed between the two writes, the row has no key and is ignored."""
         content = np.ascontiguousarray(row, self.dtype).tobytes()
         crc = zlib.crc32(content)
         self._rows.write(content)
@@ -93,7 +93,7 @@ class ActivationStore:
         self._count += 1
 
     def rows(self, keys: Sequence[bytes]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
-        """All rows (m, *shape) mapped from disk, and the number of each key's among them."""
+        """Return all rows (m, *shape), mapped from disk, and the row number of each key."""
         places = np.array([self._place[key] for key in keys], np.int64)
         return self._mapped().view(self.dtype).reshape(-1, *self.shape), places
 
@@ -105,8 +105,8 @@ class ActivationStore:
 
 
 def evict(root: Path, own: Sequence[Path], needed: int, bound: int) -> bool:
-    """Delete the folders of root that were used longest ago, except our own, until those that are
-    left and our own, grown to `needed` bytes, fit in `bound`; whether they do."""
+    """Delete the least recently used folders of root, except `own`, until the rest and `own`, at
+    `needed` bytes, fit in `bound` bytes. Return whether they fit."""
     sizes = {path: _size(path) for path in root.glob("*") if path.is_dir() and path not in own}
     for path in sorted(sizes, key=lambda p: p.stat().st_mtime):
         if needed + sum(sizes.values()) <= bound:

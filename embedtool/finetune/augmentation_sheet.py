@@ -1,4 +1,4 @@
-"""A picture of what the network sees: photos, and their augmented copies beside them."""
+"""A contact sheet of photos and their augmented copies, as the network sees them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +13,15 @@ from embedtool.finetune.settings import FinetuneSettings
 from embedtool.images.augmentation import augment, copy_key
 from embedtool.images.decode import decode_image
 
-ROWS, COPIES = 10, 7  # photos; copies of each at most
-GAP = 4  # pixels of white
+ROWS, COPIES = 10, 7  # photos, and copies of each, at most
+GAP = 4  # white pixels
 
 
 def write_sheet(
     photos: Sequence[Photo], path: PathLike, settings: FinetuneSettings, *, size: int
 ) -> None:
-    """Write a PNG with a row for each of some photos spread over all of them: the photo and its
-    first copies, pixel for pixel what a training with these settings learns from."""
+    """Write a PNG with a row for each of up to ROWS evenly spaced photos: the photo and its first
+    augmented copies, exactly as training with these settings uses them."""
     copies = 0 if settings.augmentation.changes_nothing else min(settings.copies, COPIES)
     columns = 1 + copies
     spread = np.linspace(0, len(photos) - 1, ROWS).round().astype(int)

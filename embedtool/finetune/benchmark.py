@@ -1,4 +1,4 @@
-"""What computing the frozen part once is worth: an epoch of ours beside one of plain model.fit."""
+"""Measure the gain of caching the frozen layers: an epoch of embedtool against one of model.fit."""
 
 import math
 import os
@@ -35,19 +35,19 @@ from embedtool.models.model_folder import FINAL_LAYER, ModelFolder
 
 IMAGES = 256
 ROUNDS = 3
-COPIES = 1  # augmented ones: both ways see each image twice a round
-HELD_OUT_SHARE = 0.25  # of the photos, to evaluate on
+COPIES = 1  # augmented copies: both methods see each image twice per round
+HELD_OUT_SHARE = 0.25  # of the photos, for evaluation
 KERAS_READS = (".jpg", ".jpeg", ".png", ".bmp", ".gif")
-COMPARED = 32  # images that the two halves and the whole are compared on
+COMPARED = 32  # images for the comparison of both parts with the whole network
 
 
 @dataclass(frozen=True)
 class FinetuneBenchReport:
-    """Seconds for 1,000 images, each seen once, medians over the rounds; and what came of it.
+    """Seconds per 1,000 images, each seen once, as medians over the rounds, and the accuracies.
 
-    parity: the largest 1 - cosine between vectors of the two halves, rows rounded to float16
-    between them, and of the whole network in Keras. The accuracies are on the held-out images,
-    after both ways have seen the others equally often.
+    parity: the largest 1 - cosine between the vectors of the frozen and trained parts, with float16
+    rows between them, and those of the whole network in Keras. The accuracies are on the held-out
+    images, after both methods have seen the training images equally often.
     """
 
     images: int
@@ -56,10 +56,10 @@ class FinetuneBenchReport:
     model: str
     unfreeze: str
     rounds: int
-    computed_once: float  # seconds for 1,000 rows of the frozen part, decoding included
+    computed_once: float  # seconds per 1,000 rows of the frozen part, with decoding
     epoch: float
     keras_epoch: float
-    ratio: float  # of the epochs, round by round
+    ratio: float  # of the epoch times, by round
     parity: float
     accuracy: float
     keras_accuracy: float
@@ -75,18 +75,18 @@ def run_finetune_bench(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> FinetuneBenchReport:
-    """Train the same layers of the same network on the same images both ways, in turn.
+    """Train the same layers of the same network on the same images by both methods, in turn.
 
-    photos: one folder a class, else the demo pictures; of more than `images`, a seeded choice. The
-    other way is what a Keras user writes: image_dataset_from_directory, augmentation layers, the
-    network with its lower layers frozen, model.fit. XLA, which Keras would use there, is turned
-    off: on a CPU it makes that way several times slower.
+    photos: one folder per class; by default, the demo pictures. Of more than `images`, a seeded
+    sample is used. The other method is the usual Keras code: image_dataset_from_directory,
+    augmentation layers, the network with its lower layers frozen, and model.fit. XLA, the default
+    of Keras, is turned off there, since on a CPU it is several times slower.
     """
     if unfreeze in (ALL, NONE):
         raise UsageError(f"expected a part of the network to train, received {unfreeze}")
     settings = FinetuneSettings(
         unfreeze=unfreeze,
-        epochs=rounds + 1,  # the first warms up and is not counted
+        epochs=rounds + 1,  # the first is a warm-up and does not count
         head_epochs=0,
         copies=COPIES,
         seed=seed,
@@ -111,7 +111,7 @@ def run_finetune_bench(
         examples = load_examples(dataset, frozen_part, settings, progress=progress)
         training_photos = dataset.training.photos
         with ActivationStore(Path(scratch) / "rows", frozen_part.shape, frozen_part.dtype) as store:
-            begun = time.perf_counter()  # into a new store: the user's may hold them already
+            begun = time.perf_counter()  # in a new store, since the cache may have them
             fill_store(
                 store,
                 training_photos,
@@ -164,7 +164,8 @@ def run_finetune_bench(
 
 
 def _chosen(dataset: Dataset, images: int, seed: int) -> Dataset:
-    """At most so many to learn from, each class with its share, and of a kind that Keras reads."""
+    """Return the dataset with about this many training photos at most, stratified, and only photos
+    in formats that Keras reads."""
     training, groups = dataset.training, dataset.groups
     usable = np.array([_suffix(photo) in KERAS_READS for photo in training.photos])
     training, groups = training.subset(usable), groups[usable]
@@ -184,7 +185,7 @@ def _suffix(photo: Photo) -> str:
 def _parity(
     trained_part: TrainedPart, frozen_part: FrozenPart, base: Backbone, dataset: Dataset
 ) -> float:
-    """The largest 1 - cosine between vectors of both halves and of the whole in Keras."""
+    """Return the largest 1 - cosine between vectors of both parts and of the whole in Keras."""
     photos = dataset.training.photos[:COMPARED]
     pixels = np.stack([decode_image(read_source(p.source)[1], frozen_part.size) for p in photos])
     halves = np.asarray(trained_part.vectors(frozen_part.forward(pixels).astype(np.float32)))
@@ -193,7 +194,7 @@ def _parity(
 
 
 class KerasFit:
-    """What a Keras user writes."""
+    """Training by the usual Keras code."""
 
     def __init__(
         self, model: ModelFolder, dataset: Dataset, settings: FinetuneSettings, scratch: Path
@@ -236,7 +237,7 @@ class KerasFit:
         )
 
     def epoch(self, times: int) -> float:
-        """Seconds of so many passes over the images."""
+        """Return the seconds of this many passes over the images."""
         start = time.perf_counter()
         self._model.fit(self._training, epochs=times, shuffle=False, verbose=0)
         return time.perf_counter() - start

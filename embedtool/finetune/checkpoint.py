@@ -1,4 +1,4 @@
-"""All that a training run must know to go on at its last epoch as if it had never stopped."""
+"""Checkpoints, from which a killed training run resumes exactly where its last epoch ended."""
 
 import hashlib
 import json
@@ -22,10 +22,10 @@ LAST, BEST = "checkpoint.safetensors", "best.safetensors"
 
 @dataclass(frozen=True)
 class Epoch:
-    """One pass over all examples. Validation figures are None where nothing is held out."""
+    """One pass over all examples. Validation figures are None if nothing is held out."""
 
     phase: str
-    epoch: int  # from 1, of all phases together
+    epoch: int  # from 1, counted over all phases
     loss: float
     accuracy: float
     validation_loss: float | None
@@ -35,14 +35,14 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Every variable of the model and its optimiser, and the epochs behind them."""
+    """The variables of the model and its optimiser, and the history of epochs."""
 
     history: tuple[Epoch, ...]
     tensors: Mapping[str, npt.NDArray[Any]]
 
     @classmethod
     def read(cls, file: Path, run: str) -> "Checkpoint | None":
-        """None where there is none or one of another run, and with a warning a damaged one."""
+        """Return None if there is no checkpoint of this run. Warn if the file is damaged."""
         if not file.exists():
             return None
         try:
@@ -52,7 +52,7 @@ class Checkpoint:
         except SafetensorError:
             about, tensors = {}, {}
         if about.get("sha256") != _digest(tensors, about.get("run"), about.get("history")):
-            warnings.warn(f"{file} is damaged: training begins anew", stacklevel=2)
+            warnings.warn(f"{file} is damaged: training starts again", stacklevel=2)
             return None
         if about["run"] != run:
             return None
@@ -74,7 +74,7 @@ class Checkpoint:
             opened.write(save(tensors, metadata=about))
 
     def restore(self, model: keras.Model, *, optimiser: bool) -> None:
-        """Put back the weights, and the state of the optimiser where its phase goes on."""
+        """Restore the weights, and if `optimiser`, also the state of the optimiser."""
         self._put_back(_weights(model) | (_optimiser(model) if optimiser else {}))
 
     def restore_average(self, average: Average) -> None:
@@ -93,8 +93,8 @@ def _digest(tensors: Mapping[str, npt.NDArray[Any]], *texts: str | None) -> str:
     return digest.hexdigest()
 
 
-# By number, for Keras counts what a process has made in the names of its variables: the second
-# optimiser of a run is the first of the one that goes on.
+# Variables are saved by number, since their Keras names count the objects of a process: the second
+# optimiser of a run is the first one after it resumes.
 
 
 def _weights(model: keras.Model) -> dict[str, "keras.Variable"]:

@@ -1,4 +1,4 @@
-"""The photos of a run: read, labelled, embedded by the frozen network, and split."""
+"""Read, label and embed the photos of a run with the frozen network, and split them."""
 
 import hashlib
 from collections.abc import Sequence
@@ -25,17 +25,17 @@ from embedtool.images.read_file import read_source
 from embedtool.models import Backbone
 
 STAGE = "embedding"
-FOLDS = 10  # to hold out some of: finer, few photos of a class would not fill them
-LEAKS = (  # what is left out of the training and validation sets
-    "training photos alike to one to validate or test on",
-    "validation photos alike to one to test on",
+FOLDS = 10  # a share of these is held out; more folds would have no photo of a small class
+LEAKS = (  # left out of the training and validation sets
+    "training photos that are near-duplicates of validation or test photos",
+    "validation photos that are near-duplicates of test photos",
 )
 Flags = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class PhotoSet:
-    """Labelled photos and the unit rows (n, d) that the frozen network makes of them."""
+    """Labelled photos and their unit rows (n, d) from the frozen network."""
 
     photos: tuple[Photo, ...]
     vectors: Vectors
@@ -54,7 +54,7 @@ class Dataset:
 
     classes: tuple[str, ...]
     training: PhotoSet
-    groups: Numbers  # of the training photos (n,), near-duplicates in one
+    groups: Numbers  # of the training photos (n,), one per set of near-duplicates
     validation: PhotoSet  # may be empty
     test: PhotoSet  # may be empty
     rejects: tuple[Reject, ...]
@@ -79,11 +79,11 @@ def read_dataset(
     seed: int,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Read and label every photo, embed it, and hold some out to validate on where none are named.
+    """Read, label and embed every photo. If no validation photos are given, hold out a share.
 
-    No training photo is a near-duplicate of one to validate or test on, no validation photo of one
-    to test on. Photos that cannot be read or decoded are rejected, never raised.
-    Raises PhotosMissing, and UsageError where there are not two classes with two photos each.
+    No training photo is a near-duplicate of a validation or test photo, and no validation photo of
+    a test photo. Photos that cannot be read or decoded are listed in `rejects`, not raised.
+    Raises PhotosMissing, and UsageError if there are not two classes with two photos each.
     """
     rejects: list[Reject] = []
     notes: list[str] = []
@@ -97,8 +97,8 @@ def read_dataset(
             if len(known) < len(files):
                 strange = sorted({label for _, label in files} - set(classes))
                 notes.append(
-                    f"{len(files) - len(known)} {role} photos are of classes that no training "
-                    f"photo has ({', '.join(strange[:3])}): they are left out"
+                    f"{len(files) - len(known)} {role} photos have classes without training "
+                    f"photos ({', '.join(strange[:3])}): left out"
                 )
             readable = _read([s for s, _ in known], [classes.index(c) for _, c in known], rejects)
             sets.append(_embedded(readable, store, frozen_part, rejects, notes, progress))
@@ -117,8 +117,8 @@ def read_dataset(
     groups = connected_components(pairs, sum(map(len, clean)))[: len(clean[0])][clean[0]]
     if small := _small_classes(training, classes, rejected, notes):
         notes.append(
-            f"classes of one photo or none ({len(small)}: {', '.join(small[:3])}): it is learned "
-            "from and never held out"
+            f"classes with fewer than two photos ({len(small)}: {', '.join(small[:3])}) are used "
+            "for training only"
         )
     notes += similar.notes(classes)
     if validation is None and share:
@@ -128,18 +128,18 @@ def read_dataset(
 
 
 def _contents(sets: Sequence[PhotoSet]) -> Numbers:
-    """Pair each of n photos with the last of its content (n, 2): also in a class whose
-    near-duplicates cannot be told from others, that is one picture."""
+    """Pair each of n photos with the last one of equal content (n, 2). This also links copies in
+    classes whose near-duplicates cannot be identified."""
     digests = [photo.digest for part in sets for photo in part.photos]
     last = {digest: number for number, digest in enumerate(digests)}
     return np.array([(number, last[digest]) for number, digest in enumerate(digests)], np.int64)
 
 
 def _without_leaks(sets: Sequence[PhotoSet], pairs: Numbers, notes: list[str]) -> list[Flags]:
-    """Flag the photos of each set that are near-duplicates of none of a later one, by pairs (p, 2).
+    """Flag the photos of each set that are not in a pair (p, 2) with a photo of a later set.
 
-    Of none themselves, not by way of others: with the built-in network, to which more photos are
-    near-duplicates, that would cost 547 of 3,068 clothing photos in the place of 280 (mobilenet_v2:
+    Only direct pairs count, not chains of them. With the built-in network, which finds more
+    near-duplicates, chains would cost 547 of 3,068 clothing photos instead of 280 (mobilenet_v2:
     1).
     """
     sizes = [len(part.photos) for part in sets]
@@ -157,8 +157,8 @@ def _without_leaks(sets: Sequence[PhotoSet], pairs: Numbers, notes: list[str]) -
 def _held_out(
     labels: Numbers, groups: Numbers, *, share: float, seed: int
 ) -> npt.NDArray[np.bool_]:
-    """Flag the photos that are held out (n,): some folds of as many as give the share. No class
-    goes whole."""
+    """Flag the photos that are held out (n,): as many folds as give the share. No class is held out
+    completely."""
     ratio = Fraction(share).limit_denominator(max(FOLDS, round(1 / share)))
     out: Flags = assign_folds(labels, groups, ratio.denominator, seed=seed) < ratio.numerator
     for label in np.unique(labels):
@@ -209,9 +209,7 @@ def _embedded(
         labels.setdefault(photo.digest, set()).add(photo.label)
     clear = [photo for photo in photos if len(labels[photo.digest]) == 1]
     if len(clear) < len(photos):
-        notes.append(
-            f"{len(photos) - len(clear)} photos are copies of one of another class: left out"
-        )
+        notes.append(f"{len(photos) - len(clear)} photos have a copy in another class: left out")
     whole = tuple(photo for photo in clear if photo.digest not in refused)
     rows, places = store.rows(row_keys(whole, [0]))
     return PhotoSet(whole, unit_rows(rows[places]))
@@ -220,17 +218,17 @@ def _embedded(
 def _small_classes(
     pool: PhotoSet, classes: tuple[str, ...], rejects: tuple[Reject, ...], notes: list[str]
 ) -> list[str]:
-    """Return the classes with fewer than two photos. Raises UsageError where fewer than two have
-    more."""
+    """Return the classes with fewer than two photos. Raises UsageError if fewer than two classes
+    have two photos."""
     counts = np.bincount(pool.labels, minlength=len(classes)).tolist()
     if sum(count >= 2 for count in counts) < 2:
         named = ", ".join(f"{n} {name}" for n, name in zip(counts, classes, strict=True))
         why = "".join(f"; {note}" for note in notes)
         if rejects:
-            why += f"; photos refused: {len(rejects)}, the first {rejects[0].path}: "
+            why += f"; photos rejected: {len(rejects)}, the first is {rejects[0].path}: "
             why += rejects[0].reason
         raise UsageError(
-            "expected two classes or more with two photos or more each, every class in a folder "
-            f"of its name or by --labels FILE (path,label); received {named or 'none'}{why}"
+            "expected at least two classes with two photos each, from the names of folders or from "
+            f"--labels FILE (path,label), received {named or 'none'}{why}"
         )
     return [name for n, name in zip(counts, classes, strict=True) if n < 2]

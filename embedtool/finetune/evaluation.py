@@ -1,4 +1,4 @@
-"""How good a trained network is, beside a linear probe on the frozen one."""
+"""Evaluate a trained network, and compare it with a linear probe on the frozen one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from embedtool.models.embedder import Embedder, NetworkEmbedder
 
 @dataclass(frozen=True)
 class TestResult:
-    """What two classifiers make of the same photos, none of which either has learned from."""
+    """The scores of two classifiers on the same photos, on which neither was trained."""
 
     paths: tuple[Path, ...]
     truth: npt.NDArray[np.int64]  # (n,) numbers of the evaluation's classes
@@ -32,13 +32,13 @@ class TestResult:
     gain: Estimate  # in accuracy over the probe, paired
 
     def mistakes(self) -> list[Mistake]:
-        """The photos given another class than their own, the most confident first."""
+        """Return the photos with a wrong prediction, the most confident first."""
         return most_confident_mistakes(
             self.paths, self.truth, self.probabilities, self.evaluation.classes
         )
 
     def record(self) -> dict[str, Any]:
-        """The evaluation's own record, with the probe's and the gain beside it."""
+        """Return the record of the evaluation, with that of the probe and the gain."""
         return {
             **self.evaluation.record(),
             "probe": self.probe.record(),
@@ -51,15 +51,17 @@ def evaluate_on_test(
 ) -> tuple[TestResult | None, tuple[Reject, ...]]:
     """Embed photos with the trained network as an index would, and evaluate its head on them.
 
-    They are the test photos, else those held out to validate on; None where there are neither.
-    Those that were changed or removed while it was trained are rejects: it is not lost for them.
-    frozen: a probe of the frozen network, whose vectors the dataset has.
+    The photos are the test photos, else the validation photos. The result is None if there are
+    neither. Photos that were changed or removed during training become rejects, so that the trained
+    model is not lost. frozen: a probe of the frozen network, whose vectors the dataset has.
     """
     photos = dataset.test if dataset.test.photos else dataset.validation
     vectors = _embed(photos, NetworkEmbedder(tuned))
     unchanged = np.array([photo.digest in vectors for photo in photos.photos], np.bool_)
     changed = tuple(
-        Reject(full_path(p.source.root, p.source.path), "read", "changed or removed meanwhile")
+        Reject(
+            full_path(p.source.root, p.source.path), "read", "changed or removed during training"
+        )
         for p in photos.subset(~unchanged).photos
     )
     photos = photos.subset(unchanged)
@@ -80,7 +82,7 @@ def evaluate_on_test(
 
 
 def _embed(photos: PhotoSet, embedder: Embedder) -> dict[bytes, npt.NDArray[np.float32]]:
-    """The unit row (d,) of each content that is still there."""
+    """Return the unit row (d,) of each content that still exists."""
     return {
         outcome.digest: outcome.vector
         for outcome in embed_files([p.source for p in photos.photos], embedder, known=set())

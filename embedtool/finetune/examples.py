@@ -1,4 +1,4 @@
-"""The rows of activations that one run trains on, within the disk space that they may use."""
+"""Prepare the rows of activations that a run trains on, within the limit of disk space."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -16,14 +16,14 @@ from embedtool.finetune.settings import FinetuneSettings
 from embedtool.images.augmentation import NONE as AS_IT_IS
 from embedtool.images.augmentation import Augmentation
 
-CACHE_BYTES = 8 << 30  # of all cached rows, of this run and of earlier ones
+CACHE_BYTES = 8 << 30  # limit of all cached rows, with those of earlier runs
 
 
 @dataclass(frozen=True)
 class RunExamples:
     training: Examples
     validation: Examples | None
-    copies: int  # augmented ones of each photo: fewer than set where the cache is too small
+    copies: int  # augmented copies per photo: fewer than set if the cache is too small
     notes: tuple[str, ...]
 
 
@@ -35,9 +35,9 @@ def load_examples(
     cache_bytes: int = CACHE_BYTES,
     progress: Progress | None = None,
 ) -> RunExamples:
-    """Compute what is not cached yet: every photo as it is, and the copies of the training photos.
+    """Compute the rows that are not cached: of every photo and of copies of the training photos.
 
-    Raises UsageError where not even the plain rows fit in cache_bytes.
+    Raises UsageError if even the rows without copies do not fit in cache_bytes.
     """
     training_photos, held_out = dataset.training.photos, dataset.validation.photos
     copies = 0 if settings.augmentation.changes_nothing else settings.copies
@@ -46,19 +46,19 @@ def load_examples(
     if plain > capacity:
         gigabytes = plain * cache_bytes / max(capacity, 1) / 1e9
         raise UsageError(
-            f"{plain} photos need {gigabytes:.1f} GB of the disk where {cache_bytes / 1e9:.1f} "
-            "may be used: pass a larger --cache-size, or train less of the network"
+            f"{plain} photos need {gigabytes:.1f} GB of cache, and the limit is "
+            f"{cache_bytes / 1e9:.1f} GB: pass a larger --cache-size, or train fewer layers"
         )
     notes = []
     if settings.batch_size > (count := len(training_photos) * (copies + 1)):
         notes.append(
-            f"a batch of {settings.batch_size} is more than the {count} rows to learn from: each "
+            f"the batch size {settings.batch_size} is larger than the {count} training rows: each "
             "epoch is one step"
         )
     if copies > (fit := (capacity - plain) // len(training_photos)):
         notes.append(
-            f"{fit} augmented copies of each photo are kept where {copies} were asked for: more "
-            "need a larger --cache-size"
+            f"{fit} augmented copies of each photo are used instead of {copies}: more need a "
+            "larger --cache-size"
         )
         copies = fit
     seed, numbers = settings.seed, range(1, copies + 1)
@@ -115,11 +115,11 @@ def load_examples(
 
 
 def _check(refused: Mapping[bytes, ImageRejected]) -> None:
-    """Raise EmbedtoolError where a photo that could be decoded cannot any more."""
+    """Raise EmbedtoolError if a photo that could be decoded before cannot be decoded now."""
     for digest, reject in refused.items():
         raise EmbedtoolError(
-            f"expected photos that decode each time, one (SHA-256 {digest.hex()[:12]}) no longer "
-            f"does: {reject.reason}. Run the same command again"
+            f"the photo with the SHA-256 {digest.hex()[:12]} was decoded before but cannot be "
+            f"decoded now: {reject.reason}. Run the same command again"
         )
 
 
@@ -130,9 +130,9 @@ def _labels(photos: tuple[Photo, ...]) -> "np.ndarray[tuple[int], np.dtype[np.in
 def _evict_older_stores(
     frozen_part: FrozenPart, wanted: Sequence[tuple[Augmentation, int, list[bytes]]], bound: int
 ) -> None:
-    """Delete what earlier runs left, our own stores last: they may hold photos of other runs.
+    """Delete stores of earlier runs, and our own last, since they may have photos of other runs.
 
-    wanted: of each store its augmentation, its seed and the keys that it is to have rows of.
+    wanted: for each store its augmentation, its seed and the keys of its rows.
     """
     own, needed = [], 0
     for augmentation, seed, keys in wanted:

@@ -1,4 +1,4 @@
-"""From labelled photos to rows of activations, plain and augmented, on all cores."""
+"""Compute rows of activations of labelled photos, plain and augmented, on all cores."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from embedtool.models.cache import cache_folder
 
 @dataclass(frozen=True)
 class Photo:
-    """A file whose bytes were read once; its label is a number of `classes`."""
+    """A photo file that was read once. label: the number of its class."""
 
     source: Source
     digest: bytes  # SHA-256 of the bytes
@@ -32,29 +32,29 @@ class Photo:
 
 @dataclass(frozen=True)
 class Examples:
-    """Rows of activations to learn from; one that stands for a copy has the photo's label."""
+    """Rows of activations to train on. The row of a copy has the label of its photo."""
 
     stores: tuple[npt.NDArray[Any], ...]  # each (m, *shape), mapped from disk
-    store: npt.NDArray[np.int64]  # (n,) which of them
-    place: npt.NDArray[np.int64]  # (n,) the row's number in it
+    store: npt.NDArray[np.int64]  # (n,) the number of the store
+    place: npt.NDArray[np.int64]  # (n,) the number of the row in it
     labels: npt.NDArray[np.int64]  # (n,)
 
     def rows(self, chosen: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
-        """(b, *shape), float32 or uint8."""
+        """Return the chosen rows (b, *shape), float32 or uint8."""
         pairs = zip(self.store[chosen], self.place[chosen], strict=True)
         rows = np.stack([self.stores[store][place] for store, place in pairs])
         return rows if rows.dtype == np.uint8 else rows.astype(np.float32)
 
 
 def row_keys(photos: Sequence[Photo], copies: Sequence[int], *, seed: int = 0) -> list[bytes]:
-    """The key of each copy of each photo, copy by copy."""
+    """Return the key of each copy of each photo: all photos for the first copy, then the next."""
     return [copy_key(photo.digest, copy, seed=seed) for copy in copies for photo in photos]
 
 
 def open_store(
     frozen_part: FrozenPart, augmentation: Augmentation, *, seed: int = 0
 ) -> ActivationStore:
-    """The rows of one frozen part, one augmentation and one seed, in the user cache."""
+    """Open the store of one frozen part, augmentation and seed in the user cache."""
     text = f"{frozen_part.fingerprint} {json.dumps(asdict(augmentation), sort_keys=True)} {seed}"
     name = hashlib.sha256(text.encode()).hexdigest()[:32]
     return ActivationStore(
@@ -73,9 +73,9 @@ def fill_store(
     progress: Progress | None = None,
     stage: str,
 ) -> dict[bytes, ImageRejected]:
-    """Add the rows that a store misses; the refusals, by digest, of photos that cannot be decoded.
+    """Add the missing rows to a store. Return the rejects, by digest, that cannot be decoded.
 
-    copies: their numbers; each copy of each photo is augmented in its own way.
+    copies: their numbers. Each copy of each photo has its own random augmentation.
     """
     absent = set(store.missing(row_keys(photos, copies, seed=seed)))
     todo: dict[bytes, tuple[Photo, list[int]]] = {}
@@ -113,7 +113,7 @@ def fill_store(
 
 
 def read_photo(photo: Photo) -> bytes:
-    """The bytes of a file. Raises EmbedtoolError where they are not those that were read first."""
+    """Return the bytes of a file. Raises EmbedtoolError if they changed since the first read."""
     try:
         _, data = read_source(photo.source)
     except ImageRejected:
@@ -121,7 +121,7 @@ def read_photo(photo: Photo) -> bytes:
     if hashlib.sha256(data).digest() != photo.digest:
         name = full_path(photo.source.root, photo.source.path)
         raise EmbedtoolError(
-            f"expected the photos to stay as they are, {name} was changed or "
-            "removed meanwhile: run the same command again"
+            f"expected the photos not to change during training, but {name} was changed or "
+            "removed: run the same command again"
         )
     return data

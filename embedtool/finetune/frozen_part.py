@@ -1,4 +1,4 @@
-"""Below the cut: the frozen part of a network, run by the fast CPU runtime."""
+"""The frozen layers of a network, below the cut, run by the fast CPU runtime."""
 
 import hashlib
 from dataclasses import asdict, replace
@@ -13,22 +13,22 @@ from embedtool.models import Backbone, load_backbone
 from embedtool.models.litert import LiteRTNetwork
 from embedtool.models.model_folder import FINAL_LAYER, MOBILENET, UNPOOLED
 
-ALL, NONE = "all", "none"  # of the network is trained, below the head
+ALL, NONE = "all", "none"  # how much of the network is trained, below the head
 
 
 class FrozenPart:
-    """Pixels to what stands below the lowest trained layer. Safe to call from many threads.
+    """The frozen part of a network, from pixels to the input of the lowest trained layer.
 
-    With all of the network trained that is the pixels themselves, with none of it the pooled
-    features.
+    If all layers are trained, this input is the pixels; if none are, the pooled features. Safe to
+    call from many threads.
     """
 
     def __init__(self, backbone: Backbone, unfreeze: str) -> None:
-        """Raises UsageError for a network or a part that cannot be trained."""
+        """Raises UsageError if the network or the part cannot be trained."""
         folder = backbone.folder
         if folder.architecture != MOBILENET:
             raise UsageError(
-                f"expected a MobileNetV2; {backbone.spec} is another network, which cannot be cut: "
+                f"expected a MobileNetV2, but {backbone.spec} is another network: "
                 "embedtool finetune PHOTOS --out MODEL --model mobilenet_v2"
             )
         cuts = folder.cuts()
@@ -56,5 +56,5 @@ class FrozenPart:
         self.fingerprint = hashlib.sha256(f"{made_of} {self.dtype}".encode()).hexdigest()
 
     def forward(self, pixels: Pixels) -> npt.NDArray[Any]:
-        """uint8 (n, s, s, 3) -> (n, *shape) of dtype."""
+        """Map pixels (n, s, s, 3), uint8, to rows (n, *shape) of self.dtype."""
         return self._network.forward(pixels).astype(self.dtype) if self._network else pixels

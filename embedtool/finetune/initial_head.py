@@ -1,4 +1,4 @@
-"""The head that training starts from, and is compared with: a linear probe of frozen vectors."""
+"""The initial head: a linear probe on frozen vectors, which is also the baseline."""
 
 from dataclasses import dataclass
 
@@ -14,26 +14,26 @@ from embedtool.finetune.trained_part import Head
 
 @dataclass(frozen=True)
 class InitialHead:
-    head: Head  # at no temperature: its confidence is not raised before training has changed it
-    probe: LinearClassifier  # the same at the fitted temperature
+    head: Head  # without temperature, so that training does not start overconfident
+    probe: LinearClassifier  # with the fitted temperature
     strength: float  # C
 
 
 def fit_probe(
     dataset: Dataset, settings: FinetuneSettings, *, progress: Progress | None = None
 ) -> InitialHead:
-    """Fit a probe to all training photos; C and temperature by cross-validation, each group in one
-    fold.
+    """Fit a probe to all training photos. C and the temperature are chosen by cross-validation,
+    with each group in one fold.
 
-    Raises UsageError where each class is copies of one picture.
+    Raises UsageError if each class has only copies of one picture.
     """
     rows, labels, groups = dataset.training.vectors, dataset.training.labels, dataset.groups
     classes, balanced = len(dataset.classes), settings.class_weights == "balanced"
     folds = fold_count(labels, groups)
     if folds < 2:
         raise UsageError(
-            f"expected a class with two different pictures to learn from, each of the {classes} "
-            f"has one and copies of it, {len(labels)} photos in all: add others, or hold out fewer"
+            f"expected a class with two different training pictures, but each of the {classes} has "
+            f"one and copies of it, {len(labels)} photos in all: add more, or hold out fewer"
         )
     fold_of = assign_folds(labels, groups, folds, seed=settings.seed)
     validation = cross_validate(

@@ -1,4 +1,4 @@
-"""Which class each photo of a folder has: from its folder's name, or from a table."""
+"""Find the class of each photo from the name of its folder or from a table."""
 
 import os
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ def labelled_photos(
     table: PathLike | None,
     notes: list[str],
 ) -> list[Set]:
-    """Of each set every photo that has a class, in the order of the listing.
+    """Return the photos of each set that have a class, in the order of the listing.
 
-    table: CSV or Parquet with the columns path and label; paths are absolute, or relative to its
-    folder or to a photo folder of any set. A set to validate or test on of which it names nothing
-    has the names of its folders. Raises PhotosMissing, and UsageError where the table names none of
-    the training photos, or several by one path.
+    table: CSV or Parquet with the columns path and label. Paths are absolute, or relative to its
+    folder or to a photo folder of any set. If it has no photo of the validation or test set, the
+    classes of this set are the names of folders. Raises PhotosMissing, and UsageError if the table
+    has no training photo, or if a path matches several photos.
     """
     listed = [_listed(names) for names in sets]
     if table is None:
@@ -35,12 +35,12 @@ def labelled_photos(
         if files and not named:
             if role == ROLES[0]:
                 raise UsageError(
-                    f"expected paths of the photos to learn from in {os.fspath(table)}, found "
+                    f"expected paths of training photos in {os.fspath(table)}, received "
                     f"none{''.join(f'; {note}' for note in notes)}. Paths are absolute, or "
                     "relative to the table or to a photo folder"
                 )
             notes.append(
-                f"{os.fspath(table)} names no {role} photo: their folders' names are their classes"
+                f"{os.fspath(table)} has no {role} photos: their classes are their folders' names"
             )
             named = [(file, {_folder(file)}) for file in files]
         found.append([(file, next(iter(own))) for file, own in named if len(own) == 1])
@@ -62,12 +62,12 @@ def _listed(names: PathLike | Sequence[PathLike] | None) -> list[Source]:
 
 
 def _by_path(files: list[Source], table: PathLike, notes: list[str]) -> dict[bytes, set[str]]:
-    """The labels of each photo that the table names."""
+    """Return the labels of each photo in the table."""
     roots = dict.fromkeys(file.root for file in files)
     found, unmatched = match_table({_path(file) for file in files}, table, roots)
     if unmatched:
         notes.append(
-            f"{len(unmatched)} paths of {os.fspath(table)} are none of the photos, the first "
+            f"{len(unmatched)} paths in {os.fspath(table)} are not among the photos, the first is "
             f"{unmatched[0]!r}"
         )
     given: dict[bytes, set[str]] = {}

@@ -9,13 +9,13 @@ from embedtool.finetune.checkpoint import Epoch
 from embedtool.finetune.evaluation import TestResult
 from embedtool.finetune.settings import FinetuneSettings
 
-FILE_KEYS = {"selected_on_test": "chosen_by_judged"}  # in report.json, where they differ
+FILE_KEYS = {"selected_on_test": "chosen_by_judged"}  # keys that differ in report.json
 
 
 @dataclass(frozen=True)
 class FinetuneReport:
-    """What a run made, and how good it is: on the test photos, else on those held out to validate
-    on, and without either there is no test result."""
+    """The result of a run. test_result is on the test photos, else on the validation photos; it is
+    None if there are neither."""
 
     model: Path
     fingerprint: str
@@ -29,12 +29,12 @@ class FinetuneReport:
     settings: FinetuneSettings
     rejects: tuple[Reject, ...]
     seconds: float
-    temperature: float  # that the logits were divided by; 1: as trained
-    selected_on_test: tuple[str, ...]  # by the photos tested on: "temperature", "epoch"; or nothing
+    temperature: float  # by which the logits were divided; 1 if not fitted
+    selected_on_test: tuple[str, ...]  # chosen on the test photos: "temperature", "epoch" or none
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
-        """As JSON has it: the evaluation's own record, and beside it how it came about."""
+        """Return the JSON form: the record of the evaluation, and the facts of the run."""
         result = self.test_result.record() if self.test_result else {"classes": list(self.classes)}
         return {
             "model": str(self.model),
@@ -53,6 +53,6 @@ class FinetuneReport:
         }
 
     def file_record(self) -> dict[str, Any]:
-        """As report.json in the model folder has it, some of whose keys are others."""
+        """Return the record for report.json, which has other names for some keys."""
         record = {**self.record(), "settings": self.settings.file_record()}
         return {FILE_KEYS.get(key, key): value for key, value in record.items()}

@@ -1,4 +1,4 @@
-"""`finetune_model`: photos, a network and settings in, a model folder out."""
+"""`finetune_model`: train a network on photos and write it as a model folder."""
 
 import hashlib
 import json
@@ -27,8 +27,8 @@ from embedtool.finetune.training import predict, train
 from embedtool.finetune.write_model import REPORT, write_head, write_model
 from embedtool.models import Backbone, load_backbone
 
-UNCALIBRATED = "no photos were held out to validate on: probabilities are as trained, not fitted"
-TEMPERATURE, EPOCH = "temperature", "epoch"  # what photos held out may choose
+UNCALIBRATED = "probabilities were not calibrated: no photos were held out for validation"
+TEMPERATURE, EPOCH = "temperature", "epoch"  # what validation photos may choose
 
 
 def finetune_model(
@@ -46,20 +46,28 @@ def finetune_model(
     after_epoch: Callable[[Epoch], None] | None = None,
     progress: Progress | None = None,
 ) -> FinetuneReport:
-    """Train the upper part of a network on labelled photos and write it as a model folder.
+    """Train the upper layers of a network on labelled photos and write it as a model folder.
 
-    photos: folders with one folder a class, or any with `labels`, a table of path and label.
-    validation: photos to choose by, else a share of the training photos, near-duplicates together.
-    test: photos to test on, never learned from. out: what `index --model` takes; it must
-    not exist. sheet: also write a PNG of augmented photos. A run that was killed goes on at its
-    last epoch, from OUT.training, when the same is asked for again.
+    photos: folders with one folder per class, or any folders with `labels`, a table of path and
+    label. validation: validation photos; by default, a share of `photos`, with near-duplicates kept
+    together. test: test photos, used only for the final scores. out: the model folder, for
+    `index --model`; it must not exist. sheet: also write a PNG of augmented photos. If a run is
+    killed, the same call resumes after its last epoch, from OUT.training.
     Raises UsageError, PhotosMissing, ModelOffline, ModelUnavailable.
+
+    >>> count = embedtool.draw_photos("few", per_kind=4, jpeg_only=True)
+    >>> settings = embedtool.FinetuneSettings(unfreeze="none", epochs=1, copies=0)
+    >>> report = embedtool.finetune_model("few", out="tuned", model="builtin", settings=settings)
+    >>> len(report.classes), len(report.history)
+    (12, 1)
     """
     begun = time.perf_counter()
     settings = settings or FinetuneSettings()
     target = Path(os.path.abspath(out))
     if os.path.lexists(target):
-        raise UsageError(f"expected a new folder for the model, {out} exists: choose another --out")
+        raise UsageError(
+            f"expected a new folder for the model, but {out} exists: choose another --out"
+        )
     base = load_backbone(model)
     frozen_part = FrozenPart(base, settings.unfreeze)
     dataset = read_dataset(
@@ -73,7 +81,7 @@ def finetune_model(
         progress=progress,
     )
     if settings.patience and not dataset.validation.photos:
-        raise UsageError("patience needs photos to validate on, none are held out: leave it out")
+        raise UsageError("patience needs validation photos, but none are held out: leave it out")
     trained_part = TrainedPart(base.folder, frozen_part.shape, len(dataset.classes), settings)
     if sheet is not None:
         write_sheet(dataset.training.photos, sheet, settings, size=frozen_part.size)
@@ -111,8 +119,8 @@ def finetune_model(
     notes = [base.note, *dataset.notes, *examples.notes, uncalibrated]
     if chosen:
         notes.append(
-            f"the photos tested on also chose the {' and the '.join(chosen)}: the score may be "
-            "too high; name others with --test"
+            f"the test photos also chose the {' and the '.join(chosen)}, so the score may be "
+            "too high: give other photos with --test"
         )
     with publish_folder(target, existing="refuse") as draft:
         tuned = write_model(draft, trained_part, base, settings, name=target.name)
@@ -152,6 +160,7 @@ def finetune_model(
 
 
 def _identity(base: Backbone, dataset: Dataset, copies: int, settings: FinetuneSettings) -> str:
-    """What a checkpoint must agree on to be resumed: everything that decides the weights."""
+    """Return the identity of a run: a digest of all that decides its weights. A run resumes only
+    from a checkpoint of the same identity."""
     about = [base.fingerprint, dataset.classes, copies, settings.file_record(), dataset.contents()]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()

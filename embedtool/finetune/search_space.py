@@ -1,4 +1,4 @@
-"""What a search may change, and how far."""
+"""The settings that a search varies, and their ranges."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -8,17 +8,17 @@ from embedtool.images.augmentation import LIMITS, Augmentation
 if TYPE_CHECKING:
     from optuna import Trial
 UNFREEZE = ("block_10", "block_13", "block_15", "Conv_1")
-# Few: each needs rows of its own, which its trials share.
+# Few values, since each needs its own cached rows, which its trials share.
 AUGMENTATION_STRENGTHS = (0.0, 0.5, 1.0, 1.5)
 BATCH_SIZES = (16, 32, 64)
 HEAD_WIDTHS = (0, 128, 512)
-SGD_RATE_FACTOR = 5.0  # as AdamW's steps are larger; at 50 the default rate diverges
+SGD_RATE_FACTOR = 5.0  # AdamW's steps are larger; at 50 the default rate diverges
 OPTIMISERS, ACTIVATIONS = CHOICES["optimiser"], CHOICES["head_activation"]
 
 
 def starting_point(base: FinetuneSettings) -> dict[str, Any]:
-    """Return the point of the space at which the base itself lies, the first trial, by the names
-    that the study has."""
+    """Return the parameters of the first trial, which has the settings of `base`, by their names in
+    the study."""
     return {
         "rate": base.learning_rate / (SGD_RATE_FACTOR if base.optimiser == "sgd" else 1),
         "unfreeze": base.unfreeze,
@@ -34,7 +34,7 @@ def starting_point(base: FinetuneSettings) -> dict[str, Any]:
 
 
 def suggest_changes(trial: "Trial", base: FinetuneSettings) -> dict[str, Any]:
-    """Return the changes to the base that a trial tries, as `finetune --config` takes them."""
+    """Return a trial's changes to the base settings, in the form of `finetune --config`."""
     start = starting_point(base)
 
     def number(name: str, low: float, high: float, *, log: bool = False) -> float:
@@ -58,13 +58,13 @@ def suggest_changes(trial: "Trial", base: FinetuneSettings) -> dict[str, Any]:
         changes["learning_rate"] *= SGD_RATE_FACTOR
     if changes["head_width"]:
         changes["head_activation"] = choice("head_activation", ACTIVATIONS)
-        changes["head_epochs"] = max(1, base.head_epochs)  # it begins at random, not as a probe
+        changes["head_epochs"] = max(1, base.head_epochs)  # it starts random, not as a probe
     return changes | _scaled_augmentation(
         base.augmentation, choice("augmentation", AUGMENTATION_STRENGTHS)
     )
 
 
 def _scaled_augmentation(by: Augmentation, strength: float) -> dict[str, Any]:
-    """Every range times strength, as far as it may go; at 0 nothing is changed at all."""
+    """Return every range times strength, up to its limit. At 0 there is no augmentation."""
     ranges = {name: min(most, getattr(by, name) * strength) for name, most in LIMITS.items()}
     return ranges | {"flip": by.flip and strength > 0}

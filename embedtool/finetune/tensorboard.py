@@ -1,4 +1,4 @@
-"""TensorBoard logs, written without TensorBoard."""
+"""Write TensorBoard logs without the package tensorboard."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ FIGURES = ("loss", "accuracy", "validation_loss", "validation_accuracy", "second
 
 
 def write_epoch(folder: Path, epoch: Epoch) -> None:
-    """One TensorBoard point for each figure of an epoch."""
+    """Write one TensorBoard point for each figure of an epoch."""
     about = tf.compat.v1.SummaryMetadata(
         plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
     )

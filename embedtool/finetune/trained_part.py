@@ -1,4 +1,4 @@
-"""Above the cut: the layers that are trained, and the head on unit vectors. Owns TensorFlow."""
+"""The trained layers, above the cut, and the head on unit vectors. Uses TensorFlow."""
 
 import math
 from collections.abc import Iterable, Iterator
@@ -13,17 +13,17 @@ from embedtool.finetune.settings import FinetuneSettings
 from embedtool.models.keras_runtime import keras, mobilenet, tf
 from embedtool.models.model_folder import ModelFolder
 
-MOMENTUM = 0.9  # of batch norm from scratch: Keras's 0.999 lags behind a run of a few epochs
-# By name, as it applies to unit vectors: "logits/kernel" (d, c), "logits/bias" (c,); with a hidden
-# layer "hidden/kernel" (d, w) and "hidden/bias" (w,) before them.
+MOMENTUM = 0.9  # of batch norm from scratch: the default 0.999 is too slow for a few epochs
+# Tensors by name, for unit vectors: "logits/kernel" (d, c) and "logits/bias" (c,); with a hidden
+# layer, "hidden/kernel" (d, w) and "hidden/bias" (w,) before them.
 Head = dict[str, npt.NDArray[np.float32]]
 
 
 class TrainedPart:
-    """Activations at the cut -> one logit for each class.
+    """The trained layers and the head, from activations at the cut to one logit per class.
 
-    The vector that an index would hold stands in the middle, and the head sees it as an index
-    does: of length 1. So the head serves as a classifier of stored vectors.
+    The head takes the vector that an index would store, normalised to length 1. So the head is also
+    a classifier of stored vectors.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class TrainedPart:
         keras.utils.set_random_seed(settings.seed)
         self._from_scratch = settings.from_scratch
         if settings.mixed_precision and not tf.config.list_physical_devices("GPU"):
-            raise UsageError("mixed precision needs a GPU, none is found: leave it out")
+            raise UsageError("mixed precision needs a GPU, but none was found: leave it out")
         with _policy("mixed_float16" if settings.mixed_precision else "float32"):
             self._build(model, shape, classes, settings)
 
@@ -63,8 +63,8 @@ class TrainedPart:
             self._trained = part.layers
             pooled = keras.layers.GlobalAveragePooling2D(dtype="float32")(part(entry))
         d = int(pooled.shape[-1])
-        # Times sqrt(d) the entries of a unit row are of size 1, whatever d is: a step of the
-        # learning rate then means as much to the head as to the layers below.
+        # Times sqrt(d), the entries of a unit row have size 1 for any d, so that one learning rate
+        # suits both the head and the layers below.
         unit = keras.layers.UnitNormalization(dtype="float32")(pooled)
         hidden = keras.layers.Rescaling(math.sqrt(d), dtype="float32")(unit)
         hidden = keras.layers.Dropout(settings.dropout)(hidden)
@@ -82,25 +82,25 @@ class TrainedPart:
         self._root = math.sqrt(d)
 
     def freeze(self, frozen: bool) -> None:
-        """Leave the head alone to be trained, or all above the cut.
+        """Freeze all layers but the head, or unfreeze all layers above the cut.
 
-        Batch norm stays frozen, so that it keeps its averages: calling a network with
-        training=False is not enough, for where models are nested Keras 3 hands the mode of the
-        outer one to the inner one. From scratch it has none to keep.
+        Batch norm stays frozen, so that it keeps its averages. Calling the network with
+        training=False is not enough, since Keras 3 passes the mode of an outer model to the models
+        inside it. From scratch there are no averages to keep.
         """
         for layer in self._trained:
             norm = isinstance(layer, keras.layers.BatchNormalization)
             layer.trainable = not frozen and (self._from_scratch or not norm)
 
     def trained_variables(self) -> "list[keras.Variable]":
-        """What training changes: weights, and the averages of the batch norms that are not frozen,
-        for those of the latest weights do not fit the mean of the weights."""
+        """Return the variables that training changes: weights, and the averages of batch norms that
+        are not frozen. Averages of the latest weights would not fit averaged weights."""
         layers = (layer for layer in (*self._trained, *self._head) if layer.trainable)
         return [variable for layer in layers for variable in layer.variables]
 
     def measure_norms(self, batches: "Iterable[tf.Tensor]") -> None:
-        """Give each batch norm that is trained the averages of these batches of rows, in the place
-        of those it has followed: few steps leave them near where they began."""
+        """Set the averages of each trained batch norm to those of these batches of rows. Its moving
+        averages are still close to their initial values after few steps."""
         norms = [
             layer
             for layer in self._trained
@@ -114,7 +114,7 @@ class TrainedPart:
             seen += len(rows)
 
     def start_head(self, probe: Head) -> None:
-        """Begin with a linear classifier; a head with a hidden layer keeps its random start."""
+        """Start from a linear classifier. A head with a hidden layer keeps its random weights."""
         if len(self._head) == 1:
             kernel, bias = probe["logits/kernel"], probe["logits/bias"]
             self._head[0].set_weights([kernel / self._root, bias])
@@ -128,14 +128,14 @@ class TrainedPart:
         return tensors
 
     def tensors(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The weights of the whole network, trained and frozen, by name."""
+        """Return the weights of the whole network, trained and frozen, by name."""
         return mobilenet.get_tensors(self.network)
 
 
 @contextmanager
 def _policy(name: str) -> Iterator[None]:
-    """Keras's precision of the layers that are made meanwhile: those that are written out after the
-    training are float32."""
+    """Set the precision of the Keras layers that are made inside. Later layers, with which the
+    trained model is written, are float32 again."""
     before = keras.mixed_precision.dtype_policy()
     keras.mixed_precision.set_dtype_policy(name)
     try:
@@ -145,8 +145,8 @@ def _policy(name: str) -> Iterator[None]:
 
 
 def _pointwise(rows: "tf.Tensor", kernel: "tf.Tensor") -> "tf.Tensor":
-    """A 1 x 1 convolution as one matrix product: 13 to 25 % of the processor time of a step on a
-    CPU, where the gradients of a convolution are slower than those of a product."""
+    """Compute a 1 x 1 convolution as one matrix product. This saves 13 to 25 % of the processor
+    time of a step on a CPU, where the gradients of a convolution are slower than of a product."""
     _, h, w, c = rows.shape
     flat = keras.ops.reshape(rows, (-1, c)) @ kernel[0, 0]
     return keras.ops.reshape(flat, (-1, h, w, kernel.shape[-1]))

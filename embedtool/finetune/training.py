@@ -1,4 +1,5 @@
-"""The training loop: two phases, a checkpoint after every epoch, the same weights after a kill."""
+"""The training loop, with two phases. It saves a checkpoint after every epoch, and a run that was
+killed and resumed ends with the same weights."""
 
 import math
 import time
@@ -22,8 +23,8 @@ from embedtool.finetune.weight_averaging import Average
 from embedtool.models.keras_runtime import keras, tf
 
 HEAD, LAYERS = "head", "layers"  # the phases
-PREDICT_BATCH = 64  # rows at a time where nothing is learned
-PREFETCH = 2  # batches read while one is trained on
+PREDICT_BATCH = 64  # rows per batch in prediction
+PREFETCH = 2  # batches that are read ahead
 OPTIMISERS = {
     "adamw": keras.optimizers.AdamW,
     "sgd": lambda *a, **k: keras.optimizers.SGD(*a, momentum=0.9, nesterov=True, **k),
@@ -45,10 +46,10 @@ def train(
     after_epoch: Callable[[Epoch], None] | None = None,
     progress: Progress | None = None,
 ) -> list[Epoch]:
-    """Train the head, then the layers above the cut, where they stand; every epoch in order.
+    """Train the head, then the layers above the cut, in place. Return every epoch in order.
 
-    checkpoints: the folder of the checkpoint, which is resumed where its run is the same `run`.
-    after_epoch: may raise to end the training. Patience needs validation and a folder.
+    checkpoints: the folder of the checkpoint. Training resumes if the checkpoint has the same
+    `run`. after_epoch: may raise to end the training. Patience needs validation and a folder.
     """
     state = Checkpoint.read(checkpoints / LAST, run) if checkpoints else None
     history = list(state.history) if state else []
@@ -77,7 +78,7 @@ def train(
                 initial_epoch=epoch,
                 epochs=epoch + 1,
                 verbose=0,
-                shuffle=False,  # it is shuffled already, by its own seed
+                shuffle=False,  # the data is already shuffled by its own seed
                 callbacks=[_Steps(progress, epoch, data.steps, total, phase, average)],
             )
             with average.applied() if average else nullcontext():
@@ -138,7 +139,7 @@ def _average(trained_part: TrainedPart, settings: FinetuneSettings) -> Average:
 @dataclass(frozen=True)
 class _Data:
     examples: Examples
-    targets: npt.NDArray[np.float32]  # (c, c), one row a class
+    targets: npt.NDArray[np.float32]  # (c, c), one row per class
     weights: npt.NDArray[np.float32]  # (c,)
     settings: FinetuneSettings
 
@@ -147,7 +148,7 @@ class _Data:
         return math.ceil(len(self.examples.labels) / self.settings.batch_size)
 
     def shuffled(self, epoch: int) -> "tf.data.Dataset":
-        """Batches of (rows, targets, weights) in an order that the seed and the epoch decide."""
+        """Return batches of (rows, targets, weights), shuffled by the seed and the epoch."""
         size, examples = self.settings.batch_size, self.examples
         order = np.random.RandomState([self.settings.seed, epoch]).permutation(len(examples.labels))
 
@@ -166,7 +167,7 @@ class _Data:
 
 
 class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
-    """After every batch update the average, and report progress over all epochs."""
+    """A callback that updates the average and reports progress after every batch."""
 
     def __init__(
         self,
@@ -192,7 +193,7 @@ class _Steps(keras.callbacks.Callback):  # type: ignore[misc]
 def _validate(
     trained_part: TrainedPart, validation: Examples | None
 ) -> tuple[float | None, float | None]:
-    """Return cross-entropy and accuracy."""
+    """Return the cross-entropy and the accuracy."""
     if validation is None:
         return None, None
     probabilities = predict(trained_part, validation)
@@ -202,7 +203,7 @@ def _validate(
 
 
 def predict(trained_part: TrainedPart, examples: Examples) -> npt.NDArray[np.float32]:
-    """Probabilities (n, c)."""
+    """Return the probabilities (n, c)."""
     size = PREDICT_BATCH
     numbers = np.arange(len(examples.labels))
     parts = [numbers[first : first + size] for first in range(0, len(numbers), size)]
@@ -215,7 +216,7 @@ def predict(trained_part: TrainedPart, examples: Examples) -> npt.NDArray[np.flo
 def _class_weights(
     labels: npt.NDArray[np.int64], classes: int, how: str
 ) -> npt.NDArray[np.float32]:
-    """(c,), with a mean of 1 over the examples."""
+    """Return the weights of the classes (c,), with a mean of 1 over the examples."""
     if how == "none":
         return np.ones(classes, np.float32)
     counts = np.bincount(labels, minlength=classes)
@@ -224,12 +225,12 @@ def _class_weights(
 
 
 def _best(history: list[Epoch]) -> int:
-    """The number of the first epoch of the highest validation accuracy."""
+    """Return the number of the first epoch with the highest validation accuracy."""
     return int(np.argmax([epoch.validation_accuracy or 0.0 for epoch in history]))
 
 
 def _stopped(history: list[Epoch], patience: int) -> bool:
-    """Whether the latest epochs of phase two, `patience` many, are no better than one before them
-    in it: the first may be worse than the head's."""
+    """Return whether the last `patience` epochs of phase two are no better than an earlier one of
+    this phase. Phase one does not count, since the first of phase two may be worse."""
     own = [epoch for epoch in history if epoch.phase == LAYERS]
     return bool(patience and own) and len(own) - 1 - _best(own) >= patience

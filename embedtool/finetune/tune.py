@@ -1,7 +1,7 @@
-"""`tune_model`: a search over settings, each trial evaluated on photos that it was not trained on.
+"""`tune_model`: search for the best settings. Each trial is evaluated on held-out photos.
 
-OUT/study.sqlite    every trial, on disk as it goes: a killed search goes on
-OUT/best.json       the best settings so far, as `finetune --config` takes them
+OUT/study.sqlite    every trial, saved as it runs, so that a killed search can resume
+OUT/best.json       the best settings so far, in the form of `finetune --config`
 """
 
 import json
@@ -35,14 +35,14 @@ from embedtool.models import Backbone, load_backbone
 require("optuna", extra="tune")
 STUDY, BEST = "study.sqlite", "best.json"
 TRIALS = 20
-WARM_UP = 3  # trials that run to their end before any is cut short
-MIN_EPOCHS = 2  # before any trial is cut short: some heads begin at random, some as a probe
+WARM_UP = 3  # trials that finish before any trial is pruned
+MIN_EPOCHS = 2  # before a trial is pruned: some heads start random, others as a probe
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 @dataclass(frozen=True)
 class _TrialInputs:
-    """What all trials share."""
+    """The inputs that all trials share."""
 
     base: Backbone
     dataset: Dataset
@@ -66,28 +66,36 @@ def tune_model(
     """Search learning rate, depth, dropout, head, regularisation, augmentation, optimiser and batch
     size for the highest accuracy on validation photos.
 
-    photos, labels, validation: as `finetune_model` takes them; keep the photos that the result will
-    be tested on out of both. out: the folder of the study; one that is there goes on until it has
-    this many finished trials. settings: where the search starts, and what it leaves as it is. The
-    first trial is these settings themselves, so the best is at least as good.
-    Raises UsageError where nothing is held out, or the study is of other photos or settings;
-    IndexLocked where another search is at work in the folder.
+    photos, labels, validation: as in `finetune_model`; leave the final test photos out of both.
+    out: the folder of the study. An earlier study in it resumes until it has `trials` finished
+    trials. settings: the start of the search, and the values that it does not vary. The first trial
+    has exactly these settings, so the best is at least as good.
+    Raises UsageError if nothing is held out, or if the study has other photos or settings;
+    IndexLocked if another search is running in the folder. Needs optuna.
+
+    >>> count = embedtool.draw_photos("few", per_kind=4, jpeg_only=True)
+    >>> settings = embedtool.FinetuneSettings(unfreeze="none", epochs=1, copies=0)
+    >>> report = embedtool.tune_model(
+    ...     "few", out="study", model="builtin", settings=settings, trials=1
+    ... )
+    >>> len(report.trials), report.config.name
+    (1, 'best.json')
     """
     begun = time.perf_counter()
     settings = settings or FinetuneSettings()
     if settings.from_scratch or settings.patience:
-        raise UsageError("a search neither trains from scratch nor has patience: leave them out")
+        raise UsageError("a search does not support from_scratch and patience: leave them out")
     if not (settings.epochs and settings.learning_rate and settings.weight_decay):
-        raise UsageError("a search begins with epochs, a learning rate and a weight decay above 0")
+        raise UsageError("expected epochs, learning_rate and weight_decay above 0 for a search")
     folder = Path(out)
     foreign = sorted({file.name for file in folder.glob("*")} - {LOCK})
     if foreign and STUDY not in foreign:
         raise UsageError(
-            f"expected a new or empty folder, or one of an earlier search; {out} holds "
+            f"expected a new or empty folder, or that of an earlier search, but {out} contains "
             f"{foreign[0]}: choose another --out"
         )
     base = load_backbone(model)
-    FrozenPart(base, settings.unfreeze)  # refuses what cannot be cut, before the photos are read
+    FrozenPart(base, settings.unfreeze)  # raises early if the network cannot be cut
     dataset = read_dataset(
         photos,
         backbone=base,
@@ -99,7 +107,7 @@ def tune_model(
         progress=progress,
     )
     if not dataset.validation.photos:
-        raise UsageError("a search needs photos to validate on: name some with --validation")
+        raise UsageError("a search needs validation photos: name some with --validation")
     inputs = _TrialInputs(base, dataset, settings, fit_probe(dataset, settings).head, cache_bytes)
     folder.mkdir(parents=True, exist_ok=True)
     lock = acquire_lock(folder)
@@ -116,8 +124,8 @@ def tune_model(
 
 
 def _try_one(study: optuna.Study, inputs: _TrialInputs) -> None:
-    """One more trial. It is left unfinished, to be tried again, where anything else is raised than
-    that it fell behind."""
+    """Run one trial. If anything but TrialPruned is raised, the trial stays unfinished and is run
+    again later."""
     trial = study.ask()
     try:
         accuracy = _accuracy(trial, inputs)
@@ -128,7 +136,7 @@ def _try_one(study: optuna.Study, inputs: _TrialInputs) -> None:
 
 
 def _open(folder: Path, inputs: _TrialInputs) -> optuna.Study:
-    """The study, with the trials that were left unfinished given up and tried again."""
+    """Open the study. Unfinished trials are marked as failed and queued again."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = f"sqlite:///{(folder / STUDY).absolute()}"
     study = optuna.create_study(
@@ -137,7 +145,7 @@ def _open(folder: Path, inputs: _TrialInputs) -> optuna.Study:
     of = _identity(inputs)
     if study.user_attrs.get("of", of) != of:
         raise UsageError(
-            f"{folder} holds a search over other photos, another network or other settings: name "
+            f"{folder} has a search with other photos, another network or other settings: choose "
             "another --out"
         )
     study.set_user_attr("of", of)
@@ -148,21 +156,21 @@ def _open(folder: Path, inputs: _TrialInputs) -> optuna.Study:
         if trial.state == TrialState.RUNNING:
             study.enqueue_trial(trial.params)
             study.tell(trial.number, state=TrialState.FAIL)
-    # A sampler that goes on must not draw again what it drew first.
+    # A resumed sampler must not draw the same parameters again.
     study.sampler = optuna.samplers.TPESampler(seed=inputs.settings.seed + len(known))
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=WARM_UP, n_warmup_steps=MIN_EPOCHS)
     return study
 
 
 def _identity(inputs: _TrialInputs) -> str:
-    """What a search must agree on to go on."""
+    """Return the identity of a search. A study resumes only with the same identity."""
     return json.dumps(
         [inputs.base.fingerprint, inputs.settings.file_record(), inputs.dataset.contents()]
     )
 
 
 def _accuracy(trial: optuna.Trial, inputs: _TrialInputs) -> float:
-    """The validation accuracy after the last epoch of one trial."""
+    """Return the validation accuracy after the last epoch of one trial."""
     settings = inputs.settings.with_changes(suggest_changes(trial, inputs.settings))
     frozen_part = FrozenPart(inputs.base, settings.unfreeze)
     examples = load_examples(inputs.dataset, frozen_part, settings, cache_bytes=inputs.cache_bytes)
@@ -202,7 +210,7 @@ def _report(study: optuna.Study, folder: Path, inputs: _TrialInputs, seconds: fl
     importance: dict[str, float] = {}
     if len(complete) > WARM_UP and len({t.value for t in complete}) > 1:
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        with warnings.catch_warnings():  # of what few trials had a choice of, as the page shows
+        with warnings.catch_warnings():  # about parameters of few trials, as the page shows
             warnings.simplefilter("ignore", UserWarning)
             importance = optuna.importance.get_param_importances(study, evaluator=evaluator)
     return TuneReport(

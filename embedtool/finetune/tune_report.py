@@ -1,4 +1,4 @@
-"""What a search for better settings has found."""
+"""The report of a search for better settings."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +9,8 @@ from embedtool.core.types import Reject
 
 @dataclass(frozen=True)
 class TuneTrial:
-    """One trial of a search. accuracy: on the validation photos, after its last epoch; one that
-    fell behind was cut short before."""
+    """One trial of a search. accuracy: on the validation photos after its last epoch. finished:
+    False if the trial was pruned."""
 
     number: int
     finished: bool
@@ -22,16 +22,16 @@ class TuneTrial:
 
 @dataclass(frozen=True)
 class TuneReport:
-    """What a search has found so far. importance: by choice, how much of what sets the better half
-    of the trials apart it explains, shares of 1; empty where there are too few trials."""
+    """The state of a search. importance: for each setting, its share in what distinguishes the
+    better half of the trials, as shares of 1; empty if there are too few trials."""
 
     study: Path
-    config: Path  # the best settings, as `finetune --config` takes them
+    config: Path  # the best settings, for `finetune --config`
     model: str
     trained_on: int
     validated_on: int
-    trials: tuple[TuneTrial, ...]  # in the order they were begun
-    best: int  # its number
+    trials: tuple[TuneTrial, ...]  # in the order of their start
+    best: int  # the number of the best trial
     importance: dict[str, float]
     seed: int
     seconds: float

@@ -1,9 +1,9 @@
-"""The weights that are saved: their mean over the latest steps, and a part of where they began.
+"""The saved weights: an average over the last steps, interpolated with the initial weights.
 
-The mean is steadier than where the last step left them. It is exponential (Polyak and Juditsky
-1992), and at the beginning shorter, so that few steps do not leave it where the weights began. A
-network on the way from its pretrained weights to it is as accurate and less sure of its mistakes
-(Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
+The average varies less than the weights of the last step. It is exponential (Polyak and Juditsky
+1992), and shorter at first, so that after few steps it is not still near the initial weights. A
+network between its pretrained weights and the average is as accurate and less confident in its
+mistakes (Wortsman et al. 2022, Robust fine-tuning of zero-shot models).
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,16 +11,17 @@ from contextlib import contextmanager
 
 from embedtool.models.keras_runtime import keras, tf
 
-WARM_UP = 4.0  # after t steps it spans no more than about t / 3 of them
+WARM_UP = 4.0  # after t steps, the average spans at most about t / 3 of them
 
 
 class Average:
-    """Follows variables while they are trained."""
+    """The moving average of variables during training."""
 
     def __init__(
         self, variables: Sequence[keras.Variable], momentum: float, interpolation: float = 1.0
     ) -> None:
-        """momentum: 0 takes the last weights. interpolation: of the way from where they are now."""
+        """momentum: 0 uses the last weights. interpolation: from the current weights (0) to the
+        average (1)."""
         self._own = variables
         self._began = [keras.Variable(v.numpy(), trainable=False, name="began") for v in self._own]
         self._mean = [keras.Variable(v.numpy(), trainable=False, name="mean") for v in self._own]
@@ -39,7 +40,7 @@ class Average:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Give the model the weights that are saved, for the moment."""
+        """Give the model the weights to save while the context is open."""
         latest = [variable.numpy() for variable in self._own]
         self.apply()
         try:
@@ -49,6 +50,6 @@ class Average:
                 variable.assign(values)
 
     def apply(self) -> None:
-        """Give the model the weights that are saved."""
+        """Give the model the weights to save."""
         for began, mean, own in zip(self._began, self._mean, self._own, strict=True):
             own.assign(began + self._interpolation * (mean - began))

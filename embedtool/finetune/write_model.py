@@ -1,7 +1,7 @@
-"""A trained network as a model folder that `index --model` takes.
+"""Write a trained network as a model folder for `index --model`.
 
-model.json, weights.safetensors, float32.tflite     as of any model folder
-labels.json, report.json                            the classes in order; how it was made
+model.json, weights.safetensors, float32.tflite     as in any model folder
+labels.json, report.json                            the classes in order; the report of the run
 probe/                                              the head: a probe of the network's vectors
 """
 
@@ -32,7 +32,7 @@ def write_model(
     *,
     name: str,
 ) -> Backbone:
-    """Write the network into an empty folder, compiled and checked against Keras."""
+    """Write the network into an empty folder. The compiled network is checked against Keras."""
     tensors = trained_part.tensors()
     model = replace(
         base.folder,
@@ -65,8 +65,8 @@ def write_head(
     strength: float,
     temperature: float,
 ) -> Probe:
-    """Write the classes and the classifier of the network's vectors. strength: C of the probe that
-    it began as. temperature: what the logits of the head are to be divided by."""
+    """Write the classes, and the head as a probe of the network's vectors. strength: C of the
+    initial probe. temperature: the divisor of the logits of the head."""
     write_json(draft / LABELS, {"classes": list(dataset.classes)})
     digests = b"".join(photo.digest for photo in dataset.training.photos)
     weights = {name: np.ascontiguousarray(tensor.T) for name, tensor in head.items()}

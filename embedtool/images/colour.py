@@ -1,4 +1,4 @@
-"""The colours of an opened image: any mode of Pillow's -> 8 bits a sample, on white, in sRGB."""
+"""Colour conversion of an opened image: any mode of Pillow -> 8 bits per sample, on white, sRGB."""
 
 import io
 import threading
@@ -15,11 +15,11 @@ from embedtool.errors import ImageRejected
 
 if TYPE_CHECKING:
     from PIL import ImageCms
-STRIP = 1 << 20  # pixels converted at a time: their copies stay small beside the picture
+STRIP = 1 << 20  # pixels converted at a time: their copies are small compared to the image
 
 
 def eight_bit(image: Image.Image) -> Image.Image:
-    """Return an opaque L, RGB or CMYK image, with the colour profile of the first."""
+    """Return an image as opaque L, RGB or CMYK, with its colour profile."""
     if image.mode in ("RGB", "L", "CMYK") and "transparency" not in image.info:
         return image
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
@@ -39,7 +39,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
 
 
 def srgb(image: Image.Image) -> Image.Image:
-    """Apply an embedded colour profile, and return RGB. For the small picture: it is slow."""
+    """Apply an embedded colour profile and return RGB. This is slow: use it on small images."""
     profile = image.info.get("icc_profile")
     transform = _to_srgb(profile, image.mode) if profile else None
     if transform is None:
@@ -49,7 +49,7 @@ def srgb(image: Image.Image) -> Image.Image:
 
 
 def _strips(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
-    """Pieces of some whole rows, each with the row it begins at."""
+    """Yield strips of whole rows, each with the number of its first row."""
     rows = max(1, STRIP // image.width)
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
@@ -65,13 +65,13 @@ def _grey(image: Image.Image, eight_bit: Callable[[npt.NDArray[Any]], Pixels]) -
 def _sixteen_bit(samples: npt.NDArray[Any], blank: int | None) -> Pixels:
     wide = samples.astype(np.uint32)
     grey = ((wide + 128) // 257).astype(np.uint8)
-    if blank is not None:  # one sample value that stands for nothing
+    if blank is not None:  # the sample value that means transparent
         grey[wide == blank] = 255
     return grey
 
 
 def _extremes(image: Image.Image) -> tuple[float, float]:
-    """The least and the greatest finite sample."""
+    """Return the smallest and the largest finite sample."""
     low, high = np.inf, -np.inf
     for _, strip in _strips(image):
         samples = np.asarray(strip, np.float64)
@@ -94,8 +94,8 @@ _lcms = threading.Lock()
 
 @lru_cache(maxsize=32)
 def _to_srgb(profile: bytes, mode: str) -> "ImageCms.ImageCmsTransform | None":
-    """The transform of an ICC profile to sRGB; None where it is sRGB already or unusable."""
-    from PIL import ImageCms  # few pictures need it
+    """Return the transform of an ICC profile to sRGB, or None if it is sRGB or unusable."""
+    from PIL import ImageCms  # few images need it
 
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -104,4 +104,4 @@ def _to_srgb(profile: bytes, mode: str) -> "ImageCms.ImageCmsTransform | None":
         target = ImageCms.createProfile("sRGB")
         return ImageCms.buildTransform(source, target, mode, "RGB")
     except (ImageCms.PyCMSError, OSError):
-        return None  # the pixels are whole, only their profile is not: read them as sRGB
+        return None  # only the profile is broken: read the pixels as sRGB

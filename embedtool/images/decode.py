@@ -1,14 +1,14 @@
-"""The one pixel contract: bytes of an image file -> RGB uint8 (s, s, 3).
+"""Decode images: bytes of a file -> RGB uint8 (s, s, 3).
 
-Index, query, bench and every later task call `decode_image`; nothing else turns bytes into pixels.
-The policy is named in every fingerprint, so vectors of two policies never mix.
+Index, query, bench and all other tasks call `decode_image`; nothing else turns bytes into pixels.
+The policy is part of every fingerprint, so vectors of two policies are never mixed.
 
-Pillow warns of odd tags and refuses what is above its own limit of pixels. That limit and the
-filters of warnings belong to the host, and all its threads share them, so they are not changed
-here. Where they stop a picture (warnings made errors, a lower limit) it is decoded by a process of
-ours instead, which takes a fraction of a second more and gives the same. Where they do not, the
-warnings go through the host's filters, as those of any other use of Pillow. One setting of the
-host's counts: with ImageFile.LOAD_TRUNCATED_IMAGES, truncated files are read and not rejected.
+Pillow warns about odd tags and rejects images above its own pixel limit. That limit and the warning
+filters belong to the host and are shared by all its threads, so they are not changed here. If they
+stop an image (warnings turned into errors, a lower limit), a worker process decodes it instead,
+which takes a fraction of a second more and gives the same pixels. Otherwise, warnings go through
+the host's filters, as with any other use of Pillow. One setting of the host has an effect: with
+ImageFile.LOAD_TRUNCATED_IMAGES, truncated files are read and not rejected.
 """
 
 import io
@@ -35,19 +35,19 @@ def decode_image(data: bytes, size: int) -> Pixels:
     """Return the centred square of an image, upright, in sRGB, as uint8 (size, size, 3).
 
     Alpha is composited on white, 16-bit samples are scaled to 8 bits, float and 32-bit images are
-    scaled from their own minimum and maximum, and of an animation the first frame counts.
-    Raises ImageRejected (stage "decode") for anything that is not one whole image within limits.
+    scaled from their own minimum and maximum, and only the first frame of an animation is used.
+    Raises ImageRejected (stage "decode") for anything but a complete image within the limits.
     """
     return np.frombuffer(_run("pixels", data, size), np.uint8).reshape(size, size, 3)
 
 
 def image_pixels(image: Image.Image, size: int) -> Pixels:
-    """Return the pixels of a picture in memory, nearly as `decode_image` does of its file.
+    """Return the pixels of an image in memory, nearly as `decode_image` does for its file.
 
-    `decode_image` decodes a large JPEG at a smaller scale. A picture that was decoded whole, from a
-    JPEG or from what Pillow does not say, is brought to that scale by its means: the cosine of both
-    vectors is over 0.996 (40 clothing photos, builtin; 0.98 without), and 1 where no scale applies.
-    The picture itself is left as it is. Raises ImageRejected.
+    `decode_image` decodes a large JPEG at a smaller scale. An image that was decoded at full size,
+    from a JPEG or from an unknown format, is reduced to that scale by averaging: the cosine of the
+    two vectors is over 0.996 (40 clothing photos, builtin; 0.98 without), and 1 if no scale
+    applies. The image itself is not changed. Raises ImageRejected.
     """
     with _rejections():
         upright = _turned(image)
@@ -66,7 +66,7 @@ def thumbnail(data: bytes, side: int, *, kind: str = "JPEG", quality: int = 80) 
 
 
 def date_taken(data: bytes) -> datetime | None:
-    """When a photo was taken, by the clock of its camera; None where its EXIF does not say."""
+    """Return when a photo was taken, by the camera's clock, or None if its EXIF does not say."""
     try:
         return datetime.fromisoformat(_run("date", data).decode())
     except ImageRejected:
@@ -74,7 +74,7 @@ def date_taken(data: bytes) -> datetime | None:
 
 
 def image_size(data: bytes) -> tuple[int, int]:
-    """Width and height as the header has them, before any EXIF turn; no pixel is decoded."""
+    """Return width and height from the header, before any EXIF rotation. No pixel is decoded."""
     width, height = _run("size", data).split()
     return int(width), int(height)
 
@@ -92,7 +92,7 @@ def _run(task: str, data: bytes, *arguments: int | str) -> bytes:
 def run_task(task: str, data: bytes, *arguments: int | str) -> bytes:
     """Run one of TASKS in this process.
 
-    Raises ImageRejected; and where the settings of this process stop the picture a Warning, or a
+    Raises ImageRejected. If the settings of this process stop the image, raises a Warning, or a
     DecompressionBombError below our own limit.
     """
     with _rejections():
@@ -101,7 +101,7 @@ def run_task(task: str, data: bytes, *arguments: int | str) -> bytes:
 
 @contextmanager
 def _rejections() -> Iterator[None]:
-    """Turn whatever Pillow raises on odd bytes into one ImageRejected of stage "decode"."""
+    """Convert anything that Pillow raises on bad bytes to ImageRejected of stage "decode"."""
     try:
         yield
     except (ImageRejected, Warning):
@@ -159,7 +159,7 @@ def _upright(data: bytes, size: int) -> Image.Image:
     """Return an upright 8-bit L, RGB or CMYK image; JPEG at the smallest scale that still covers
     (size, size)."""
     image = open_image(data)
-    image.draft(image.mode, (size, size))  # JPEG alone: decodes at 1/2, 1/4 or 1/8
+    image.draft(image.mode, (size, size))  # JPEG only: decodes at 1/2, 1/4 or 1/8
     return _turned(image)
 
 
@@ -169,7 +169,7 @@ def _turned(image: Image.Image) -> Image.Image:
     image = eight_bit(image)
     if turn is None:
         return image
-    # Before the resize: Pillow's box filter is not the same from the left and from the right.
+    # Before the resize, because Pillow's box filter is not symmetric.
     upright = image.transpose(turn)
     upright.info["icc_profile"] = image.info.get("icc_profile")
     return upright

@@ -1,9 +1,9 @@
-"""Decoding in other processes: what crashes, hangs or writes on its stderr does so over there.
+"""Decode in worker processes, so that crashes, hangs and output on stderr do no harm.
 
-Such a process is `embedtool.images.decode_worker`. It says READY, then reads requests (the lengths
-of what follows and the seconds it may take; a task of `decode` and its arguments, as JSON; the
-bytes of a file), and answers each with (whether it is a picture, length, what came of it or the
-reason).
+A worker process runs `embedtool.images.decode_worker`. It writes READY, then reads requests: the
+lengths of what follows and a time limit in seconds; a task of `decode` and its arguments, as JSON;
+the bytes of a file. It answers each with: whether decoding succeeded, a length, and the result or
+the reason for the reject.
 """
 
 import json
@@ -19,31 +19,31 @@ import numpy as np
 from embedtool.core.types import Pixels
 from embedtool.errors import EmbedtoolError, ImageRejected
 
-# The slowest whole pictures within the limits of `decode` took 7 on one core, 13 beside other work.
+# The slowest complete images within the limits took 7 seconds on one core, 13 under load.
 DECODE_SECONDS = 30
-# -P: no module of the user's own folder may stand in for a library.
+# -P: a module in the user's folder must not shadow a library.
 COMMAND = (sys.executable, "-P", "-m", "embedtool.images.decode_worker")
 READY = b"+"
 REQUEST = struct.Struct("<IQI")
 ANSWER = struct.Struct("<?Q")
-NOISE = 4096  # bytes of a library's output that are looked at: its first line says most
+NOISE = 4096  # bytes of a library's output that are read: its first line is usually enough
 
 
 class DecodeProcesses:
-    """Decoding processes, kept for the next file. Any thread may call `run` and `decode`."""
+    """A pool of decoding processes. Any thread may call `run` and `decode`."""
 
     def __init__(self) -> None:
         self._idle: list[_Process] = []
 
     def decode(self, data: bytes, size: int, *, fresh: bool = False) -> Pixels:
-        """As `decode_image`, to the last bit."""
+        """Return the same pixels as `decode_image`, bit for bit."""
         pixels = self.run("pixels", data, size, fresh=fresh)
         return np.frombuffer(pixels, np.uint8).reshape(size, size, 3)
 
     def run(self, task: str, data: bytes, *arguments: int | str, fresh: bool = False) -> bytes:
-        """As `decode.run_task`. A crash and a timeout are rejects as well.
+        """Run a task as `decode.run_task` does. A crash or a timeout raises ImageRejected too.
 
-        fresh: in a process that has decoded nothing before.
+        fresh: use a process that has decoded nothing before.
         """
         order = json.dumps([task, *arguments]).encode()
         if not fresh:
@@ -51,7 +51,7 @@ class DecodeProcesses:
                 return self._run(self._idle.pop(), order, data)
             except IndexError:  # all are busy
                 pass
-            except _Crash:  # over this file, or over what an earlier one left in its memory
+            except _Crash:  # caused by this file, or by what an earlier one left in memory
                 pass
         try:
             return self._run(_Process(), order, data)
@@ -79,11 +79,11 @@ class _Crash(Exception):
 
 
 class _Process:
-    """One process. Raises EmbedtoolError where none can be started."""
+    """One worker process. Raises EmbedtoolError if it cannot be started."""
 
     def __init__(self) -> None:
         self._noise = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        # In a session of its own: a Ctrl-C must not end it and look like a crash.
+        # In its own session: Ctrl-C must not end it, which would look like a crash.
         self._process = subprocess.Popen(
             COMMAND,
             stdin=subprocess.PIPE,
@@ -97,14 +97,14 @@ class _Process:
             code, lines = self._process.wait(), self._written()
             self.close()
             raise EmbedtoolError(
-                f"expected a decoding process to start, it ended (exit {code}): "
+                f"expected a decoding process to start, but it ended (exit {code}): "
                 f"{' '.join(lines[-1:])}. Try it by hand: {' '.join(COMMAND)} < {os.devnull}"
             )
 
     def ask(self, order: bytes, data: bytes) -> tuple[bool, bytes, str]:
-        """(whether it is a picture, what came of it or the reason, what the libraries wrote).
+        """Return (whether decoding succeeded, the result or the reason, output of libraries).
 
-        Raises _Crash, and ImageRejected where no answer comes in time.
+        Raises _Crash, or ImageRejected if no answer arrives in time.
         """
         start = time.monotonic()
         try:
@@ -117,18 +117,18 @@ class _Process:
         except (BrokenPipeError, struct.error):  # no reader, or no answer
             code = self._process.wait()
             if time.monotonic() - start >= DECODE_SECONDS:
-                reason = f"no picture within {DECODE_SECONDS} seconds"
+                reason = f"not decoded within {DECODE_SECONDS} seconds"
                 raise ImageRejected("decode", reason) from None
             how = [f"signal {-code}" if code < 0 else f"exit {code}", *self._written()[:1]]
-            raise _Crash(f"the decoder crashed on it ({': '.join(how)})") from None
+            raise _Crash(f"the decoder crashed ({': '.join(how)})") from None
         return picture, answer, "".join(self._written()[:1])
 
     def _written(self) -> list[str]:
-        """The lines on the process's stderr since the last call, while it is not writing."""
+        """Return the lines on the process's stderr since the last call, while it does not write."""
         handle = self._noise.fileno()
         os.lseek(handle, 0, os.SEEK_SET)
         text = os.read(handle, NOISE).decode(errors="replace").strip()
-        os.lseek(handle, 0, os.SEEK_SET)  # the process shares this place
+        os.lseek(handle, 0, os.SEEK_SET)  # the process shares this file position
         os.ftruncate(handle, 0)
         return text.splitlines()
 

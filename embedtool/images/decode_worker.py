@@ -1,4 +1,4 @@
-"""The process that decodes for `decode_process`: python -P -m embedtool.images.decode_worker."""
+"""The worker process of `decode_process`: python -P -m embedtool.images.decode_worker."""
 
 import faulthandler
 import json
@@ -14,7 +14,7 @@ from embedtool.images.decode_process import ANSWER, READY, REQUEST
 def main() -> None:
     """Answer requests until there are no more."""
     claim_process()
-    warnings.simplefilter("ignore")  # what is written here becomes part of the reason of a reject
+    warnings.simplefilter("ignore")  # what is written here becomes part of a reject's reason
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     answers.write(READY)
     answers.flush()
@@ -22,7 +22,7 @@ def main() -> None:
         order_length, length, seconds = REQUEST.unpack(head)
         task, *arguments = json.loads(requests.read(order_length))
         data = requests.read(length)
-        # Ends the process from a thread of its own, whatever the decoder is at.
+        # Ends the process from a separate thread, whatever the decoder is doing.
         faulthandler.dump_traceback_later(seconds, exit=True)
         try:
             picture, answer = True, run_task(task, data, *arguments)

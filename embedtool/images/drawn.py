@@ -1,4 +1,4 @@
-"""Drawn pictures: hundreds, of several kinds, with no download."""
+"""Draw hundreds of pictures of several kinds, without a download."""
 
 from pathlib import Path
 
@@ -17,8 +17,11 @@ def draw_photos(
 ) -> int:
     """Draw pictures of every kind into folder/<kind>/, and return how many files there are.
 
-    Some are stored turned, some as PNG and WebP, one is a byte-for-byte copy and one is truncated,
-    so that a first run shows what becomes of those. With jpeg_only, all are whole JPEGs.
+    Some are rotated by EXIF, some are PNG or WebP, one is a byte-for-byte copy and one is
+    truncated, so that a first run shows how these are handled. jpeg_only: all are complete JPEGs.
+
+    >>> embedtool.draw_photos("more photos", per_kind=2)
+    26
     """
     folder = Path(folder)
     random = np.random.default_rng(seed)
@@ -36,7 +39,7 @@ def draw_photos(
 
 
 def draw_queries(folder: PathLike, *, seed: int = 1) -> list[Path]:
-    """Draw one more picture of every kind, none of which `draw_photos` draws."""
+    """Draw one picture of every kind, none of which `draw_photos` draws, and return the paths."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng(seed)
@@ -50,7 +53,7 @@ def _save(picture: Image.Image, stem: Path, number: int) -> Path:
     elif number % 10 == 7:
         path = stem.with_name(stem.name + ".webp")
         picture.save(path, quality=85)
-    elif number % 10 == 9:  # as a camera held upright stores it
+    elif number % 10 == 9:  # as a camera stores a photo in portrait orientation
         path = stem.with_name(stem.name + ".JPG")
         exif = Image.Exif()
         exif[EXIF_ORIENTATION] = 6

@@ -1,4 +1,4 @@
-"""The kinds of pictures that `drawn` draws: each a function of a random generator alone."""
+"""The kinds of pictures that `drawn` draws. Each is a function of a random generator only."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ def _grain(picture: Image.Image, random: Random, strength: float = 6) -> Image.I
 
 
 def _ridge(random: Random, base: float, rough: float) -> list[tuple[int, int]]:
-    """A horizon as a polygon down to the lower edge, by midpoint displacement."""
+    """Return a horizon as a polygon down to the lower edge, by midpoint displacement."""
     heights: npt.NDArray[np.float64] = random.normal(base, rough, 3)
     while len(heights) < 65:
         rough *= 0.55

@@ -1,4 +1,4 @@
-"""What kind of picture some bytes are, by their first bytes; names are Pillow's."""
+"""Detect the format of an image from its first bytes. The format names are Pillow's."""
 
 HEAD = 16  # bytes that `sniff` looks at
 _MAGIC = (
@@ -10,13 +10,13 @@ _MAGIC = (
     (b"BM", "BMP"),
     *((b"P%d" % kind, "PPM") for kind in range(1, 7)),
 )
-WEAK = frozenset({"BMP", "PPM"})  # two letters that a text may begin with as well
+WEAK = frozenset({"BMP", "PPM"})  # two letters, with which a text file may begin too
 NOISY = frozenset({"TIFF"})  # libtiff writes on file descriptor 2; the other decoders are silent
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"mif1", b"msf1"})
 
 
 def sniff(head: bytes) -> str | None:
-    """The format of a file that begins with `head`; None where it is no picture we know."""
+    """Return the format of a file that begins with `head`, or None for an unknown format."""
     for magic, name in _MAGIC:
         if head.startswith(magic):
             return name

@@ -1,7 +1,7 @@
-"""Which files are images: folders, single files, globs and lists, in one stable order.
+"""List the images in folders, single files, patterns and lists, in a stable order.
 
-A folder is searched for files that carry an image extension, in any case, or image bytes under
-another name. Hidden names, `._*` twins and the folders that storage boxes make are skipped.
+A folder is searched for files with an image extension, in upper or lower case, or with image bytes
+under another name. Hidden files, `._*` files and folders that storage devices create are skipped.
 """
 
 import glob
@@ -19,13 +19,13 @@ EXTENSIONS = frozenset(
     b".avif .bmp .dib .gif .heic .heif .jfif .jpe .jpeg .jpg .mpo .pbm .pgm .png .pnm .ppm .tif "
     b".tiff .webp".split()
 )
-SKIPPED_FOLDERS = frozenset({b"@eaDir", b"__MACOSX"})  # thumbnails of a NAS, forks of a Mac zip
+SKIPPED_FOLDERS = frozenset({b"@eaDir", b"__MACOSX"})  # NAS thumbnails, resource forks of a Mac
 CATALOGUE = b"catalog.sqlite"  # a folder that holds one is an index, not photos
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What a listing looked at: a folder below a root (b"" is the root itself), or one file."""
+    """A place that was searched: a folder below a root (b"" is the root itself), or one file."""
 
     root: bytes
     path: bytes
@@ -47,10 +47,10 @@ class Listing:
     files: list[Source] = field(default_factory=list)  # by root, then by path, as bytes
     scopes: list[Scope] = field(default_factory=list)
     unreadable: list[Scope] = field(default_factory=list)  # folders that could not be opened
-    others: int = 0  # files in those folders that are no images
+    others: int = 0  # files in those folders that are not images
 
     def holds(self, root: bytes, path: bytes) -> bool:
-        """Whether a file not listed was looked for, and so is gone."""
+        """Return whether a file that is not listed was searched for, and so is gone."""
         files, folders = self._looked_at
         return ((root, path) in files or any(s.holds(root, path) for s in folders)) and not any(
             s.holds(root, path) for s in self.unreadable
@@ -65,14 +65,14 @@ class Listing:
 def list_photos(photos: Sequence[str | os.PathLike[str]], roots: Iterable[bytes] = ()) -> Listing:
     """List every image under `photos`; `roots` are the folders an index already knows.
 
-    A folder inside a known root is listed as a part of it, so that one file has one name.
-    Raises PhotosMissing where a name stands for nothing.
+    A folder inside a known root is listed as a part of it, so that each file has one name.
+    Raises PhotosMissing if a name matches nothing.
     """
     listing = Listing()
     known = set(roots)
     targets = {os.path.abspath(os.fsencode(p)) for name in photos for p in _expand(name)}
     folders = {target for target in targets if os.path.isdir(target)}
-    for folder in sorted(folders):  # those above come before those inside
+    for folder in sorted(folders):  # parents come before their subfolders
         root = _root_above(folder, known) or folder
         known.add(root)
         listing.scopes.append(Scope(root, _relative(folder, root)))
@@ -91,12 +91,12 @@ def list_photos(photos: Sequence[str | os.PathLike[str]], roots: Iterable[bytes]
 
 
 def require_images(listing: Listing) -> None:
-    """Raise PhotosMissing where a listing is empty."""
+    """Raise PhotosMissing if a listing is empty."""
     if not listing.files:
         where = ", ".join(map(str, listing.scopes))
         raise PhotosMissing(
-            f"found no image in {where} ({listing.others} other files). "
-            "Name a folder that has JPEG, PNG, TIFF, WebP, GIF, BMP or AVIF files in it"
+            f"found no images in {where} ({listing.others} other files). "
+            "Name a folder with JPEG, PNG, TIFF, WebP, GIF, BMP or AVIF files"
         )
 
 
@@ -107,14 +107,14 @@ def _expand(name: str | os.PathLike[str]) -> list[str]:
     matches = sorted(glob.glob(text, recursive=True)) if glob.has_magic(text) else []
     if not matches:
         raise PhotosMissing(
-            f"expected a folder, an image file or a pattern; {text!r} does not exist. If it is on "
-            "a disk that is not mounted, mount it and run the same command: nothing was changed"
+            f"expected a folder, an image file or a pattern; {text!r} does not exist. Nothing was "
+            "changed. If it is on a disk that is not mounted, mount the disk and run this again"
         )
     return matches
 
 
 def _root_above(path: bytes, roots: set[bytes]) -> bytes | None:
-    """The deepest root that is `path` or holds it."""
+    """Return the deepest root that is or contains `path`, or None."""
     while path not in roots:
         if path == os.path.dirname(path):
             return None
@@ -145,7 +145,7 @@ def _list_folder(scope: Scope, listing: Listing) -> Iterable[Source]:
                 ) from error
             listing.unreadable.append(Scope(scope.root, folder))
             continue
-        if not content and folder != scope.path:  # a mount point without its disk, perhaps
+        if not content and folder != scope.path:  # possibly a mount point without its disk
             listing.unreadable.append(Scope(scope.root, folder))
         if (identity.st_dev, identity.st_ino) in seen:
             continue
@@ -163,14 +163,14 @@ def _list_folder(scope: Scope, listing: Listing) -> Iterable[Source]:
             elif _is_image(entry):
                 yield _source(scope.root, path)
             elif entry.is_symlink() and not os.path.exists(entry.path):
-                listing.unreadable.append(Scope(scope.root, path))  # a folder on another disk?
+                listing.unreadable.append(Scope(scope.root, path))  # possibly an unmounted disk
             else:
                 listing.others += 1
         pending += reversed(inner)
 
 
 def _leads_back(entry: os.DirEntry[bytes], top: bytes) -> bool:
-    """Whether a link points above the listed folder, or below it, where it is listed anyway."""
+    """Return whether a link points to a parent, or to a subfolder that is listed anyway."""
     if not entry.is_symlink():
         return False
     target, above = os.path.realpath(entry.path), top.rstrip(b"/") + b"/"
@@ -183,7 +183,7 @@ def _leads_back(entry: os.DirEntry[bytes], top: bytes) -> bool:
 def _is_folder(entry: os.DirEntry[bytes]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself, or into a folder that may not be entered
+    except OSError:  # a link to itself, or into a folder without access
         return False
 
 
@@ -203,7 +203,7 @@ def _is_image(entry: os.DirEntry[bytes]) -> bool:
 def _source(root: bytes, path: bytes) -> Source:
     try:
         status = os.stat(os.path.join(root, path))
-    except OSError:  # a broken link, say: reading it will say why
+    except OSError:  # such as a broken link: reading it will give the reason
         return Source(root, path, 0, 0)
     size = status.st_size if stat.S_ISREG(status.st_mode) else 0
     return Source(root, path, size, status.st_mtime_ns)

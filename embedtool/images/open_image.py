@@ -1,8 +1,7 @@
-"""The header of an image file, read by Pillow, within limits of pixels and of work.
+"""Read the header of an image file with Pillow, within limits on pixels and work.
 
-`Image.open` is not called: it warns and raises above Pillow's own limit of pixels, which is the
-host's to set. The plug-in of the format, which it would call, is called here, and the limit is
-ours.
+`Image.open` is not used, because it warns and raises above Pillow's own pixel limit, which belongs
+to the host. Instead, the plug-in of the format is called directly, with our own limit.
 """
 
 import io
@@ -14,13 +13,13 @@ from PIL import Image
 from embedtool.errors import ImageRejected
 from embedtool.images.formats import HEAD, sniff
 
-MAX_PIXELS = 100_000_000  # a 100-megapixel scan is 300 MB as RGB: as much as a laptop has free
-# Small files that keep a decoder busy for hours; each limit is some 2 seconds of work.
+MAX_PIXELS = 100_000_000  # a 100-megapixel scan is 300 MB as RGB: what a laptop has free
+# Limits against small files that keep a decoder busy for hours. Each is about 2 seconds of work.
 MAX_SCANNED = 20 * MAX_PIXELS  # pixels of a JPEG times its scans; encoders make 10 or 12
 MAX_READS = 1_000_000  # pieces that Pillow reads one by one: chunks, markers, odd PPM samples
-MAX_TEXT = 4 << 20  # bytes of a PPM in text, which Pillow reads in Python,
-MAX_COMMENTS = 10_000  # and its comments, each of which moves a megabyte
-PLUGINS = {  # Pillow's module for each format, imported at its first picture
+MAX_TEXT = 4 << 20  # bytes of a PPM in text form, which Pillow reads in Python
+MAX_COMMENTS = 10_000  # comments in it: Pillow copies a megabyte for each
+PLUGINS = {  # Pillow's module for each format, imported for the first image of the format
     "JPEG": "Jpeg",
     "PNG": "Png",
     "GIF": "Gif",
@@ -34,7 +33,7 @@ TEXT_PPM = (b"P1", b"P2", b"P3")
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Return an image of which only the header was read. Raises ImageRejected beyond the limits."""
+    """Return an image with only its header read. Raises ImageRejected beyond the limits."""
     if not data:
         raise ImageRejected("decode", "empty file")
     kind = sniff(data[:HEAD])
@@ -43,13 +42,13 @@ def open_image(data: bytes) -> Image.Image:
     if kind is None:
         raise ImageRejected("decode", "not an image of a known format")
     if data[:2] in TEXT_PPM and (len(data) > MAX_TEXT or data.count(b"#") > MAX_COMMENTS):
-        raise ImageRejected("decode", f"a PPM in text of over {MAX_TEXT:,} bytes: save it as PNG")
+        raise ImageRejected("decode", f"text PPM over {MAX_TEXT:,} bytes: save it as PNG")
     image = _read_header(kind, data)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise over_limit()
     if kind == "JPEG" and width * height * (scans := _scans(image, data)) > MAX_SCANNED:
-        raise ImageRejected("decode", f"{scans:,} scans of {width}x{height} pixels: made to stall")
+        raise ImageRejected("decode", f"too many scans: {scans:,} of {width}x{height} pixels")
     return image
 
 
@@ -63,7 +62,7 @@ def load_plugin(kind: str) -> None:
 
 
 def _read_header(kind: str, data: bytes) -> Image.Image:
-    """As `Image.open` does, without its limit."""
+    """Read the header as `Image.open` does, without its limit."""
     load_plugin(kind)
     factory, accepts = Image.OPEN[kind]
     file = _Reader(data)
@@ -77,19 +76,19 @@ def _read_header(kind: str, data: bytes) -> Image.Image:
 
 
 class _Reader(io.BytesIO):
-    """The bytes of a file, read in so many pieces and no more."""
+    """The bytes of a file, with a limit on the number of reads."""
 
     left = MAX_READS
 
     def read(self, size: int | None = -1, /) -> bytes:
         self.left -= 1
         if self.left < 0:
-            raise ImageRejected("decode", f"in over {MAX_READS:,} pieces: made to stall")
+            raise ImageRejected("decode", f"too many separate parts: over {MAX_READS:,}")
         return super().read(size)
 
 
 def _scans(image: Image.Image, data: bytes) -> int:
-    """How many scans a JPEG has; 1 without a search where its first holds all there is."""
+    """Return the number of scans of a JPEG: 1, without a search, if the first has all the data."""
     at = 2
     while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":  # start of scan
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")

@@ -3,7 +3,7 @@
 from PIL import Image
 
 EXIF_ORIENTATION = 0x0112
-UPRIGHT = {  # what undoes each orientation
+UPRIGHT = {  # the transform that undoes each orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -15,8 +15,8 @@ UPRIGHT = {  # what undoes each orientation
 
 
 def upright_turn(image: Image.Image) -> Image.Transpose | None:
-    """Return what turns a loaded image upright; None if it is so already.
+    """Return the transform that turns a loaded image upright, or None if it is upright.
 
-    Call it after `load`: Pillow's TIFF plug-in turns the picture there, and then clears the tag.
+    Call it after `load`: Pillow's TIFF plug-in turns the image there, and then clears the tag.
     """
     return UPRIGHT.get(image.getexif().get(EXIF_ORIENTATION, 1))

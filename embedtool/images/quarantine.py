@@ -1,12 +1,12 @@
-"""Which files may be decoded in this process.
+"""Quarantine: files that may crash or hang a decoder are decoded in other processes.
 
-A decoder that crashes takes the process with it, and one that hangs is killed from outside. So
-each thread writes the SHA-256 of what it decodes into its slot of a small mapped file,
-<index>/decoding, and clears it after. A run that ends well removes the file. One that finds it
-takes what its slots name for suspects, and decodes those in other processes: a run killed in an
-ordinary moment leaves names as well, so most suspects are innocent. The file grows by the slots of
-each run until one ends well, so that however many files crash, no run forgets what an earlier one
-died of.
+A decoder that crashes ends its process, and one that hangs is killed from outside. So each thread
+writes the SHA-256 of the file that it decodes to its slot of a small mapped file, <index>/decoding,
+and clears the slot afterwards. A run that ends normally removes the file. If a run finds the file,
+it treats the files named in the slots as suspects and decodes them in other processes. Most
+suspects are harmless, because a run that is killed for another reason leaves names too. Each run
+adds its slots to the file until one ends normally, so that no suspect is lost, however many files
+crash.
 """
 
 import mmap
@@ -22,18 +22,19 @@ from embedtool.images.formats import HEAD, NOISY, sniff
 
 if TYPE_CHECKING:
     from embedtool.images.decode_process import DecodeProcesses
-SLOT = 32  # bytes of a SHA-256, and of the record's head
+SLOT = 32  # bytes of a SHA-256, and of the record's header
 EMPTY = bytes(SLOT)
 RECORD_HEAD = b"embedtool: decoding these\n".ljust(32)
 
 
 class Quarantine:
-    """Decodes for several threads: here, or in another process what could crash, hang or write to
-    stderr."""
+    """A decoder for several threads, which uses other processes for risky files.
+
+    These are files that could crash, hang or write to stderr."""
 
     def __init__(self, record: Path | None, *, workers: int) -> None:
-        """record: the file that names what is being decoded, of an index whose lock is held; None
-        keeps no record. workers: the threads that will decode.
+        """record: the file that names what is being decoded, in an index whose lock is held; None
+        for no record. workers: the number of threads that will decode.
         Raises EmbedtoolError if that file is of another kind."""
         self._processes: DecodeProcesses | None = None
         self._starting = threading.Lock()
@@ -60,7 +61,7 @@ class Quarantine:
                 self._file.unlink()
 
     def decode(self, digest: bytes, data: bytes, size: int) -> Pixels:
-        """As `decode_image`; digest: the SHA-256 of data."""
+        """Return the pixels as `decode_image` does. digest: the SHA-256 of data."""
         if digest in self._suspects:
             return self._other_processes().decode(data, size, fresh=True)
         if sniff(data[:HEAD]) in NOISY:
@@ -85,7 +86,7 @@ class Quarantine:
             return self._processes
 
     def _open(self, file: Path, workers: int) -> tuple[mmap.mmap, list[int]]:
-        """The record, mapped, and where in it this run's slots begin."""
+        """Return the mapped record, and the offsets of the slots of this run."""
         old = file.read_bytes() if file.exists() else b""
         if not is_record(old):
             raise EmbedtoolError(
@@ -96,16 +97,16 @@ class Quarantine:
         self._suspects = {old[end - SLOT : end] for end in ends} - {EMPTY}
         first = SLOT * (1 + len(ends))
         with open(file, "a+b") as opened:
-            if len(old) < SLOT:  # new, or killed at this very place
+            if len(old) < SLOT:  # the file is new, or an earlier run was killed here
                 opened.truncate(0)
                 opened.write(RECORD_HEAD)
             else:
                 opened.truncate(first)
-            opened.write(EMPTY * workers)  # written, so that the mapping never lacks a block
+            opened.write(EMPTY * workers)  # allocates the blocks, so that the mapping is valid
             opened.flush()
             return mmap.mmap(opened.fileno(), 0), [first + SLOT * n for n in range(workers)]
 
 
 def is_record(content: bytes) -> bool:
-    """Whether a file is a record of what is decoded, or the beginning of one."""
+    """Return whether a file is a record of what is decoded, or the beginning of one."""
     return RECORD_HEAD.startswith(content[: len(RECORD_HEAD)])

@@ -1,4 +1,4 @@
-"""The bytes of a file, within a limit."""
+"""Read the bytes of a file, up to a size limit."""
 
 import os
 import stat
@@ -11,7 +11,7 @@ MAX_BYTES = 1 << 30  # a file is held in memory while it is decoded
 
 
 def read_source(source: Source) -> tuple[Source, bytes]:
-    """A file's bytes, and its source with the size and time they were read at.
+    """Return a file's source, with its size and time when it was read, and its bytes.
 
     Raises ImageRejected of stage "read".
     """

@@ -1,4 +1,4 @@
-"""Images as Arrow record batches: the columns that every Parquet file of ours has."""
+"""Images as Arrow record batches, with the columns of every Parquet file that embedtool writes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,11 +13,11 @@ from embedtool.interchange.index_rows import ImageBlock, absolute_path, folder_l
 from embedtool.store.layout import Row
 
 VECTOR_FIELD = pa.field("vector", pa.list_(pa.float32()), nullable=False)
-DICTIONARY_COLUMNS = ["root", "label"]  # a dictionary serves these; vectors only lose time over one
+DICTIONARY_COLUMNS = ["root", "label"]  # dictionary encoding helps these and only slows vectors
 
 
 def schema(card: Card, *, path: str = "path", vector: bool = True) -> pa.Schema:
-    """The columns, and the card. path: the name of the path's column."""
+    """Return the columns and the card as a schema. path: the name of the path column."""
     fields = [
         pa.field(path, pa.string(), nullable=False),
         pa.field("path_bytes", pa.binary()),
@@ -32,7 +32,7 @@ def schema(card: Card, *, path: str = "path", vector: bool = True) -> pa.Schema:
 
 
 def record_batch(block: ImageBlock, columns: pa.Schema) -> pa.RecordBatch:
-    """One block as a record batch of this schema."""
+    """Return one block as a record batch of this schema."""
     arrays = _image_columns(block.rows)
     if VECTOR_FIELD.name in columns.names:
         dim = block.vectors.shape[1]
@@ -49,12 +49,12 @@ def parquet_writer(file: BinaryIO | Path, columns: pa.Schema) -> pq.ParquetWrite
 
 
 def is_export(path: Path) -> bool:
-    """Whether a Parquet file is an export of ours."""
+    """Return whether a file is a Parquet export of embedtool."""
     if not path.is_file():
         return False
     try:
         return CARD.encode() in (pq.read_schema(path).metadata or {})
-    except pa.ArrowInvalid:  # no Parquet at all
+    except pa.ArrowInvalid:  # not a Parquet file
         return False
 
 

@@ -1,7 +1,7 @@
-"""What an export says of itself, and how a path is written so that it comes back.
+"""The card that describes an export, and paths as text that can be read back exactly.
 
-Every export of ours carries a card: the model, the recipe and the golden vectors of its index. An
-import of one can therefore be searched with new photos, and refuses other models. In a folder the
+Every export of embedtool has a card: the model, the recipe and the golden vectors of its index. An
+imported export can therefore be searched with new photos, and refuses other models. In a folder the
 card is `embedtool.json`, in a Parquet file the metadata entry `embedtool` of its schema, in an
 HDF5 file the attribute `embedtool`.
 """
@@ -24,14 +24,14 @@ CARD_FILE = "embedtool.json"
 
 @dataclass(frozen=True)
 class Card:
-    """Where vectors come from. golden: (3, d), as `embedtool doctor` compares them."""
+    """The origin of exported vectors. golden: (3, d), as `embedtool doctor` compares them."""
 
     format: str
     model: str
     recipe: Recipe
     dim: int
     golden: Vectors
-    files: tuple[str, ...] = ()  # of a folder: all that we wrote, the card aside
+    files: tuple[str, ...] = ()  # in a folder: all that embedtool wrote, except the card
 
     def text(self) -> str:
         return json.dumps(
@@ -50,13 +50,13 @@ class Card:
 
 
 def read_card(text: str | bytes, file: object) -> Card:
-    """Raises EmbedtoolError where the text is no card, contradicts itself, or is of a later
+    """Raises EmbedtoolError if the text is not a card, contradicts itself, or is of a newer
     version."""
     try:
         record = json.loads(text)
         if int(record["embedtool export"]) > CARD_FORMAT:
             raise EmbedtoolError(
-                f"{file} was exported by a later embedtool. Upgrade: pip install -U embedtool"
+                f"{file} was exported by a newer embedtool. Upgrade: pip install -U embedtool"
             )
         recipe, dim = Recipe(**record["recipe"]), int(record["dim"])
         golden = np.frombuffer(base64.b64decode(record["golden"], validate=True), "<f4")
@@ -70,9 +70,9 @@ def read_card(text: str | bytes, file: object) -> Card:
         )
         consistent = record["fingerprint"] == recipe.fingerprint and dim > 0
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as e:
-        raise EmbedtoolError(f"{file}: what it says of its model is broken ({e!r})") from e
+        raise EmbedtoolError(f"the description of the model in {file} is damaged ({e!r})") from e
     if not consistent:
-        raise EmbedtoolError(f"{file}: its recipe and its fingerprint differ")
+        raise EmbedtoolError(f"the recipe and the fingerprint in {file} do not match")
     return card
 
 
@@ -82,5 +82,5 @@ def lossy_text(name: bytes) -> str:
 
 
 def bytes_where_lossy(names: Sequence[bytes]) -> list[bytes | None]:
-    """Return the bytes of each name that `lossy_text` cannot give back, None for the others."""
+    """Return the bytes of each name that `lossy_text` cannot represent, None for the others."""
     return [None if lossy_text(name).encode() == name else name for name in names]

@@ -1,4 +1,4 @@
-"""`export_index`: which format, whether its name may be taken, and the one that writes it."""
+"""`export_index`: choose the format, check that the target may be replaced, and write it."""
 
 import shlex
 from collections.abc import Callable
@@ -19,8 +19,8 @@ class _Format(NamedTuple):
     writer: str  # the module of this package that writes it
     is_folder: bool
     libraries: tuple[str, ...] = ()
-    suffixes: tuple[str, ...] = ()  # that stand for it where no format is named
-    required_suffix: str = ""  # without which its reader does not know the file
+    suffixes: tuple[str, ...] = ()  # that select the format if none is named
+    required_suffix: str = ""  # without which the reading program does not accept the file
     open_command: str = ""  # the command that shows it
 
 
@@ -42,7 +42,7 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What `export_index` wrote. rows: images in it; bytes: of all its files."""
+    """The result of `export_index`. rows: the images written; bytes: the size of all files."""
 
     path: Path
     format: str
@@ -56,26 +56,26 @@ class ExportReport:
 def export_index(
     index: IndexReader, to: PathLike, *, format: str | None = None, seed: int = 0
 ) -> ExportReport:
-    """Write every image of an index, with its vector, for other programs.
+    """Write every image of an index and its vector in a format of another program.
 
     format: "clip-retrieval" (img_emb/*.npy float16 and metadata/*.parquet), "parquet" (one file,
     vector list<float32>), "npy" (vectors.npy float32, paths.txt, images.jsonl), "projector"
-    (TensorBoard), "embedding-atlas" (Parquet with thumbnails) or "ann-benchmarks" (HDF5); else as
-    the ending of `to` says. seed: of the samples that projector and ann-benchmarks draw.
+    (TensorBoard), "embedding-atlas" (Parquet with thumbnails) or "ann-benchmarks" (HDF5); by
+    default, the suffix of `to` decides. seed: of the samples in projector and ann-benchmarks.
 
-    Rows are in the order of the image ids and carry path, root, size, modification time, SHA-256
-    of the file, label (the name of its folder) and unit vector; projector carries path and label,
-    ann-benchmarks vectors alone. The text of a path has U+FFFD for bytes that are not UTF-8, and
-    path_bytes has the bytes of such a path (images.jsonl: surrogate escapes, as os.fsdecode
-    makes them).
+    Rows are in the order of the image ids. They have path, root, size, modification time, SHA-256
+    of the file, label (the name of its folder) and unit vector. projector has only path, label and
+    vector, ann-benchmarks only vectors. The text of a path has U+FFFD for bytes that are not
+    UTF-8, and path_bytes has the bytes of such a path (images.jsonl has the surrogate escapes of
+    os.fsdecode instead).
 
-    All rows are of one version of the index, and a block of them is held at a time. A writer that
-    commits meanwhile waits for the reading, 5 to 10 seconds for 100,000 images; after 60 it stops
-    with IndexLocked, and goes on where it stopped when it is run again. What is written appears
-    under `to` whole or not at all; an earlier export of ours is replaced, anything else there is
-    left alone. Killed, it leaves a hidden file or folder beside `to`, named after it.
-    Raises UsageError (no such format), EmbedtoolError (`to` is taken, a library is missing, the
-    index has no image), NotAnIndex, IndexDamaged.
+    All rows are of one version of the index, and one block of them is held at a time. A writer that
+    commits in the meantime waits until the rows are read, 5 to 10 seconds for 100,000 images. After
+    60 seconds it stops with IndexLocked; run again, it continues where it stopped. The export
+    appears under `to` complete or not at all. It replaces an earlier export of embedtool; anything
+    else is left alone. A killed run leaves a hidden file or folder beside `to`, named after it.
+    Raises UsageError (unknown format), EmbedtoolError (`to` exists, a library is missing, the index
+    has no image), NotAnIndex, IndexDamaged.
     """
     to = Path(to)
     name, chosen = _choose_format(to, format)
@@ -87,8 +87,8 @@ def export_index(
     replaced = to.exists()
     if replaced and not is_export(to):
         raise EmbedtoolError(
-            f"{to} is there already and is no export that can be replaced. Name another place with "
-            "--to, or delete it first"
+            f"{to} already exists and is not an unchanged export of embedtool. Choose another name "
+            "with --to, or delete it first"
         )
     to.parent.mkdir(parents=True, exist_ok=True)
     card = Card(name, index.model, index.recipe, index.dim, index.golden)
@@ -118,12 +118,12 @@ def _choose_format(to: Path, format: str | None) -> tuple[str, _Format]:
                     f"expected a name that ends in {known.required_suffix}, received {to}"
                 )
             return name, known
-    received = f"received format {format!r}" if format else f"{to} does not tell which"
+    received = f"received format {format!r}" if format else f"the name {to} does not say which"
     raise UsageError(f"expected one of {', '.join(FORMATS)}; {received}. Add --format NAME")
 
 
 def _is_unchanged_export(path: Path) -> bool:
-    """Whether a folder is an export and nothing was added to it since."""
+    """Return whether a folder is an export to which nothing was added since."""
     card = path / CARD_FILE
     if not card.is_file():
         return False

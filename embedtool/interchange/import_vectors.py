@@ -1,4 +1,4 @@
-"""`import_vectors`: an index of the vectors that another program, or an export, brings."""
+"""`import_vectors`: make an index of the vectors of another program or of an export."""
 
 import hashlib
 import os
@@ -34,7 +34,7 @@ EXPECTED = (
 
 @dataclass(frozen=True)
 class ImportReport:
-    """What `import_vectors` made. images: the rows taken in; vectors: those of distinct content."""
+    """The result of `import_vectors`. images: the rows imported; vectors: the distinct contents."""
 
     index: Path
     model: str
@@ -52,29 +52,36 @@ def import_vectors(
     root: PathLike | None = None,
     model: str | None = None,
 ) -> ImportReport:
-    """Make an index of the vectors at `path`; the photos are not needed.
+    """Make an index of the vectors at `path`. The photos are not needed.
 
     path: a clip-retrieval folder, a .npy file (n, d) of float16, float32 or float64 with `paths`
-    (a text file, one path a row, by line or ended by NUL), or an export of ours as parquet, npy,
-    clip-retrieval or embedding-atlas. root: relative paths are below it, by default the current
-    folder. Each row is scaled to length 1 and stored as float16; an export of ours comes back with
-    the same stored bytes, in all four formats (under some 50 dimensions one row in a hundred may
-    differ in a last bit).
+    (a text file of one path per row, each ended by a line break or by NUL), or an embedtool export
+    as parquet, npy, clip-retrieval or embedding-atlas. root: the folder of relative paths, by
+    default the current one. Each row is normalised to length 1 and stored as float16. An embedtool
+    export gives the same stored bytes again, in all four formats (below some 50 dimensions, one
+    row in a hundred may differ in a last bit).
 
-    An export of ours keeps its model, roots, sizes and times: new photos can query the import, and
-    `index_photos` goes on with it. Other vectors are of the model that `model` names, else of their
-    own content, so that no index holds vectors of two origins; such an index is queried by the path
-    or the row of an image in it. A column sha256 tells which images are one content; without one
-    each path is its own.
+    An embedtool export keeps its model, roots, sizes and times: new photos can query the imported
+    index, and `index_photos` can update it. For other vectors, `model` is a name for the model; by
+    default it is the digest of the vectors, so that no index mixes vectors of two origins. Such an
+    index is queried by the path or the row of an image in it. Images with equal values in a column
+    sha256 have one content; without this column, each path is a content of its own.
 
-    The index is made under a hidden name beside `index`, and renamed when it is whole: interrupted
-    or failed, there is nothing under `index`. Raises UsageError, EmbedtoolError (which row is wrong
-    and how; `index` is there already; a library is missing).
+    The index is made under a hidden name beside `index`, and renamed when it is complete. If the
+    import fails or is interrupted, `index` does not exist. Raises UsageError, EmbedtoolError (which
+    row is wrong and how; `index` already exists; a library is missing).
+
+    >>> import numpy as np
+    >>> np.save("rows.npy", np.eye(3, 64))
+    >>> np.savetxt("paths.txt", ["a.jpg", "b.jpg", "c.jpg"], fmt="%s")
+    >>> report = embedtool.import_vectors("rows.npy", paths="paths.txt", index="indexes/made")
+    >>> report.images, report.dim
+    (3, 64)
     """
     path, target = Path(path), Path(index)
     if os.path.lexists(target):
         raise EmbedtoolError(
-            f"{target} is there already, and an import makes a new index: embedtool import {path} "
+            f"{target} already exists, and an import makes a new index: embedtool import {path} "
             f"--index {target}-2"
         )
     incoming = _open(path, None if paths is None else Path(paths))
@@ -93,7 +100,9 @@ def import_vectors(
             _write_rows(writer, incoming, default_root)
             refresh_search_index(writer)
             counts = writer.counts()
-    notes = () if incoming.card else ("made elsewhere: query by a path in the index, or by --row",)
+    notes = (
+        () if incoming.card else ("made by another program: query by an indexed path or by --row",)
+    )
     return ImportReport(target, name, counts["images"], counts["vectors"], incoming.dim, notes)
 
 
@@ -108,7 +117,7 @@ def _open(path: Path, paths: Path | None) -> IncomingVectors:
         return read_arrays([path], paths)
     if head[:4] == b"PAR1":
         if paths is not None:
-            raise UsageError(f"{path} names its images itself: leave --paths out")
+            raise UsageError(f"{path} has the paths of its images: leave --paths out")
         require("pyarrow")
         from embedtool.interchange.read_parquet import read_parquet
 
@@ -137,20 +146,20 @@ def _open_folder(path: Path, paths: Path | None) -> IncomingVectors:
 
 def _paths_needed(path: Path) -> UsageError:
     return UsageError(
-        f"{path} does not name its images: add --paths FILE, a text file with one path a line"
+        f"{path} has no image paths: add --paths FILE, a text file with one path per line"
     )
 
 
 def _identify_model(incoming: IncomingVectors, model: str | None) -> tuple[str, Recipe, Vectors]:
-    """Return model, recipe and golden vectors: an export's own, or those of an unknown model."""
+    """Return model, recipe and golden vectors, as in the export or for an unknown model."""
     card = incoming.card
     if card is not None:
         if model not in (None, card.model):
-            raise UsageError(f"this export says its model is {card.model}: leave --model out")
+            raise UsageError(f"the model of this export is {card.model}: leave --model out")
         if card.dim != incoming.dim:
             raise EmbedtoolError(
-                f"expected {card.dim} dimensions, as the export says of itself; its vectors have "
-                f"{incoming.dim}"
+                f"expected vectors of {card.dim} dimensions, as the card of the export says, "
+                f"received {incoming.dim}"
             )
         return card.model, card.recipe, card.golden
     if model is None:
@@ -164,8 +173,8 @@ def _identify_model(incoming: IncomingVectors, model: str | None) -> tuple[str, 
 
 
 def _write_rows(writer: Writer, incoming: IncomingVectors, default_root: bytes) -> None:
-    stored: set[bytes] = set()  # digests of contents that have their vector
-    rows_of: dict[bytes, int] = {}  # digest of a path -> its row: 32 bytes, however long the path
+    stored: set[bytes] = set()  # digests of contents whose vector is stored
+    rows_of: dict[bytes, int] = {}  # digest of a path -> its row: 32 bytes for a path of any length
     first = 0
     for block, raw in incoming.blocks:
         vectors, images = [], []
@@ -176,8 +185,8 @@ def _write_rows(writer: Writer, incoming: IncomingVectors, default_root: bytes) 
             path_digest = hashlib.sha256(f"{IMPORTED}:".encode() + path).digest()
             if rows_of.setdefault(path_digest, number) != number:
                 raise EmbedtoolError(
-                    f"rows {rows_of[path_digest]} and {number} have one path, {os.fsdecode(path)}: "
-                    "expected each image once"
+                    f"expected each path once, but rows {rows_of[path_digest]} and {number} both "
+                    f"have {os.fsdecode(path)}"
                 )
             digest = image.digest or path_digest
             if len(digest) != len(path_digest):
@@ -189,13 +198,13 @@ def _write_rows(writer: Writer, incoming: IncomingVectors, default_root: bytes) 
         writer.commit(vectors=vectors, images=images, renames=[], rejects=[])
         first += len(block)
     if first != incoming.rows:
-        raise EmbedtoolError(f"expected {incoming.rows} rows, {first} could be read")
+        raise EmbedtoolError(f"expected {incoming.rows} rows, but only {first} could be read")
 
 
 def _locate(image: IncomingImage, default_root: bytes, number: int) -> Source:
-    """Return where an image is: below its own root, below `default_root`, or else in its folder."""
+    """Return the source of an image, with its own root, `default_root` or else its folder."""
     if not image.path or b"\0" in image.path:
-        raise EmbedtoolError(f"row {number} has no path, or one with a NUL in it")
+        raise EmbedtoolError(f"row {number} has no path, or a path that contains NUL")
     path = os.path.abspath(os.path.join(default_root, image.path))
     root = (image.root or default_root).rstrip(b"/") + b"/"
     if not path.startswith(root):

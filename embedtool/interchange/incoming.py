@@ -1,4 +1,4 @@
-"""What arrives: raw rows and the images they belong to, whatever file they came in."""
+"""Incoming vectors: raw rows and their images, in the same form for all file formats."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ import numpy.typing as npt
 from embedtool.interchange.card import Card
 
 BLOCK_ROWS = 1024  # rows held at a time, and committed together
-RawVectors = npt.NDArray[np.floating]  # (n, d), of any length
+RawVectors = npt.NDArray[np.floating]  # (n, d), not normalised
 
 
 @dataclass(frozen=True)
 class IncomingImage:
-    """An image as its file names it; what the file does not say is None."""
+    """An image as the imported file describes it. Missing values are None."""
 
     path: bytes
     root: bytes | None = None
@@ -26,10 +26,10 @@ class IncomingImage:
 
 @dataclass(frozen=True)
 class IncomingVectors:
-    """Vectors of another program, and the images they belong to.
+    """Vectors to import and their images.
 
-    rows, dim: n and d. card: of an export of ours. vector_files: those that hold the vectors.
-    blocks: at most BLOCK_ROWS rows each, to be read once.
+    rows, dim: n and d. card: that of an embedtool export. vector_files: the files with the
+    vectors. blocks: at most BLOCK_ROWS rows each; they can be read once.
     """
 
     rows: int

@@ -1,4 +1,4 @@
-"""The rows of an export: every image of an index with its vector, a block at a time."""
+"""The rows of an export: every image of an index and its vector, one block at a time."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
 
 class ImageBlock(NamedTuple):
-    """Images and their unit rows (n, d), in one order."""
+    """Images and their unit rows (n, d), in the same order."""
 
     rows: list[Row]
     vectors: Vectors
@@ -25,8 +25,8 @@ class ImageBlock(NamedTuple):
 
 @dataclass(frozen=True)
 class IndexImages:
-    """All images of one version of an index. blocks: BLOCK_ROWS images each, but for the last, in
-    the order of their ids; copies of one picture each have their row."""
+    """All images of one version of an index. blocks: in the order of the image ids, BLOCK_ROWS
+    images in each but the last. Each copy of an image has its own row."""
 
     count: int
     dim: int
@@ -35,23 +35,23 @@ class IndexImages:
 
 @contextmanager
 def read_images(index: IndexReader) -> Iterator[IndexImages]:
-    """Everything read inside is of one version of the index.
+    """Open all images of one version of an index.
 
-    A writer that commits meanwhile waits until this ends, 60 seconds at most, and then stops with
-    IndexLocked: what can be done afterwards is done afterwards. Raises EmbedtoolError where there
-    is no image.
+    A writer that commits in the meantime waits until this ends. After 60 seconds it stops with
+    IndexLocked, so do slow work afterwards if possible. Raises EmbedtoolError if there is no image.
     """
     with index.snapshot():
         count = index.counts()["images"]
         if not count:
             raise EmbedtoolError(
-                f"{index.path} holds no image yet: embedtool index PHOTOS --index {index.path}"
+                f"{index.path} holds no images. Add some: embedtool index PHOTOS "
+                f"--index {index.path}"
             )
         yield IndexImages(count, index.dim, _blocks(index))
 
 
 def _blocks(index: IndexReader) -> Iterator[ImageBlock]:
-    vectors = np.fromiter(index.vector_ids(), np.int64)  # 8 bytes an image
+    vectors = np.fromiter(index.vector_ids(), np.int64)  # 8 bytes per image
     rows = index.rows()
     for start in range(0, len(vectors), BLOCK_ROWS):
         distinct, back = np.unique(vectors[start : start + BLOCK_ROWS], return_inverse=True)
@@ -60,7 +60,7 @@ def _blocks(index: IndexReader) -> Iterator[ImageBlock]:
 
 
 def absolute_path(row: Row) -> bytes:
-    """Return the absolute path of an image, as the file system has it."""
+    """Return the absolute path of an image in the bytes of the file system."""
     return os.path.join(row.root, row.path)
 
 

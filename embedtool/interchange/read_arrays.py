@@ -1,4 +1,4 @@
-"""Vectors in .npy files, paths in text files, and images in our own images.jsonl."""
+"""Read vectors from .npy files, paths from text files, and images from images.jsonl."""
 
 import json
 import os
@@ -17,14 +17,14 @@ CHUNK_BYTES = 1 << 20  # bytes of a path list read at a time
 
 
 def read_arrays(files: list[Path], paths: Path) -> IncomingVectors:
-    """.npy files, and one list of paths for all of their rows."""
+    """Read .npy files, with one list of paths for all of their rows."""
     arrays = open_arrays(files)
     rows, path_count = sum(map(len, arrays)), sum(1 for _ in read_path_list(paths))
     if rows != path_count:
         where = files[0] if len(files) == 1 else files[0].parent
         raise EmbedtoolError(
-            f"{where} holds {rows} vectors, {paths} names {path_count} paths: expected one path a "
-            "vector, in the same order"
+            f"expected one path per vector, in the same order, but {where} has {rows} vectors and "
+            f"{paths} has {path_count} paths"
         )
     images = map(IncomingImage, read_path_list(paths))
     blocks = (
@@ -34,15 +34,15 @@ def read_arrays(files: list[Path], paths: Path) -> IncomingVectors:
 
 
 def read_export_folder(folder: Path, card: Card) -> IncomingVectors:
-    """An export of format "npy"."""
+    """Read an export in the format "npy"."""
     file, table = folder / "vectors.npy", folder / "images.jsonl"
     [vectors] = open_arrays([file])
     with open(table, "rb") as lines:
         image_count = sum(1 for _ in lines)
     if len(vectors) != image_count:
         raise EmbedtoolError(
-            f"{file} holds {len(vectors)} vectors, {table} names {image_count} images: "
-            "expected as many"
+            f"expected as many images as vectors, but {file} has {len(vectors)} vectors and "
+            f"{table} has {image_count} images"
         )
     images = _read_images_jsonl(table)
     blocks = ((list(islice(images, len(raw))), raw) for raw in _in_blocks(vectors))
@@ -50,26 +50,27 @@ def read_export_folder(folder: Path, card: Card) -> IncomingVectors:
 
 
 def open_arrays(files: list[Path]) -> list[RawVectors]:
-    """The rows (n, d) of .npy files, memory-mapped, all of one d. Raises EmbedtoolError where a
-    file is not one whole array of float16, float32 or float64 with two dimensions."""
+    """Return the memory-mapped rows (n, d) of .npy files, all of one d. Raises EmbedtoolError if a
+    file is not one complete array of float16, float32 or float64 with two dimensions."""
     arrays = [_open_array(file) for file in files]
     for file, array in zip(files, arrays, strict=True):
         if array.shape[1] != arrays[0].shape[1]:
             raise EmbedtoolError(
-                f"{files[0].name} holds vectors of {arrays[0].shape[1]} dimensions, {file.name} of "
-                f"{array.shape[1]}: expected those of one model"
+                f"expected vectors of one model, but {files[0].name} has {arrays[0].shape[1]} "
+                f"dimensions and {file.name} has {array.shape[1]}"
             )
     return arrays
 
 
 def read_path_list(file: Path) -> Iterator[bytes]:
-    """The paths of a list: each ends with NUL where there is a NUL, else with a line break."""
+    """Yield the paths of a list. They end with NUL if the list contains one, else with a line
+    break."""
     with open(file, "rb") as opened:
         rest = opened.read(CHUNK_BYTES)
         end = b"\0" if b"\0" in rest else b"\n"
         while rest:
             *whole, rest = rest.split(end)
-            for path in whole:  # a list written on Windows has a return at the end of each line
+            for path in whole:  # on Windows, lines end with a carriage return too
                 yield path.removesuffix(b"\r") if end == b"\n" else path
             chunk = opened.read(CHUNK_BYTES)
             if rest and not chunk:
@@ -83,18 +84,18 @@ def _open_array(path: Path) -> RawVectors:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
     except OSError:
         raise
-    except Exception as error:  # numpy's reader of headers raises almost anything on hostile ones
+    except Exception as error:  # numpy raises almost anything for a malformed header
         text = " ".join(str(error).split())
-        raise EmbedtoolError(f"{path} is no .npy file that can be read: {text}") from error
+        raise EmbedtoolError(f"{path} cannot be read as a .npy file: {text}") from error
     if not isinstance(array, np.memmap):
-        raise EmbedtoolError(f"{path} is an archive of arrays: expected one .npy file")
+        raise EmbedtoolError(f"expected one .npy file, but {path} is an archive of arrays")
     if array.dtype.type not in FLOATS or array.ndim != 2 or 0 in array.shape:
         raise EmbedtoolError(
-            f"expected float16, float32 or float64 of shape (images, dimensions) in {path}, found "
-            f"{array.dtype} {array.shape}"
+            f"expected float16, float32 or float64 of shape (images, dimensions) in {path}, "
+            f"received {array.dtype} of shape {array.shape}"
         )
     if array.offset + array.nbytes != path.stat().st_size:
-        raise EmbedtoolError(f"{path} holds more bytes than its {len(array)} rows: is it whole?")
+        raise EmbedtoolError(f"{path} has bytes beyond its {len(array)} rows. Write it again")
     return array
 
 
@@ -116,4 +117,4 @@ def _read_images_jsonl(table: Path) -> Iterator[IncomingImage]:
                     bytes.fromhex(record["sha256"]),
                 )
             except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-                raise EmbedtoolError(f"{table}: line {number} is broken ({error!r})") from error
+                raise EmbedtoolError(f"line {number} of {table} is damaged ({error!r})") from error

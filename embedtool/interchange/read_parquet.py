@@ -1,4 +1,4 @@
-"""Parquet: exports of ours, and the metadata of a clip-retrieval folder."""
+"""Read Parquet: exports of embedtool, and the metadata of a clip-retrieval folder."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,17 +15,17 @@ from embedtool.interchange.card import CARD, Card, read_card
 from embedtool.interchange.incoming import BLOCK_ROWS, IncomingImage, IncomingVectors, RawVectors
 from embedtool.interchange.read_arrays import open_arrays
 
-# Read only in an export of embedtool: elsewhere the names may mean something else.
+# These are read only from an embedtool export. In other files the names may mean something else.
 EXPORT_COLUMNS = ("path_bytes", "root", "root_bytes", "size", "mtime")
 
 
 def read_parquet(file: Path) -> IncomingVectors:
-    """One Parquet file with the columns path and vector."""
+    """Read one Parquet file with the columns path and vector."""
     table = _ParquetImages(file, "path", ["vector"])
     with _arrow_errors(file):
         first = next(table.parquet.iter_batches(1, columns=["vector"]), None)
     if first is None:
-        raise EmbedtoolError(f"{file} holds no rows")
+        raise EmbedtoolError(f"{file} has no rows")
     dim = _vector_rows(first["vector"], file, 0, None).shape[1]
 
     def blocks() -> Iterator[tuple[list[IncomingImage], RawVectors]]:
@@ -38,22 +38,22 @@ def read_parquet(file: Path) -> IncomingVectors:
 
 
 def read_clip_retrieval(arrays: list[Path], files: list[Path]) -> IncomingVectors:
-    """A clip-retrieval folder: .npy parts, and as many Parquet parts with a column image_path."""
+    """Read a clip-retrieval folder: .npy parts and as many Parquet parts, with image_path."""
     if len(arrays) != len(files):
         raise EmbedtoolError(
-            f"{arrays[0].parent} has {len(arrays)} parts, {files[0].parent} has {len(files)}: "
-            "expected as many"
+            f"expected as many parts, but {arrays[0].parent} has {len(arrays)} and "
+            f"{files[0].parent} has {len(files)}"
         )
     vectors = open_arrays(arrays)
     tables = [_ParquetImages(file, "image_path", []) for file in files]
     for raw, array, table in zip(vectors, arrays, tables, strict=True):
         if len(raw) != table.rows:
             raise EmbedtoolError(
-                f"{array.name} holds {len(raw)} vectors, {table.file.name} names {table.rows} "
-                "images: expected as many"
+                f"expected as many images as vectors, but {array.name} has {len(raw)} vectors and "
+                f"{table.file.name} has {table.rows} images"
             )
         if (table.card and table.card.text()) != (tables[0].card and tables[0].card.text()):
-            raise EmbedtoolError(f"{files[0].name} and {table.file.name} are of two exports")
+            raise EmbedtoolError(f"{files[0].name} and {table.file.name} are parts of two exports")
 
     def blocks() -> Iterator[tuple[list[IncomingImage], RawVectors]]:
         for raw, table in zip(vectors, tables, strict=True):
@@ -69,18 +69,18 @@ def read_clip_retrieval(arrays: list[Path], files: list[Path]) -> IncomingVector
 class _ParquetImages:
     """The images of one Parquet file.
 
-    path: its column of paths; others: columns that it must have besides.
+    path: the name of its path column; others: further columns that it must have.
     """
 
     def __init__(self, file: Path, path: str, others: list[str]) -> None:
         self.file, self.path = file, path
         with _arrow_errors(file):
-            self.parquet = pq.ParquetFile(file, pre_buffer=False)  # it would hold the whole file
+            self.parquet = pq.ParquetFile(file, pre_buffer=False)  # True holds the whole file
             columns = self.parquet.schema_arrow
         for name in (path, *others):
             if columns.names.count(name) != 1:
                 raise EmbedtoolError(
-                    f"{file}: expected one column {name}, found {', '.join(columns.names)}"
+                    f"{file}: expected one column {name}, received {', '.join(columns.names)}"
                 )
         card_text = (columns.metadata or {}).get(CARD.encode())
         self.card: Card | None = None if card_text is None else read_card(card_text, file)
@@ -109,7 +109,7 @@ class _ParquetImages:
 
 
 def _names(batch: pa.RecordBatch, text: str, exact_bytes: str) -> list[bytes | None]:
-    """Return names as bytes: those of the column exact_bytes where the text is lossy."""
+    """Return names as bytes, from the column exact_bytes if the text is lossy."""
     texts = _column(batch, text, pa.string())
     return [
         name.encode() if exact is None and name is not None else exact
@@ -125,17 +125,18 @@ def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> Sequence[Any
 
 
 def _vector_rows(column: pa.Array, file: Path, start: int, dim: int | None) -> RawVectors:
-    """A column of lists as rows (n, d). start: the number of the first; dim: d, where known."""
+    """Return a column of lists as rows (n, d). start: the number of the first row; dim: d, if
+    known."""
     kind = column.type
     is_list = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     if not any(is_(kind) for is_ in is_list) or not pa.types.is_floating(kind.value_type):
-        raise EmbedtoolError(f"{file}: expected lists of floats in column vector, found {kind}")
+        raise EmbedtoolError(f"{file}: expected lists of floats in column vector, received {kind}")
     lengths = pc.list_value_length(column).fill_null(0).to_numpy(zero_copy_only=False)
     dim = int(lengths[0]) if dim is None else dim
     wrong = np.flatnonzero((lengths != dim) | (lengths == 0))
     if wrong.size:
         raise EmbedtoolError(
-            f"{file}: row {start + wrong[0]} has {lengths[wrong[0]]} dimensions, the first {dim}"
+            f"{file}: row {start + wrong[0]} has {lengths[wrong[0]]} dimensions, expected {dim}"
         )
     rows: RawVectors = column.flatten().to_numpy(zero_copy_only=False)  # null becomes NaN
     return rows.reshape(-1, dim)

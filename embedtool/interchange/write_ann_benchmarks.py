@@ -1,8 +1,8 @@
-"""The HDF5 layout of ann-benchmarks: how good is a nearest-neighbour index on these vectors?
+"""The HDF5 layout of ann-benchmarks, which measures nearest-neighbour indexes on these vectors.
 
     train       float32 (n - m, d), the rows to search
-    test        float32 (m, d), the queries: a seeded sample that train does not hold
-    neighbors   int32 (m, k), exact, by row of train, nearest first; equal ones by row
+    test        float32 (m, d), the queries: a seeded sample of images that are not in train
+    neighbors   int32 (m, k), exact, rows of train, nearest first; ties in the order of rows
     distances   float32 (m, k), 1 - cosine, which ann-benchmarks calls angular
 
 m is a tenth of the images, 10,000 at most; k is 100, or all of train.
@@ -22,7 +22,7 @@ from embedtool.interchange.sample import sample_mask
 from embedtool.search.exact import nearest
 from embedtool.store.reader import IndexReader
 
-QUERIES = 10_000  # as in the sets that ann-benchmarks publishes
+QUERIES = 10_000  # as in the data sets that ann-benchmarks publishes
 NEIGHBOURS = 100
 SEARCHED_ROWS = 8192  # compared at a time
 
@@ -32,7 +32,7 @@ def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple
         with read_images(index) as images:
             queries = max(1, min(QUERIES, images.count // 10))
             if images.count == queries:
-                raise EmbedtoolError(f"{index.path} holds one image: expected two or more")
+                raise EmbedtoolError(f"expected at least two images, but {index.path} has one")
             held_out = sample_mask(images.count, queries, seed)
             train = hdf5.create_dataset("train", (images.count - queries, images.dim), "f4")
             test = hdf5.create_dataset("test", (queries, images.dim), "f4")
@@ -55,14 +55,14 @@ def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple
         hdf5.create_dataset("distances", data=1 - similarities)
         hdf5.attrs.update(type="dense", distance="angular", dimension=images.dim)
         hdf5.attrs["point_type"] = "float"
-        hdf5.attrs[CARD] = replace(card, golden=card.golden[:0]).text()  # 64 KB would be too many
+        hdf5.attrs[CARD] = replace(card, golden=card.golden[:0]).text()  # HDF5 allows 64 KB
     return images.count, [
-        f"test is a sample of {queries:,} of {images.count:,} images, seed {seed}"
+        f"test is a random sample of {queries:,} of {images.count:,} images, seed {seed}"
     ]
 
 
 def is_export(path: Path) -> bool:
-    """Whether an HDF5 file is an export of ours."""
+    """Return whether a file is an HDF5 export of embedtool."""
     if not path.is_file() or not h5py.is_hdf5(path):
         return False
     with h5py.File(path, "r") as hdf5:

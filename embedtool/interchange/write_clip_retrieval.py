@@ -1,11 +1,11 @@
 """The layout that clip-retrieval writes, and that autofaiss and embedding-reader read.
 
-    img_emb/img_emb_0.npy             float16 (n, d): what clip-retrieval itself writes, and what
-                                      an index stores
+    img_emb/img_emb_0.npy             float16 (n, d), as clip-retrieval itself writes and as an
+                                      index stores
     metadata/metadata_0.parquet       the same n rows; image_path is the absolute path
 
-Over PART_ROWS rows there are several of each. Readers take the parts in the order of their names,
-so the numbers have leading zeros.
+With more than PART_ROWS rows there are several of each. Readers take the parts in the order of
+their names, so the numbers have leading zeros.
 """
 
 from itertools import islice
@@ -17,7 +17,7 @@ from embedtool.interchange.index_rows import read_images
 from embedtool.interchange.write_npy import write_header
 from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
-PART_ROWS = 1024 * BLOCK_ROWS  # about the million of clip-retrieval; whole blocks
+PART_ROWS = 1024 * BLOCK_ROWS  # about the million of clip-retrieval, in whole blocks
 
 
 def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[int, list[str]]:

@@ -1,7 +1,7 @@
-"""A Parquet file for embedding-atlas: the columns of `parquet`, and the pictures.
+"""A Parquet file for embedding-atlas: the columns of `parquet`, and thumbnails.
 
-embedding-atlas asks which column is what: `--vector vector` (it projects them itself) and
-`--image image`, a struct of bytes and path, as its viewer and Hugging Face datasets have it.
+Give embedding-atlas the columns as options: `--vector vector` (it projects the vectors itself) and
+`--image image`, a struct of bytes and path, as in its viewer and in Hugging Face datasets.
 """
 
 import os
@@ -33,7 +33,7 @@ def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple
         ThreadPoolExecutor(os.cpu_count()) as threads,
     ):
         rows, notes = write_parquet.write(index, scratch, card, seed=seed)
-        # Thumbnails take a while: the index is no longer locked here.
+        # Thumbnails are slow, so the index is no longer locked here.
         with parquet_writer(file, columns) as table:
             for batch in pq.ParquetFile(scratch, pre_buffer=False).iter_batches(BLOCK_ROWS):
                 pictures = list(threads.map(_thumbnail, _paths(batch)))
@@ -46,7 +46,7 @@ def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple
                 arrays = [*batch.columns, pa.array(images, IMAGE_FIELD.type)]
                 table.write_batch(pa.record_batch(arrays, schema=columns))
     if missing:
-        notes.append(f"{missing:,} pictures cannot be read now and have no thumbnail")
+        notes.append(f"{missing:,} images could not be read and have no thumbnail")
     return rows, notes
 
 

@@ -1,9 +1,9 @@
-"""Plain files for numpy, with no library needed.
+"""Plain files for numpy. No other library is needed.
 
 vectors.npy       float32 (n, d), unit rows
-paths.txt         their paths, as bytes, a line each; where a name holds a line break itself,
-                  every path ends with NUL instead, as after `find -print0`
-images.jsonl      a JSON object a line: path, root, size, mtime_ns, sha256, label
+paths.txt         their paths as bytes, one per line; if a name contains a line break, every path
+                  ends with NUL instead, as with `find -print0`
+images.jsonl      one JSON object per line: path, root, size, mtime_ns, sha256, label
 """
 
 import json
@@ -38,12 +38,12 @@ def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[i
                 _json_line(row, label)
                 for row, label in zip(block.rows, folder_labels(block.rows), strict=True)
             )
-        note = "a name holds a line break: the paths in paths.txt end with NUL"
+        note = "a name contains a line break, so the paths in paths.txt end with NUL"
         return images.count, [note] if has_line_break else []
 
 
 def write_header(file: BinaryIO, descr: str, rows: int, dim: int) -> None:
-    """Begin a .npy file of this type and shape; its rows follow."""
+    """Write the header of a .npy file of this type and shape. The rows follow."""
     header = {"descr": np.dtype(descr).str, "fortran_order": False, "shape": (rows, dim)}
     np.lib.format.write_array_header_1_0(file, header)
 

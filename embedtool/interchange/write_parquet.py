@@ -1,4 +1,4 @@
-"""One Parquet file, a row an image, vector list<float32>."""
+"""One Parquet file with one row per image, vector list<float32>."""
 
 from typing import BinaryIO
 

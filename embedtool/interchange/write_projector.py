@@ -1,7 +1,7 @@
-"""The TensorBoard Projector: vectors.tsv, metadata.tsv, projector_config.pbtxt.
+"""Files for the TensorBoard Projector: vectors.tsv, metadata.tsv, projector_config.pbtxt.
 
-TensorBoard draws no more than its first 100,000 points, whatever the file holds. Of a larger index
-a sample is written, so that what is drawn is of all folders and not of the first few.
+TensorBoard draws only the first 100,000 points of a file. For a larger index a random sample is
+written, so that the points come from all folders and not only from the first few.
 """
 
 from itertools import compress
@@ -16,7 +16,7 @@ from embedtool.interchange.index_rows import absolute_path, folder_labels, read_
 from embedtool.interchange.sample import sample_mask
 from embedtool.store.reader import BLOCK_ROWS, IndexReader
 
-MAX_POINTS = 100_000  # points; LIMIT_NUM_POINTS in TensorBoard's projector
+MAX_POINTS = 100_000  # LIMIT_NUM_POINTS in TensorBoard's projector
 CONFIG = """embeddings {
   tensor_name: "images"
   tensor_path: "vectors.tsv"
@@ -44,17 +44,18 @@ def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[i
                     f"{_tsv_cell(absolute_path(row))}\t{_tsv_cell(label)}\n"
                     for row, label in zip(rows, folder_labels(rows), strict=True)
                 )
-        _write_text(scratch, folder / "vectors.tsv", index.dim)  # the index is free again
+        _write_text(scratch, folder / "vectors.tsv", index.dim)  # the index is no longer locked
     if images.count <= MAX_POINTS:
         return images.count, []
     return MAX_POINTS, [
-        f"a sample of {MAX_POINTS:,} of {images.count:,} images, seed {seed}: "
+        f"a random sample of {MAX_POINTS:,} of {images.count:,} images, seed {seed}: "
         "TensorBoard draws no more"
     ]
 
 
 def _write_text(scratch: BinaryIO, to: Path, dim: int) -> None:
-    """float32 rows as lines of text: the slow part, a minute for 100,000 rows of 1,280."""
+    """Write float32 rows as lines of text. This is the slow part: a minute for 100,000 rows of
+    1,280."""
     line = "\t".join(["%.5g"] * dim) + "\n"  # a stored float16 has no more digits
     scratch.seek(0)
     with open(to, "w", encoding="ascii") as file:
@@ -64,5 +65,5 @@ def _write_text(scratch: BinaryIO, to: Path, dim: int) -> None:
 
 
 def _tsv_cell(name: bytes) -> str:
-    """A name as one cell: nothing in it may end the cell or the line."""
+    """Return a name as one cell, with tabs and line breaks escaped."""
     return lossy_text(name).translate({9: "\\t", 10: "\\n", 13: "\\r"})

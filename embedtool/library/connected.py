@@ -22,7 +22,11 @@ class Connected:
         self.close()
 
     def close(self) -> None:
-        """Let go of all that is loaded. Calls that are at work in other threads finish first."""
+        """Let go of all that is loaded. Calls that are at work in other threads finish first.
+
+        >>> index = embedtool.open("indexes/photos")
+        >>> index.close()
+        """
         self.connection.close()
 
     def __repr__(self) -> str:
@@ -30,17 +34,32 @@ class Connected:
 
     @property
     def path(self) -> "Path":
-        """The folder of the index."""
+        """The folder of the index.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     index.path.name
+        'photos'
+        """
         return self.connection.path
 
     @property
     def model(self) -> str:
-        """The name of the network that made the vectors."""
+        """The name of the network that made the vectors.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     index.model
+        'builtin'
+        """
         with self.connection.session() as session:
             return session.reader.model
 
     @property
     def dim(self) -> int:
-        """The number of dimensions of a vector."""
+        """The number of dimensions of a vector.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     index.dim
+        1280
+        """
         with self.connection.session() as session:
             return session.reader.dim

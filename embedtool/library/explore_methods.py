@@ -32,6 +32,11 @@ class ExploreMethods(ProbeMethods):
         are of mobilenet_v2.
         Raises UsageError (detail not above 0, another name_by), IndexLocked; by "imagenet" also
         ModelMismatch and ModelOffline.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     found = index.cluster(name_by="label")
+        >>> len(found), found.assignments[0].path.name
+        (12, 'balloons-01.jpg')
         """
         from embedtool.explore.clusters import cluster_index
         from embedtool.library.results import ClusterResult
@@ -48,6 +53,11 @@ class ExploreMethods(ProbeMethods):
 
         The score is 1 less the mean similarity to the 10 nearest others, as seen from the mean of
         the collection. Raises UsageError (k below 1), IndexLocked.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     found = index.outliers(k=3)
+        >>> [outlier.rank for outlier in found], found[0].score > found[2].score
+        ([1, 2, 3], True)
         """
         from embedtool.explore.outliers import find_outliers
         from embedtool.library.results import Outliers
@@ -71,6 +81,11 @@ class ExploreMethods(ProbeMethods):
         probe: what says the class of each image, as in `predict`. neighbours: of UMAP, at least 2,
         [default: those of the saved map, or 30]; seed: [default: that of the saved map, or 0].
         Raises UsageError (neighbours below 2, no image), IndexLocked.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     found = index.map()
+        >>> found.coordinates.shape, found[0].path.name, found[0].label
+        ((361, 2), 'balloons-01.jpg', 'balloons')
         """
         from embedtool.explore.map import map_index
         from embedtool.library.results import MapResult
@@ -101,6 +116,12 @@ class ExploreMethods(ProbeMethods):
         cropped; and with min_similarity "similar", at least this near the kept one in cosine.
         reference: a folder whose images are kept; groups are then those of an image in it and at
         least one outside. Raises UsageError.
+
+        >>> report = embedtool.index_photos("photos/sunset", index="indexes/dusk", model="builtin")
+        >>> with embedtool.open("indexes/dusk") as index:
+        ...     [group] = index.duplicates()
+        >>> group.kind, group.keep.name, [path.name for path in group.redundant]
+        ('identical', 'sunset-01.jpg', ['copy of sunset-01.jpg'])
         """
         from embedtool.duplicates.find_duplicates import find_duplicates
         from embedtool.library.results import DuplicateResult

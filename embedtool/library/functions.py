@@ -26,7 +26,7 @@ def open(path: PathLike) -> Index:
 
     >>> with embedtool.open("indexes/photos") as index:
     ...     index.search("photos/fish/fish-03.jpg", k=2)
-    <SearchResult: 2 images near photos/fish/fish-03.jpg, similarity 1.0000 to 0.9706>
+    <SearchResult: 2 images near photos/fish/fish-03.jpg, similarity 1.0000 to ...>
     """
     return Index(path)
 
@@ -45,9 +45,13 @@ def search_photos(
 ) -> "list[SearchResult]":
     """Return the images most similar to each query: `Index.search`, and always a list.
 
-    >>> [result] = embedtool.search_photos("indexes/photos", "photos/fish/fish-03.jpg", k=3)
+    images: one query or a list of them. The list that is returned has one result for each query,
+    in their order, then one for each of rows. The other options, and the errors, are those of
+    `Index.search`.
+
+    >>> [result] = embedtool.search_photos("indexes/photos", "photos/fish/fish-03.jpg", k=2)
     >>> [match.path.name for match in result]
-    ['fish-03.jpg', 'fish-19.jpg', 'fish-28.jpg']
+    ['fish-03.jpg', 'fish-15.jpg']
     """
     from embedtool.library.search_methods import as_queries
 
@@ -81,10 +85,11 @@ def compare_indexes(
     Raises UsageError where the two share too little to compare.
 
     >>> report = embedtool.index_photos(
-    ...     "photos", index="indexes/int8", model="builtin", precision="float32"
+    ...     "photos", index="indexes/float32", model="builtin", precision="float32"
     ... )
-    >>> found = embedtool.compare_indexes("indexes/photos", "indexes/int8")
-    >>> found.measures[0].name, found.images
+    >>> found = embedtool.compare_indexes("indexes/photos", "indexes/float32")
+    >>> found.images, [measure.name for measure in found]
+    (360, ['probe accuracy', 'k-NN accuracy', 'precision@10', 'mAP'])
     """
     from embedtool.classification.compare_indexes import compare_indexes as compare
     from embedtool.library.probe_results import ComparisonResult
@@ -104,7 +109,11 @@ def train_probe(
 ) -> "ProbeResult":
     """Train a linear classifier on the labelled images of an index: `Index.probe`, to a folder.
 
+    out: the folder to write the probe to; an earlier probe there is replaced. The other options,
+    and the errors, are those of `Index.probe`.
+
     >>> embedtool.train_probe("indexes/photos", "kinds")
+    <ProbeResult: probe of 12 classes, accuracy ...>
     """
     with Index(index) as opened:
         return opened.probe(
@@ -130,6 +139,7 @@ cluster_index = _function(
     """Group the images of an index that are alike, without being told how many groups.
 
     >>> embedtool.cluster_index("indexes/photos")
+    <ClusterResult: 12 clusters of 361 images, ...>
     """,
 )
 find_outliers = _function(
@@ -138,6 +148,7 @@ find_outliers = _function(
     """Return the images of an index that are least like the rest.
 
     >>> embedtool.find_outliers("indexes/photos", k=3)
+    <Outliers: 3 outliers>
     """,
 )
 map_index = _function(
@@ -146,7 +157,9 @@ map_index = _function(
     """Lay the images of an index out on a plane by UMAP, like ones near each other.
 
     >>> found = embedtool.map_index("indexes/photos")
-    >>> found.write_html("map.html")
+    >>> found
+    <MapResult: 361 images on a plane>
+    >>> found.write_png("map.png", colour_by="label")
     """,
 )
 find_duplicates = _function(
@@ -154,7 +167,10 @@ find_duplicates = _function(
     "find_duplicates",
     """Group the images of an index that show the same picture, and say which to keep.
 
-    >>> embedtool.find_duplicates("indexes/photos")
+    >>> report = embedtool.index_photos("photos/sunset", index="indexes/sunset", model="builtin")
+    >>> [group] = embedtool.find_duplicates("indexes/sunset")
+    >>> group.kind, [path.name for path in group.redundant]
+    ('identical', ['copy of sunset-01.jpg'])
     """,
 )
 predict_images = _function(
@@ -162,8 +178,10 @@ predict_images = _function(
     "predict_images",
     """Return the class of every image of an index, with the probability of each class.
 
-    >>> embedtool.train_probe("indexes/photos", "kinds")
-    >>> embedtool.predict_images("indexes/photos", "kinds")[0]
+    >>> probe = embedtool.train_probe("indexes/photos", "kinds")
+    >>> first = embedtool.predict_images("indexes/photos", "kinds")[0]
+    >>> first.path.name, first.label
+    ('balloons-01.jpg', 'balloons')
     """,
 )
 evaluate_probe = _function(
@@ -171,8 +189,9 @@ evaluate_probe = _function(
     "evaluate_probe",
     """Compare a probe's predictions with the labels of an index.
 
-    >>> embedtool.train_probe("indexes/photos", "kinds")
+    >>> probe = embedtool.train_probe("indexes/photos", "kinds")
     >>> embedtool.evaluate_probe("indexes/photos", "kinds")
+    <EvaluationResult: 360 images, accuracy ...>
     """,
 )
 export_index = _function(
@@ -182,6 +201,7 @@ export_index = _function(
 
     >>> report = embedtool.export_index("indexes/photos", "vectors", format="npy")
     >>> report.rows, report.dim
+    (361, 1280)
     """,
 )
 index_info = _function(
@@ -190,14 +210,17 @@ index_info = _function(
     """Return what an index holds: model, counts, roots, sizes in bytes.
 
     >>> embedtool.index_info("indexes/photos")["images"]
+    361
     """,
 )
 index_rejects = _function(
     Index.rejects,
     "index_rejects",
-    """Return every file that an index refused, with stage and reason.
+    """Return every file that an index refused, by path, with stage and reason.
 
-    >>> embedtool.index_rejects("indexes/photos")
+    >>> [reject] = embedtool.index_rejects("indexes/photos")
+    >>> reject.path.name, reject.stage
+    ('cut off.jpg', 'decode')
     """,
 )
 verify_index = _function(
@@ -206,6 +229,7 @@ verify_index = _function(
     """Hash every file of an index again; return what is wrong, [] if all is whole.
 
     >>> embedtool.verify_index("indexes/photos")
+    []
     """,
 )
 doctor_index = _function(
@@ -214,6 +238,7 @@ doctor_index = _function(
     """Embed the golden pictures again; return the cosine of each with what the index has.
 
     >>> [round(cosine, 3) for cosine in embedtool.doctor_index("indexes/photos")]
+    [1.0, 1.0, 1.0]
     """,
 )
 compact_index = _function(
@@ -222,5 +247,6 @@ compact_index = _function(
     """Give the space of removed images back to the disk.
 
     >>> embedtool.compact_index("indexes/photos").segments_after
+    1
     """,
 )

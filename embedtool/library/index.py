@@ -27,23 +27,32 @@ class Index(SearchMethods, ExploreMethods):
     later call. Several threads may use one `Index`. Each call sees one whole version, the newest:
     what another process has committed meanwhile is in it.
 
-    >>> import embedtool
-    >>> folder = embedtool.draw_photos("photos")
-    >>> report = embedtool.index_photos("photos", index="indexes/drawn", model="builtin")
-    >>> with embedtool.open("indexes/drawn") as index:
+    >>> with embedtool.open("indexes/photos") as index:
     ...     len(index.images), index.dim
-    (362, 1280)
+    (361, 1280)
     """
 
     @property
     def images(self) -> "Images":
-        """The images, in the order indexed: path, label, size, date, cluster."""
+        """The images, in the order indexed: path, label, size, date, cluster.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     table = index.images.to_pandas()
+        >>> table.shape, list(table.columns)
+        ((361, 5), ['path', 'label', 'size', 'date', 'cluster'])
+        """
         with self.connection.session() as session, session.snapshot():
             return session.once("images", lambda: _images(session))
 
     def vectors(self) -> tuple[list["Path"], Vectors]:
         """Return the paths of the images and their unit vectors, float32 (n, d), in the order
-        indexed."""
+        indexed.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     paths, vectors = index.vectors()
+        >>> len(paths), vectors.shape, str(vectors.dtype)
+        (361, (361, 1280), 'float32')
+        """
         with self.connection.session() as session, session.snapshot():
             reader = session.reader
             paths = [full_path(row.root, row.path) for row in reader.rows()]
@@ -66,6 +75,11 @@ class Index(SearchMethods, ExploreMethods):
         photos: folders, files or patterns. Folders that were indexed and are not named are left
         alone. Files that cannot be used are recorded, never raised.
         Raises PhotosMissing (nothing is changed), ModelMismatch, ModelOffline, IndexLocked.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     report = index.sync("photos")
+        >>> report.added, report.unchanged, report.rejected
+        (0, 361, 1)
         """
         from embedtool.collection.sync import sync
         from embedtool.store.writer import Writer
@@ -91,6 +105,10 @@ class Index(SearchMethods, ExploreMethods):
         anything else there is left alone.
         Raises UsageError (no such format), EmbedtoolError (`to` is taken, a library is missing, the
         index has no image).
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     index.export("arrays", format="npy").rows
+        361
         """
         from embedtool.interchange.export import export_index
 
@@ -98,20 +116,36 @@ class Index(SearchMethods, ExploreMethods):
             return export_index(session.reader, to, format=format, seed=seed)
 
     def info(self) -> dict[str, Any]:
-        """Return what the index holds: model, counts, roots, sizes in bytes."""
+        """Return what the index holds: model, counts, roots, sizes in bytes.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     found = index.info()
+        >>> found["images"], found["vectors"], found["rejects"]
+        (361, 360, 1)
+        """
         from embedtool.collection.inspect import index_info
 
         with self.connection.session() as session:
             return index_info(session.reader)
 
     def rejects(self) -> list[Reject]:
-        """Return every file that was refused, by path, with stage and reason."""
+        """Return every file that was refused, by path, with stage and reason.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     [reject.path.name for reject in index.rejects()]
+        ['cut off.jpg']
+        """
         with self.connection.session() as session:
             return session.reader.rejects()
 
     def verify(self) -> list[str]:
         """Hash every file of the index again and check the catalogue; return what is wrong, [] if
-        all is whole."""
+        all is whole.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     index.verify()
+        []
+        """
         from embedtool.collection.inspect import verify_index
 
         return verify_index(self.path)
@@ -119,7 +153,13 @@ class Index(SearchMethods, ExploreMethods):
     def verify_sample(self, *, sample: int = 100, seed: int = 0) -> "DeepCheck":
         """Embed some images again, and compare the vectors with those that are stored.
 
-        Raises ModelMismatch where the index's model is not at hand as it was.
+        sample: how many, drawn at random by seed. An image whose file is gone or has changed is
+        counted as skipped. Raises ModelMismatch where the index's model is not at hand as it was.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     check = index.verify_sample(sample=20)
+        >>> check.compared, check.faults
+        (20, ())
         """
         from embedtool.collection.inspect import deep_verify_index
 
@@ -130,6 +170,10 @@ class Index(SearchMethods, ExploreMethods):
         """Embed the golden pictures again; return the cosine of each with what the index has.
 
         Raises ModelMismatch where this machine makes other vectors than the index holds.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     [round(cosine, 3) for cosine in index.doctor()]
+        [1.0, 1.0, 1.0]
         """
         from embedtool.collection.inspect import doctor_index
 
@@ -137,7 +181,13 @@ class Index(SearchMethods, ExploreMethods):
             return doctor_index(session.reader, session.embedder())
 
     def compact(self, *, progress: Progress | None = None) -> "CompactReport":
-        """Give the space of removed images back to the disk. Raises IndexLocked."""
+        """Give the space of removed images back to the disk. Raises IndexLocked.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     report = index.compact()
+        >>> report.bytes_after <= report.bytes_before
+        True
+        """
         from embedtool.collection.compact import compact_index
 
         with self.connection.session() as session:

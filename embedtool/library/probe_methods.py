@@ -32,6 +32,11 @@ class ProbeMethods(Connected):
         trained on, with near-duplicates on one side of each split.
         Raises UsageError (fewer than two classes, a class of one picture, labels that match no
         image).
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     probe = index.probe()
+        >>> len(probe), probe[0].name, round(probe.evaluation.accuracy.value, 1)
+        (12, 'balloons', 1.0)
         """
         from embedtool.classification.train import train_probe
         from embedtool.library.probe_results import ProbeResult
@@ -63,6 +68,11 @@ class ProbeMethods(Connected):
         abstain_below: the probability below which an image gets no label. suggest_count: how many
         images to suggest for labelling next. Raises ModelMismatch where the probe is for the
         vectors of another model, UsageError.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     found = index.predict(index.probe())
+        >>> found[0].label, found.probabilities.shape
+        ('balloons', (361, 12))
         """
         from embedtool.classification.predict import predict_images
         from embedtool.library.probe_results import PredictionResult
@@ -91,6 +101,10 @@ class ProbeMethods(Connected):
 
         probe: as in `predict`; labels: as in `probe`. Raises ModelMismatch, and UsageError where no
         image has a class that the probe knows.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     index.evaluate(index.probe())
+        <EvaluationResult: 360 images, accuracy ...>
         """
         from embedtool.classification.evaluate import evaluate_probe
         from embedtool.library.probe_results import EvaluationResult

@@ -71,7 +71,7 @@ class EvaluationResult(Results[ClassScore], ProbeEvaluation):
     def _repr_html_(self) -> str:
         from embedtool.report.notebook import gallery, table
 
-        wrong = [(m.path, f"{m.predicted}, is {m.truth}") for m in self.mistakes[:SHOWN]]
+        wrong = [(m.path, f"predicted {m.predicted}, is {m.truth}") for m in self.mistakes[:SHOWN]]
         return table(self.summary(), self.to_records()) + gallery(
             "most confident mistakes", wrong, len(wrong)
         )

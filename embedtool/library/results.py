@@ -129,7 +129,10 @@ class Assignments(Results[Member]):
         return f"{len(self):,} images and their clusters"
 
     def pictures(self) -> Iterator[tuple[Path, str]]:
-        return ((one.path, f"cluster {one.cluster}") for one in self)
+        return (
+            (one.path, "noise point" if one.cluster < 0 else f"cluster {one.cluster}")
+            for one in self
+        )
 
 
 @dataclass(frozen=True, repr=False)
@@ -161,7 +164,8 @@ class DuplicateResult(Results[DuplicateGroup], Duplicates):
 
     def summary(self) -> str:
         redundant = sum(len(group.redundant) for group in self)
-        return f"{len(self):,} groups, {redundant:,} of {self.images:,} images could go"
+        groups = "1 group" if len(self) == 1 else f"{len(self):,} groups"
+        return f"{groups}, {redundant:,} of {self.images:,} images could go"
 
     def pictures(self) -> Iterator[tuple[Path, str]]:
         for number, group in enumerate(self, 1):

@@ -69,6 +69,11 @@ class SearchMethods(Connected):
         Raises UsageError (k below 1, no cosine, no query, no such row), ImageRejected,
         ModelMismatch (a vector of other dimensions), and IndexLocked where a search index must be
         built while another process writes.
+
+        >>> with embedtool.open("indexes/photos") as index:
+        ...     result = index.search("photos/fish/fish-03.jpg", k=2, where=["label=fish"])
+        >>> [(match.rank, match.path.name) for match in result]
+        [(1, 'fish-03.jpg'), (2, 'fish-15.jpg')]
         """
         from embedtool.collection.query import search_index
         from embedtool.library.results import SearchResult

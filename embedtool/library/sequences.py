@@ -64,8 +64,14 @@ class Results(Collection[Item], Reversible[Item], Generic[Item]):
         require("pandas", extra="pandas")
         import pandas
 
-        names = [field.name for field in fields(self.item_type)]
-        return pandas.DataFrame(self.to_records(), columns=names)
+        records = self.to_records()
+        columns = {}
+        for field in fields(self.item_type):
+            values = [record[field.name] for record in records]
+            # Not as pandas's own text type: Arrow takes no name whose bytes are not UTF-8.
+            text = any(isinstance(value, str) for value in values)
+            columns[field.name] = pandas.Series(values, dtype=object if text else None)
+        return pandas.DataFrame(columns)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.summary()}>"

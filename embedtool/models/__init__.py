@@ -1,4 +1,4 @@
-"""A name -> a network. Nothing here imports TensorFlow until something must be built."""
+"""Find a network by name. TensorFlow is imported only if something must be built."""
 
 from embedtool.models.backbone import Backbone, load_backbone, reopen
 

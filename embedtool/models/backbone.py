@@ -1,4 +1,4 @@
-"""A model spec -> a Backbone, without TensorFlow unless something must be imported or compiled."""
+"""Find the Backbone of a model spec. TensorFlow is used only to import or compile a network."""
 
 import hashlib
 import json
@@ -22,18 +22,18 @@ BUILTIN = Path(__file__).parent / "builtin"
 FULL = "mobilenet_v2"
 FULL_HANDLE = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5"
 KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-REACH_TIMEOUT = 4.0  # seconds `auto` waits for a first answer before it takes the built-in network
+REACH_TIMEOUT = 4.0  # seconds `auto` waits for a first answer before it uses the built-in network
 PRECISIONS = ("float32", "int8")
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A network with one layer chosen and one precision: all that a fingerprint covers."""
+    """A network with one layer and one precision: everything that a fingerprint covers."""
 
-    spec: str  # what to pass as model to get it again
+    spec: str  # pass this as model to get it again
     folder: ModelFolder
     recipe: Recipe
-    note: str = ""  # one line for the user, where the choice needs explaining
+    note: str = ""  # one line for the user, if the choice needs an explanation
 
     @property
     def fingerprint(self) -> str:
@@ -48,7 +48,7 @@ class Backbone:
         return self.folder.layers[self.recipe.layer]
 
     def compiled(self) -> Path:
-        """The LiteRT file, checked against its SHA-256; compiled first where no cache holds it."""
+        """Return the LiteRT file, checked against its SHA-256. Compile it if it is not cached."""
         shipped = self.folder.path / f"{self.precision}.tflite"
         usual = (self.recipe.layer, self.recipe.pooling) == (self.folder.layer, POOLED)
         if usual and shipped.name in self.folder.compiled:
@@ -73,7 +73,7 @@ class Backbone:
 def load_backbone(
     spec: str = "auto", *, layer: str | None = None, precision: str | None = None
 ) -> Backbone:
-    """Find the network a spec names, importing it into the user cache the first time.
+    """Find the network that a spec names. The first time, it is imported into the user cache.
 
     spec: "auto", "builtin", "mobilenet_v2", a TF Hub handle, a SavedModel folder, a model folder,
     or the name of an imported model. layer: the layer to pool, else the last. precision:
@@ -109,11 +109,11 @@ def load_backbone(
 
 
 def reopen(spec: str, recipe: Recipe) -> Backbone:
-    """The backbone an index was made with; ModelMismatch where the spec names another now."""
+    """Return the backbone of an index. Raises ModelMismatch if the spec names another one now."""
     precision = recipe.precision_name
     try:
         backbone = load_backbone(spec, layer=recipe.layer, precision=precision)
-    except UsageError:  # a folder that moved: the cache may hold what was imported from it
+    except UsageError:  # the folder was moved: the cache may have what was imported from it
         backbone = _by_weights(spec, recipe)
     if backbone.recipe != recipe:
         old, new = asdict(recipe), asdict(backbone.recipe)
@@ -137,7 +137,7 @@ def _by_weights(spec: str, recipe: Recipe) -> Backbone:
 
 
 def is_available(spec: str) -> bool:
-    """Whether a handle can be had without the network."""
+    """Return whether a handle can be loaded without a network connection."""
     if imported_folder(spec).exists():
         return True
     handle = FULL_HANDLE if spec == FULL else spec
@@ -154,9 +154,9 @@ def _auto(layer: str | None, precision: str | None) -> Backbone:
         cards = read_folder(BUILTIN).card["measured"]["clothing"]
         small, full = cards["builtin int8"], cards["full network float32"]
         note = (
-            f"auto: mobilenet_v2 is in no cache and cannot be downloaded, so the built-in network "
-            f"is used; on the clothing photos it finds {small['precision_at_10']:.0%} right among "
-            f"10 neighbours where mobilenet_v2 finds {full['precision_at_10']:.0%}"
+            f"auto: mobilenet_v2 is not cached and cannot be downloaded, so the built-in network "
+            f"is used. Its precision@10 on the clothing photos is {small['precision_at_10']:.0%}; "
+            f"that of mobilenet_v2 is {full['precision_at_10']:.0%}"
         )
         try:
             return replace(load_backbone("builtin", layer=layer, precision=precision), note=note)
@@ -178,18 +178,18 @@ def _folder(spec: str) -> ModelFolder:
         return read_folder(imported_folder(spec))
     raise UsageError(
         f"expected auto, builtin, mobilenet_v2, a TF Hub handle (https://...), a SavedModel folder "
-        f"or a model folder; received {spec!r}. Models at hand: embedtool model list"
+        f"or a model folder; received {spec!r}. List the models: embedtool model list"
     )
 
 
 def imported_models() -> Iterator[ModelFolder]:
-    """Every model folder in the user cache."""
+    """Yield every model folder in the user cache."""
     for file in sorted((cache_folder() / "models").glob("*/model.json")):
         yield read_folder(file.parent)
 
 
 def imported_folder(spec: str) -> Path:
-    """Where the user cache keeps what a handle or a name stands for."""
+    """Return the folder in the user cache for a handle or a name."""
     key = spec if "/" not in spec else hashlib.sha256(spec.encode()).hexdigest()[:32]
     return cache_folder() / "models" / (FULL if spec == FULL_HANDLE else key)
 
@@ -214,7 +214,7 @@ def _handle(spec: str) -> ModelFolder:
 
 
 def saved_model_folder(path: Path) -> Path:
-    """The model folder that stands for a SavedModel, imported the first time."""
+    """Return the model folder of a SavedModel, which is imported the first time."""
     target = cache_folder() / "models" / files_digest(path)[:32]
     if not target.exists():
         whole = os.path.abspath(path)
@@ -223,8 +223,10 @@ def saved_model_folder(path: Path) -> Path:
 
 
 def require_network(spec: str, handle: str) -> None:
-    """Ask for a first byte, so that a machine without a network learns it in seconds."""
-    import http.client  # 30 ms that only a download needs
+    """Request the headers of a handle, so that a machine without a network fails in seconds.
+
+    Raises ModelOffline."""
+    import http.client  # takes 30 ms, needed only for a download
     import urllib.error
     import urllib.request
 
@@ -232,7 +234,7 @@ def require_network(spec: str, handle: str) -> None:
         request = urllib.request.Request(handle, method="HEAD")
         urllib.request.urlopen(request, timeout=REACH_TIMEOUT).close()
     except urllib.error.HTTPError:
-        return  # somebody answered: the download itself will say more
+        return  # a server answered: the download itself will report more
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise _offline(spec, str(error)) from error
 
@@ -240,13 +242,13 @@ def require_network(spec: str, handle: str) -> None:
 def _offline(spec: str, why: str) -> ModelOffline:
     why = " ".join(why.split())[:200]
     return ModelOffline(
-        f"{spec} is in no cache and cannot be downloaded ({why}). Use --model builtin, or set "
-        "TFHUB_CACHE_DIR to a folder that holds it, or run: embedtool model import PATH"
+        f"{spec} is not cached and cannot be downloaded ({why}). Use --model builtin, or set "
+        "TFHUB_CACHE_DIR to a folder that contains it, or run: embedtool model import PATH"
     )
 
 
 def _compile(**request: Any) -> None:
-    if "tensorflow" in sys.modules:  # a child would load it again, for longer than this takes
+    if "tensorflow" in sys.modules:  # a child would load it again, which takes longer
         from embedtool.models.tensorflow_jobs import compile_folder
 
         compile_folder(**request)

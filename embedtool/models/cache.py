@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def cache_folder() -> Path:
-    """EMBEDTOOL_CACHE_DIR, else the platform's own place for caches."""
+    """Return EMBEDTOOL_CACHE_DIR if it is set, else a folder in the platform's cache folder."""
     if chosen := os.environ.get("EMBEDTOOL_CACHE_DIR"):
         return Path(chosen)
     if sys.platform == "darwin":
@@ -17,5 +17,7 @@ def cache_folder() -> Path:
 
 
 def hub_folder() -> Path:
-    """Where tensorflow_hub keeps downloads: its own variable, else a place no cleaner empties."""
+    """Return the download folder of tensorflow_hub: TFHUB_CACHE_DIR, else one in the user cache.
+
+    The default of tensorflow_hub is a temporary folder, which the system may empty."""
     return Path(os.environ.get("TFHUB_CACHE_DIR") or cache_folder() / "tfhub")

@@ -1,8 +1,8 @@
-"""From files to unit rows on all cores.
+"""Embed files as unit rows, on all cores.
 
-Each worker thread reads, hashes, decodes and infers its own images: LiteRT and Pillow release the
-interpreter lock, so threads suffice. Order is kept, the look-ahead is bounded, and one bad image
-never touches another's row.
+Each worker thread reads, hashes, decodes and embeds its own images: LiteRT and Pillow release the
+interpreter lock, so threads suffice. The order is preserved, the look-ahead is bounded, and a bad
+image never affects the row of another.
 """
 
 import hashlib
@@ -24,22 +24,22 @@ from embedtool.images.quarantine import Quarantine
 from embedtool.images.read_file import read_source
 from embedtool.models.embedder import Embedder
 
-TASK_IMAGES = 8  # taken by a thread at a time: fewer hand-overs than one, results still at once
+TASK_IMAGES = 8  # images per task: less overhead than with one, and results still come early
 LOOK_AHEAD = 3  # tasks in flight for each worker
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one file. `vector` (d,) is None for a reject and for a known content."""
+    """The result for one file. `vector` (d,) is None for a reject and for known content."""
 
     source: Source  # size and time as they were when the file was read
-    digest: bytes  # SHA-256 of its bytes; b"" where it could not be read
+    digest: bytes  # SHA-256 of its bytes; b"" if it could not be read
     vector: npt.NDArray[np.float32] | None
     reject: ImageRejected | None
 
 
 _Result = npt.NDArray[np.float32] | ImageRejected
-_Claim = Future[_Result]  # of one content: set by the thread that embeds it, for all its copies
+_Claim = Future[_Result]  # for one content: set by the thread that embeds it, for all copies
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ def embed_files(
 ) -> Iterator[Outcome]:
     """Yield one Outcome for each source, in order.
 
-    known: digests that need no vector; contents embedded here are added as they are yielded, so
-    that identical files are embedded once. Memory is bounded by workers, not by sources.
+    known: digests that need no vector. The digests of yielded vectors are added to it, so that
+    identical files are embedded once. Memory depends on workers, not on the number of sources.
     record: the file of an index that names what is being decoded, for the run after a crash.
     """
     workers = cpu_count() if workers is None else workers
@@ -104,7 +104,7 @@ class _Pipeline:
         self.claims: dict[bytes, _Claim] = {}
 
     def run(self, task: Sequence[Source]) -> list[_Read]:
-        """In a worker: read all, decode and embed those whose content nobody else has."""
+        """Read all files, and decode and embed those that no other thread has. Runs in a worker."""
         reads = []
         claims: list[_Claim] = []
         batch: list[tuple[_Claim, Pixels]] = []
@@ -125,7 +125,7 @@ class _Pipeline:
                     batch = []
             if batch:
                 self._infer(batch)
-        except BaseException as error:  # a fault of ours: whoever waits for a claim must hear it
+        except BaseException as error:  # our own fault: pass it to all who wait for a claim
             for claim in claims:
                 if not claim.done():
                     claim.set_exception(error)
@@ -133,7 +133,7 @@ class _Pipeline:
         return reads
 
     def settle(self, read: _Read) -> Outcome:
-        """In the consumer, in order: wait for the content's owner, who is at work already."""
+        """Wait for the thread that embeds this content. Runs in the consumer, in order."""
         if read.result is None:
             return Outcome(read.source, read.digest, None, read.reject)
         result = read.result.result()
@@ -146,7 +146,7 @@ class _Pipeline:
         return Outcome(read.source, read.digest, result if first else None, None)
 
     def _read(self, source: Source) -> tuple[_Read, bytes | None]:
-        """The file's state, and its bytes where they are this thread's to embed."""
+        """Return the state of a file, and its bytes if this thread has to embed it."""
         try:
             source, data = read_source(source)
         except ImageRejected as reject:
@@ -165,7 +165,7 @@ class _Pipeline:
         try:
             rows: list[_Result] = list(self.embedder.embed(pixels))
         except EmbedtoolError as error:
-            if len(batch) > 1:  # one row without a direction must not take the others with it
+            if len(batch) > 1:  # one row without a direction must not reject the others
                 for one in batch:
                     self._infer([one])
                 return

@@ -1,4 +1,4 @@
-"""The Embedder seam: pixels to unit rows, whatever runs behind it."""
+"""The Embedder interface: pixels to unit rows, with any runtime."""
 
 from typing import Protocol
 
@@ -12,19 +12,19 @@ from embedtool.models import Backbone, golden, reopen
 
 
 class Embedder(Protocol):
-    """Pixels to unit rows. `embed` may be called from several threads at once."""
+    """An embedder of pixels as unit rows. Several threads may call `embed` at once."""
 
     fingerprint: str
     dim: int
     size: int
-    batch_size: int  # the one that measured best
+    batch_size: int  # the fastest one measured
 
     def embed(self, pixels: Pixels) -> Vectors:
-        """uint8 (n, s, s, 3) -> float32 (n, d), C-contiguous, each row of length 1."""
+        """Embed uint8 (n, s, s, 3) as float32 (n, d), C-contiguous, each row of length 1."""
 
 
 class Network(Protocol):
-    """What a runtime offers: uint8 (n, s, s, 3) -> float32 (n, d), from several threads at once."""
+    """A network in a runtime: uint8 (n, s, s, 3) -> float32 (n, d). Several threads may call it."""
 
     batch_size: int
 
@@ -44,7 +44,7 @@ class NetworkEmbedder:
             self._network: Network = LiteRTNetwork(backbone.compiled())
         elif runtime == "tensorflow":
             if backbone.recipe.precision != "float32":
-                raise UsageError("the tensorflow runtime is float32: pass --precision float32")
+                raise UsageError("the tensorflow runtime needs float32: pass --precision float32")
             from embedtool.models.tensorflow_runtime import TensorFlowNetwork
 
             self._network = TensorFlowNetwork(backbone.folder, backbone.recipe.layer)
@@ -57,7 +57,7 @@ class NetworkEmbedder:
 
 
 class MeanColourEmbedder:
-    """A fake with no network behind it: the mean colour of each cell of a grid, and a constant."""
+    """A fake embedder without a network: the mean colour of each grid cell, and a constant."""
 
     grid = 4
     dim = grid * grid * 3 + 1
@@ -73,16 +73,18 @@ class MeanColourEmbedder:
 
 
 def embedder_of(model: str, recipe: Recipe, *, runtime: str = "litert") -> Embedder:
-    """The embedder an index was made with, or ModelMismatch; ModelUnavailable for vectors that
-    another program made."""
+    """Return the embedder that an index was made with.
+
+    Raises ModelMismatch if it has changed, and ModelUnavailable for vectors made by another
+    program."""
     if recipe.architecture == IMPORTED:
         raise ModelUnavailable(
-            f"the vectors of this index were made elsewhere ({model}): no image can be embedded "
-            "here as they were. It is searched by the path of an image in it, or with --row N"
+            f"the vectors of this index were made by another program ({model}), so no new image "
+            "can be embedded. Search it by the path of an image in it, or with --row N"
         )
     return NetworkEmbedder(reopen(model, recipe), runtime=runtime)
 
 
 def embed_golden(embedder: Embedder) -> Vectors:
-    """The rows (3, d) of the golden pictures."""
+    """Return the vectors (3, d) of the golden pictures."""
     return embedder.embed(golden.pixels(embedder.size))

@@ -1,6 +1,6 @@
-"""Three small pictures that every model is tried on: after compiling, and by `doctor`.
+"""Golden pictures: three small pictures to test each model with, after compiling and in `doctor`.
 
-They cross the whole pixel contract: a turned JPEG, a transparent PNG, a greyscale JPEG.
+They cover all steps of decoding: a rotated JPEG, a transparent PNG, a greyscale JPEG.
 """
 
 from pathlib import Path
@@ -14,6 +14,6 @@ NAMES = ("turned.jpg", "transparent.png", "grey.jpg")
 
 
 def pixels(size: int) -> Pixels:
-    """The golden pictures through `decode_image`, uint8 (3, size, size, 3)."""
+    """Return the golden pictures as decoded by `decode_image`, uint8 (3, size, size, 3)."""
     folder = Path(__file__).parent / "golden_pictures"
     return np.stack([decode_image((folder / name).read_bytes(), size) for name in NAMES])

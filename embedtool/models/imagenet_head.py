@@ -19,24 +19,24 @@ from embedtool.models.model_folder import weights_digest
 from embedtool.models.tensorflow_process import run_job
 
 HANDLE = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/classification/5"
-ARCHITECTURE, LAYER = "mobilenet_v2 1", "out_relu"  # as a recipe has them
+ARCHITECTURE, LAYER = "mobilenet_v2 1", "out_relu"  # as in a recipe
 TENSORS, CARD = "head.safetensors", "head.json"
-# How long pooled activations are before they are scaled to 1, which no index stores. At 30 the
-# likeliest class is the one that their own length gives for all of 186 clothing photos, and for
+# The length of pooled activations before they are normalised, which no index stores. With 30, the
+# most likely class is the same as with their true length for all of 186 clothing photos, and for
 # 0.99 of 205 others.
 ACTIVATION_LENGTH = 30.0
 
 
 @dataclass(frozen=True)
 class Head:
-    """Logits of the 1,000 classes are ACTIVATION_LENGTH * rows @ weights.T + bias."""
+    """The classifier: logits of 1,000 classes are ACTIVATION_LENGTH * rows @ weights.T + bias."""
 
     weights: npt.NDArray[np.float32]  # (1000, 1280)
     bias: npt.NDArray[np.float32]  # (1000,)
     network: str  # digest of the weights of the network below it
 
     def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
-        """(n, 1000), of unit rows (n, 1280)."""
+        """Return the class probabilities (n, 1000) of unit rows (n, 1280)."""
         return softmax(ACTIVATION_LENGTH * (rows @ self.weights.T) + self.bias)
 
 
@@ -47,10 +47,10 @@ def class_names() -> tuple[str, ...]:
 
 
 def imagenet_head(recipe: Recipe) -> Head:
-    """The classifier for vectors of this recipe, taken from its TF Hub module the first time.
+    """Return the classifier for vectors of this recipe. The first time, import its TF Hub module.
 
-    Raises ModelMismatch where they are of another network or layer than it was trained on, and
-    ModelOffline where the module is in no cache and cannot be downloaded.
+    Raises ModelMismatch if the vectors are of another network or layer than it was trained on, and
+    ModelOffline if the module is not cached and cannot be downloaded.
     """
     if (recipe.architecture, recipe.layer) != (ARCHITECTURE, LAYER):
         raise _mismatch()
@@ -63,8 +63,8 @@ def imagenet_head(recipe: Recipe) -> Head:
             run_job("import_head", handle=HANDLE, target=str(folder))
         except ModelOffline as error:
             raise ModelOffline(
-                f"naming by ImageNet needs the classifier {HANDLE}, which is in no cache and "
-                "cannot be downloaded. Set TFHUB_CACHE_DIR to a folder that holds it, or name "
+                f"naming by ImageNet needs the classifier {HANDLE}, which is not cached and "
+                "cannot be downloaded. Set TFHUB_CACHE_DIR to a folder that contains it, or name "
                 "clusters by label: --name-by label"
             ) from error
         head = _read(folder)
@@ -75,14 +75,14 @@ def imagenet_head(recipe: Recipe) -> Head:
 
 def _mismatch() -> ModelMismatch:
     return ModelMismatch(
-        "naming by ImageNet needs vectors of mobilenet_v2, of its last layer; this index has "
-        "others. Name clusters by label, --name-by label, or index with mobilenet_v2: "
+        "naming by ImageNet needs vectors of mobilenet_v2, from its last layer, but this index has "
+        "others. Name clusters by label (--name-by label), or index with mobilenet_v2: "
         "embedtool index PHOTOS --model mobilenet_v2 --index indexes/NEW"
     )
 
 
 def _read(folder: Path) -> Head | None:
-    """None where there is none, or it is not what was written."""
+    """Return the stored classifier, or None if it is missing or damaged."""
     from safetensors import SafetensorError
     from safetensors.numpy import load_file
 

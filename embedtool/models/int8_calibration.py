@@ -2,8 +2,8 @@
 
 Dead leaves (Lee, Mumford and Huang, 2001): opaque discs whose radii follow r^-3, each with its own
 colour and a 1/f texture, occluding one another. They share the scale invariance, edges and
-contrasts of photographs, need no photo of anybody's, and are the same on every machine, so one
-model compiled twice has one fingerprint.
+contrasts of photographs. They contain nobody's photos and are the same on every machine, so a model
+that is compiled twice has the same fingerprint.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from embedtool.core.types import Pixels
 
 COUNT = 100
 LEAVES = 150
-VERSION = "leaves-1"  # part of the fingerprint: another set is another model
+VERSION = "leaves-1"  # part of the fingerprint: a different set makes a different model
 
 
 def pixels(size: int) -> Iterator[Pixels]:
-    """COUNT pictures, uint8 (size, size, 3)."""
+    """Yield COUNT pictures, uint8 (size, size, 3)."""
     random = np.random.RandomState(0)  # its stream is frozen; Generator's may change
     rows, columns = np.mgrid[0:size, 0:size] / size
     for _ in range(COUNT):
@@ -39,7 +39,7 @@ def pixels(size: int) -> Iterator[Pixels]:
 
 
 def _texture(random: "np.random.RandomState", size: int) -> npt.NDArray[np.float64]:
-    """1/f noise (size, size) of unit variance."""
+    """Return 1/f noise (size, size) of unit variance."""
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None])
     frequency[0, 0] = np.inf
     phases = np.exp(2j * np.pi * random.uniform(size=frequency.shape))

@@ -1,6 +1,6 @@
-"""TensorFlow and Keras, loaded without TensorFlow's greeting where the process is our own.
+"""Import TensorFlow and Keras, without TensorFlow's start-up messages if the process is our own.
 
-In a host's process they are imported and nothing else: TensorFlow writes there what it always does.
+In a host's process they are only imported, and TensorFlow writes its usual messages.
 """
 
 from embedtool.core.own_process import quiet_stderr
@@ -12,5 +12,5 @@ with quiet_stderr() as quiet:
     from embedtool.models import mobilenet
 
     if quiet:
-        tf.zeros(1)  # it greets again at its first tensor
+        tf.zeros(1)  # TensorFlow writes more messages at its first tensor
 __all__ = ["keras", "mobilenet", "tf"]

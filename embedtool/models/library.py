@@ -1,4 +1,4 @@
-"""The networks at hand: list them, show a card, take one in."""
+"""The available networks: list them, show a model card, import one."""
 
 import re
 from collections.abc import Iterator
@@ -24,7 +24,14 @@ RESERVED = ("auto", "builtin")
 
 
 def model_info(model: str = "auto") -> dict[str, Any]:
-    """A network's card: origin, fingerprint, layers with their channels, measured quality."""
+    """Return a model card: origin, fingerprint, layers with their channels, measured quality.
+
+    model: as in `embed_photos`. Raises ModelOffline and ModelUnavailable.
+
+    >>> card = embedtool.model_info("builtin")
+    >>> card["dim"], card["size"], card["layers"]["out_relu"]
+    (1280, 96, 1280)
+    """
     backbone = load_backbone(model)
     folder = backbone.folder
     return {
@@ -44,16 +51,21 @@ def model_info(model: str = "auto") -> dict[str, Any]:
 
 
 def import_model(path: PathLike, name: str | None = None) -> Backbone:
-    """Take a MobileNetV2, from a SavedModel or a model folder, into the user cache under a name.
+    """Import a MobileNetV2, from a SavedModel or a model folder, into the user cache under a name.
 
-    A SavedModel of a full MobileNetV2 is named mobilenet_v2 unless another name is given, and
-    serves under that name; others take their folder's. Any other SavedModel stays where it is.
-    Raises UsageError for a name that cannot serve, or that other weights have already.
+    The default name is mobilenet_v2 for a SavedModel of the full MobileNetV2, and the name of the
+    folder for others. A SavedModel of another architecture stays where it is. Raises UsageError for
+    a name that is not valid, or that other weights already have.
+
+    >>> builtin = next(embedtool.known_models())
+    >>> model = embedtool.import_model(builtin.path, "my-copy")
+    >>> model.spec, model.dim
+    ('my-copy', 1280)
     """
     source = Path(path)
     if name is not None and (name in RESERVED or not re.fullmatch(r"\w[\w.-]*", name)):
         raise UsageError(
-            f"expected a name of letters, digits, . _ or -, and none of {', '.join(RESERVED)}; "
+            f"expected a name of letters, digits, . _ or -, other than {', '.join(RESERVED)}; "
             f"received {name!r}"
         )
     if (source / "model.json").exists():
@@ -74,7 +86,7 @@ def import_model(path: PathLike, name: str | None = None) -> Backbone:
     if target.exists():
         if read_folder(target).weights != model.weights:
             raise UsageError(
-                f"{own} is the name of other weights already: choose another with --name, or "
+                f"other weights already have the name {own}. Choose another one with --name, or "
                 f"delete {target}"
             )
     else:
@@ -84,6 +96,12 @@ def import_model(path: PathLike, name: str | None = None) -> Backbone:
 
 
 def known_models() -> Iterator[ModelFolder]:
-    """Every network at hand without a connection; its name is its spec."""
+    """Yield every network that is available offline, builtin first.
+
+    Functions accept its name as `model`.
+
+    >>> [model.name for model in embedtool.known_models()][0]
+    'builtin'
+    """
     yield read_folder(BUILTIN)
     yield from imported_models()

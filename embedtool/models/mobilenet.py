@@ -1,4 +1,4 @@
-"""The one Keras MobileNetV2, and the ways weights get into it. Runs on any Keras backend."""
+"""The Keras MobileNetV2, and how to load weights into it. Runs on any Keras backend."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -20,21 +20,21 @@ from embedtool.models.model_folder import (
 
 
 def build(alpha: float, size: int) -> keras.Model:
-    """MobileNetV2 as keras.applications builds it, without its top: (n, s, s, 3) in [-1, 1]."""
+    """Build MobileNetV2 as in keras.applications, without top. Input: (n, s, s, 3) in [-1, 1]."""
     return keras.applications.MobileNetV2(
         input_shape=(size, size, 3), alpha=alpha, include_top=False, weights=None
     )
 
 
 def load(model: ModelFolder) -> keras.Model:
-    """The network of a MobileNetV2 model folder with its weights."""
+    """Return the network of a MobileNetV2 model folder, with its weights."""
     network = build(model.alpha, model.size)
     set_tensors(network, model.tensors())
     return network
 
 
 def get_tensors(network: keras.Model) -> dict[str, npt.NDArray[np.float32]]:
-    """The weights by "<layer>/<weight>", in Keras's own layouts."""
+    """Return the weights by "<layer>/<weight>", in the layouts of Keras."""
     return {w.path: np.asarray(w.value, dtype=np.float32) for w in network.weights}
 
 
@@ -47,7 +47,7 @@ def model_folder(
     size: int,
     **more: Any,
 ) -> ModelFolder:
-    """What model.json says of a MobileNetV2 with these weights."""
+    """Return the content of model.json for a MobileNetV2 with these weights."""
     return ModelFolder(
         path=path,
         name=name,
@@ -64,7 +64,7 @@ def model_folder(
 
 
 def set_tensors(network: keras.Model, tensors: Mapping[str, npt.NDArray[np.float32]]) -> None:
-    """Raises ModelUnavailable where a name or a shape is not the network's own."""
+    """Set the weights of a network. Raises ModelUnavailable if a name or a shape does not match."""
     expected = {w.path: w for w in network.weights}
     if expected.keys() != tensors.keys():
         odd = sorted(expected.keys() ^ tensors.keys())
@@ -78,7 +78,7 @@ def set_tensors(network: keras.Model, tensors: Mapping[str, npt.NDArray[np.float
 
 
 def layer_channels(network: keras.Model) -> dict[str, int]:
-    """The layers one can pool: name -> channels, in the order of the network."""
+    """Return the layers that can be pooled: name -> channels, in the order of the network."""
     return {
         layer.name: int(layer.output.shape[-1])
         for layer in network.layers[1:]
@@ -89,10 +89,11 @@ def layer_channels(network: keras.Model) -> dict[str, int]:
 def embedding_model(
     model: ModelFolder, layer: str, *, dtype: str = "uint8", pooling: str = POOLED
 ) -> keras.Model:
-    """Pixels (n, s, s, 3) in [0, 255] -> the layer's global average (n, d), not normalised.
+    """Return a model: pixels (n, s, s, 3) in [0, 255] -> layer average (n, d), not normalised.
 
-    With pooling UNPOOLED: all of the layer's output (n, h, w, d). The layers have names of their
-    own, for Keras would number them, and the same network compile to other bytes each time.
+    The average is global. With pooling UNPOOLED, the model returns the whole output (n, h, w, d) of
+    the layer. The layers have explicit names, because Keras would number them, and the same network
+    would compile to different bytes each time.
     """
     pixels = keras.Input((model.size, model.size, 3), dtype=dtype)
     floats = keras.ops.cast(pixels, "float32") if dtype != "float32" else pixels
@@ -111,7 +112,7 @@ def embedding_model(
 
 
 def from_hub_names(variables: Iterable[Any]) -> dict[str, npt.NDArray[np.float32]] | None:
-    """The weights of a TF Hub MobileNetV2 by their Keras names; None where it is another network.
+    """Return the weights of a TF Hub MobileNetV2 by Keras name, or None for another network.
 
     MobilenetV2/expanded_conv_3/depthwise/depthwise_weights -> block_3_depthwise/kernel, and so on;
     the classifier's own variables are left out.
@@ -146,7 +147,7 @@ def _keras_name(name: str) -> str | None:
 
 
 def alpha_of(tensors: Mapping[str, npt.NDArray[np.float32]]) -> float | None:
-    """The width multiplier whose network has these shapes; None where none has."""
+    """Return the width multiplier whose network has these shapes, or None."""
     shapes = {name: values.shape for name, values in tensors.items()}
     for alpha in (1.0, 0.75, 0.5, 0.35, 1.3, 1.4):
         if {w.path: tuple(w.shape) for w in build(alpha, 96).weights} == shapes:

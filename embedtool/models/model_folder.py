@@ -1,8 +1,8 @@
-"""A model folder: `model.json`, `weights.safetensors`, and perhaps LiteRT files made of them.
+"""A model folder: `model.json`, `weights.safetensors`, and possibly LiteRT files made from them.
 
-`builtin` is one that the package carries; importing a TF Hub module makes one in the user cache;
-fine-tuning writes one. No pickle anywhere. A SavedModel that is no MobileNetV2 keeps its own files:
-its model.json names where they are.
+`builtin` is part of the package; importing a TF Hub module creates a model folder in the user
+cache; fine-tuning writes one. Pickle is never used. A SavedModel other than MobileNetV2 has its own
+files, and model.json contains their path.
 """
 
 import hashlib
@@ -24,12 +24,12 @@ MODEL_FORMAT = 1
 MOBILENET = "mobilenet_v2"
 SAVED_MODEL = "saved_model"
 FINAL_LAYER = "out_relu"
-POOLED, UNPOOLED = "average", "none"  # what becomes of a layer's output
+POOLED, UNPOOLED = "average", "none"  # how the output of a layer is pooled
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """What model.json says."""
+    """The content of model.json."""
 
     path: Path
     name: str
@@ -39,10 +39,10 @@ class ModelFolder:
     low: float
     high: float  # the network sees pixels scaled to [low, high]
     layers: dict[str, int]  # layer name -> channels, in the order of the network
-    layer: str  # the layer pooled unless another is asked for
-    precision: str = "float32"  # the one used unless another is asked for
+    layer: str  # the layer that is pooled by default
+    precision: str = "float32"  # the default
     alpha: float = 1.0
-    saved_model: str = ""  # where the files of an opaque embedder are
+    saved_model: str = ""  # path of the files of an opaque embedder
     compiled: dict[str, str] = field(default_factory=dict)  # LiteRT file -> its SHA-256
     card: dict[str, Any] = field(default_factory=dict)
 
@@ -51,10 +51,10 @@ class ModelFolder:
         return self.path / "weights.safetensors"
 
     def cuts(self) -> dict[str, str]:
-        """Where a MobileNetV2 can be cut in two: the lowest part above -> the layer below it.
+        """Return where a MobileNetV2 can be cut in two: first part after a cut -> layer before it.
 
-        A part is an inverted residual block, or the last convolution, with all that follows; no
-        shortcut crosses these places. In the order of the network.
+        A part is an inverted residual block, or the last convolution with everything after it. No
+        shortcut connection crosses a cut. The cuts are in the order of the network.
         """
         found = {}
         for below, layer in itertools.pairwise(self.layers):
@@ -63,7 +63,7 @@ class ModelFolder:
         return found
 
     def tensors(self) -> dict[str, npt.NDArray[np.float32]]:
-        """The weights by "<layer>/<weight>", checked against their digest."""
+        """Return the weights by "<layer>/<weight>", checked against their digest."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
@@ -75,14 +75,16 @@ class ModelFolder:
             ) from error
         if weights_digest(tensors) != self.weights:
             raise ModelUnavailable(
-                f"{self.weights_file} is not what its model.json describes (digests differ). "
-                "Copy the folder again, or delete it and pull the model anew"
+                f"{self.weights_file} does not match its model.json (digests differ). "
+                "Copy the folder again, or delete it and pull the model again"
             )
         return tensors
 
 
 def read_folder(path: Path) -> ModelFolder:
-    """Raises ModelUnavailable where model.json is missing, broken or of a later format."""
+    """Read a model folder.
+
+    Raises ModelUnavailable if model.json is missing, broken or of a later format."""
     try:
         card = json.loads((path / "model.json").read_text("utf-8"))
         version = card.pop("format")
@@ -110,8 +112,9 @@ def write_folder(
 
 
 def weights_digest(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:
-    """SHA-256 over names, shapes and little-endian float32 values, by name: the same for the
-    same weights whatever file they came in."""
+    """Return the SHA-256 over names, shapes and little-endian float32 values, sorted by name.
+
+    The same weights have the same digest, whatever file they come from."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         values = np.ascontiguousarray(tensors[name], dtype="<f4")
@@ -121,7 +124,7 @@ def weights_digest(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:
 
 
 def files_digest(folder: Path) -> str:
-    """SHA-256 over the names and bytes of all files below a folder."""
+    """Return the SHA-256 over the names and bytes of all files below a folder."""
     digest = hashlib.sha256()
     for file in sorted(p for p in folder.rglob("*") if p.is_file()):
         with open(file, "rb") as opened:

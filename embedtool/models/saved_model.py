@@ -1,4 +1,4 @@
-"""A SavedModel that is no MobileNetV2 of ours: called as it is. Imports TensorFlow."""
+"""A SavedModel other than MobileNetV2, which is called as it is. Imports TensorFlow."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ class SavedModelLayer(keras.layers.Layer):  # type: ignore[misc]
 
 
 def saved_callable(path: str) -> tuple[Any, Any]:
-    """A function float32 (n, s, s, 3) -> (n, d), and the object that owns its variables."""
+    """Return a function float32 (n, s, s, 3) -> (n, d), and the object that owns its variables."""
     saved = tf.saved_model.load(path)
     for name in ("serving_default", "default"):
         if name in saved.signatures:
@@ -33,6 +33,6 @@ def saved_callable(path: str) -> tuple[Any, Any]:
 
 
 def _one_output(signature: Any) -> Any:
-    """A signature takes its argument by name and answers with a dict."""
+    """Wrap a signature, which takes its argument by name and returns a dict."""
     [argument] = signature.structured_input_signature[1]
     return lambda pixels: next(iter(signature(**{argument: pixels}).values()))

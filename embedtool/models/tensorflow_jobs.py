@@ -1,9 +1,8 @@
-"""What needs TensorFlow: imports foreign models and compiles to LiteRT.
+"""Jobs that need TensorFlow: import models of other formats, and compile models to LiteRT.
 
-It runs as a child, `python -m embedtool.models.tensorflow_jobs JOB`, so that TensorFlow's memory,
-threads and log lines never enter the process that indexes. The last line of stdout is the answer,
-as JSON.
-A process that has TensorFlow already compiles by itself.
+They run in a child process, `python -m embedtool.models.tensorflow_jobs JOB`, so that TensorFlow's
+memory, threads and log lines stay out of the process that indexes. The last line of stdout is the
+answer, as JSON. A process that has already loaded TensorFlow compiles by itself.
 """
 
 import hashlib
@@ -37,12 +36,14 @@ from embedtool.models.model_folder import (
 )
 from embedtool.models.saved_model import saved_callable
 
-NETWORK_TIMEOUT = 20.0  # seconds without an answer before a download is given up
+NETWORK_TIMEOUT = 20.0  # seconds without an answer before a download fails
 PARITY = {"float32": 1e-4, "int8": 0.1}  # largest 1 - cosine allowed after compiling
 
 
 def import_handle(handle: str, name: str, target: str, keras_too: bool) -> None:
-    """Fetch a TF Hub handle, else (for the full MobileNetV2) keras.applications, as a folder."""
+    """Import a TF Hub handle as a model folder.
+
+    If that fails for the full MobileNetV2, import it from keras.applications."""
     try:
         path = _fetched(handle)
     except ModelOffline as hub_error:
@@ -60,7 +61,7 @@ def import_handle(handle: str, name: str, target: str, keras_too: bool) -> None:
 
 
 def import_saved_model(path: str, name: str, target: str, size: int = 0) -> None:
-    """Read a SavedModel: as our MobileNetV2 where its outputs agree, else as an opaque embedder."""
+    """Import a SavedModel as our MobileNetV2 if the outputs agree, else as an opaque embedder."""
     call, saved = saved_callable(path)
     size = size or _declared_size(saved) or 224
     tensors = mobilenet.from_hub_names(saved.variables) if hasattr(saved, "variables") else None
@@ -98,14 +99,14 @@ def import_saved_model(path: str, name: str, target: str, size: int = 0) -> None
 
 
 def _fetched(handle: str) -> str:
-    """The folder of a TF Hub module, downloaded where it is in no cache. Raises ModelOffline."""
+    """Return the folder of a TF Hub module, downloaded if not cached. Raises ModelOffline."""
     os.environ["TFHUB_CACHE_DIR"] = str(hub_folder())
     socket.setdefaulttimeout(NETWORK_TIMEOUT)
     import tensorflow_hub as hub
 
     try:
         return str(hub.resolve(handle))
-    except Exception as error:  # whatever the network, the archive or the cache raise
+    except Exception as error:  # the network, the archive and the cache may raise anything
         raise ModelOffline(f"{handle} cannot be fetched: {error}") from error
 
 
@@ -118,13 +119,13 @@ def _publish_mobilenet(
 
 
 def import_head(handle: str, target: str) -> None:
-    """Take the ImageNet classifier of a TF Hub module, and say of which network it is the top."""
+    """Import the ImageNet classifier of a TF Hub module, and record which network it belongs to."""
     _, saved = saved_callable(_fetched(handle))
     below = mobilenet.from_hub_names(saved.variables)
     top = {v.name.split("/")[-1]: v.numpy() for v in saved.variables if "/Logits/" in v.name}
     if below is None or top.keys() != {"weights:0", "biases:0"}:
         raise ModelUnavailable(f"expected a MobileNetV2 with its classes at {handle}")
-    # The first of its 1,001 outputs is "background", which no image was labelled.
+    # The first of its 1,001 outputs is "background", which is the label of no image.
     tensors = {
         "weights": np.ascontiguousarray(top["weights:0"][0, 0].T[1:], np.float32),
         "bias": np.ascontiguousarray(top["biases:0"][1:], np.float32),
@@ -142,7 +143,7 @@ def import_head(handle: str, target: str) -> None:
 def compile_folder(
     folder: str, layer: str, precision: str, pooling: str, target: str, about: dict[str, Any]
 ) -> None:
-    """Compile one layer's output to `target`/model.tflite, after a check against Keras."""
+    """Compile the output of a layer to `target`/model.tflite, checked against Keras."""
     with publish_folder(Path(target)) as draft:
         content = to_litert(read_folder(Path(folder)), layer, precision, pooling=pooling)
         (draft / "model.tflite").write_bytes(content)
@@ -151,9 +152,9 @@ def compile_folder(
 
 
 def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = POOLED) -> bytes:
-    """LiteRT bytes: uint8 (n, s, s, 3) -> float32 (n, d), or (n, h, w, d) where it is not pooled.
+    """Compile to LiteRT: uint8 (n, s, s, 3) -> float32 (n, d), or (n, h, w, d) if not pooled.
 
-    Raises ModelUnavailable where the compiled model does not agree with Keras on the golden images.
+    Raises ModelUnavailable if the compiled model and Keras disagree on the golden pictures.
     """
     from embedtool.models.litert import LiteRTNetwork
 
@@ -163,7 +164,7 @@ def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = 
     graph = tf.function(embed, input_signature=signature, autograph=False)
     function = graph.get_concrete_function()
     with quiet_stderr():
-        # From a Keras model it would write a SavedModel first and read it back: six times as long.
+        # A conversion from a Keras model writes and reads a SavedModel first: six times as long.
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function])
         if precision == "int8":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -187,13 +188,13 @@ def _calibration(size: int) -> Iterator[list[np.ndarray]]:
 
 
 def _worst(a: np.ndarray, b: np.ndarray) -> float:
-    """The largest 1 - cosine between rows of (n, ...)."""
+    """Return the largest 1 - cosine between rows of (n, ...)."""
     one, other = (unit_rows(rows.reshape(len(rows), -1)) for rows in (a, b))
     return float(1 - (one * other).sum(1).min())
 
 
 def _size_in(handle: str) -> int:
-    """The input size that a handle names: mobilenet_v2_100_224/feature_vector/5 -> 224, else 0."""
+    """Return the input size in a handle, or 0: mobilenet_v2_100_224/feature_vector/5 -> 224."""
     sizes = [
         int(p) for p in handle.replace("/", "_").split("_") if p.isdigit() and 64 <= int(p) < 1024
     ]

@@ -1,4 +1,4 @@
-"""The process that loads TensorFlow for a job, so that this one need not."""
+"""Run jobs that need TensorFlow in a child process, so that this process need not load it."""
 
 import json
 import os
@@ -11,10 +11,10 @@ from embedtool.errors import ModelUnavailable
 
 def run_job(job: str, **request: Any) -> None:
     """Run a job of embedtool.models.tensorflow_jobs in a child process."""
-    import subprocess  # what is compiled already needs none
+    import subprocess  # not needed for models that are already compiled
 
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    child = subprocess.run(  # -P: no module of the user's own folder may stand in for a library
+    child = subprocess.run(  # -P: a module in the user's folder must not shadow a library
         [
             sys.executable,
             "-P",

@@ -9,7 +9,7 @@ from embedtool.models.model_folder import ModelFolder
 
 
 class TensorFlowNetwork:
-    """uint8 (n, s, s, 3) -> float32 (n, d), not normalised. Safe to call from many threads."""
+    """A TensorFlow model: uint8 (n, s, s, 3) -> float32 (n, d), not normalised. Thread-safe."""
 
     batch_size = 32
 

@@ -1,4 +1,4 @@
-"""Charts as SVG elements that stand in a page, in the colours of its style sheet."""
+"""Charts as inline SVG elements, in the colours of the page's style sheet."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,18 @@ from embedtool.classification.bootstrap import Estimate
 from embedtool.classification.metrics import ReliabilityBin
 from embedtool.finetune.tune_report import TuneTrial
 
-MATRIX = 620  # pixels that a confusion matrix takes, or as many as CELL times its classes
-CELL = 5  # pixels of a class at least: 200 of them are 1,000 wide
-NUMBERED = 24  # classes up to which a cell shows its count
-NAMED = 60  # and up to which each row and column shows its name
-STEPS = (0.01, 0.02, 0.05, 0.1, 0.25)  # from line to line of a history
-LABELLED = 20  # trials that stand under a history by number; of more, every other
+MATRIX = 620  # width of a confusion matrix in pixels, unless CELL times its classes is more
+CELL = 5  # least width of a class in pixels: 200 classes are 1,000 wide
+NUMBERED = 24  # up to this many classes, cells show their counts
+NAMED = 60  # up to this many classes, rows and columns show their names
+STEPS = (0.01, 0.02, 0.05, 0.1, 0.25)  # distances between the lines of a history
+LABELLED = 20  # up to this many trials, all numbers are shown under a history; then every second
 BAR = 260  # pixels of an importance of 1
 
 
 def _element(name: str, *content: str, **attributes: object) -> Markup:
-    """An element of SVG; attributes and content are escaped. `_` in the name of an attribute
-    stands for `-`, and a trailing one is dropped."""
+    """Return an SVG element with escaped attributes and content. `_` in the name of an attribute
+    becomes `-`, and a trailing `_` is dropped."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(_rounded(value))}"'
         for key, value in attributes.items()
@@ -35,7 +35,7 @@ def _rounded(value: object) -> object:
 
 
 def _text(content: str, x: float, y: float, *, rotate: int = 0, **attributes: object) -> Markup:
-    """rotate: degrees, about the place of the text."""
+    """Return a text. rotate: degrees, about the position of the text."""
     turn = {"transform": f"rotate({rotate} {x:g} {y:g})"} if rotate else {}
     return _element("text", content, x=x, y=y, **turn, **attributes)
 
@@ -49,16 +49,17 @@ def _shortened(name: str, length: int) -> str:
 
 
 def _svg(width: float, height: float, parts: Sequence[Markup], name: str) -> Markup:
-    """A chart, with its name for those who cannot see it."""
+    """Return a chart. name: for screen readers."""
     size = {"width": f"{width:.0f}", "height": f"{height:.0f}"}
     box = f"0 0 {width:.0f} {height:.0f}"
     return _element("svg", *parts, role="img", aria_label=name, **size, viewBox=box)
 
 
 def confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup:
-    """Rows are true classes, columns predicted ones; a cell is as dark as its share of its row.
+    """Draw a confusion matrix. Rows are true classes, columns are predicted classes, and a cell is
+    darker the larger its share of its row.
 
-    Only cells that hold an image are drawn. Each shows its classes and count under the pointer.
+    Empty cells are not drawn. Each cell has its classes and count as a tooltip.
     """
     c = len(classes)
     cell = max(CELL, MATRIX // c) if c > NUMBERED else max(26, min(52, MATRIX // c))
@@ -74,7 +75,7 @@ def confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str]) ->
                 continue
             share = count / total
             x, y = margin + j * cell, margin + i * cell
-            pair = classes[i] if i == j else f"{classes[i]} taken for {classes[j]}"
+            pair = classes[i] if i == j else f"{classes[i]} predicted as {classes[j]}"
             title = _element("title", f"{pair}: {count} of {total} ({share:.0%})")
             colour = "blue" if i == j else "orange"
             opacity = 0.12 + 0.88 * share**0.6
@@ -98,7 +99,7 @@ def confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str]) ->
 
 
 def interval(score: Estimate) -> Markup:
-    """The score as a point on [0, 1], its interval as a line."""
+    """Draw a score as a point on [0, 1] and its interval as a line."""
     low, value, high = (4 + 192 * share for share in (score.low, score.value, score.high))
     ends = {"x1": low, "x2": max(high, low + 1), "y1": 8, "y2": 8}
     parts = [
@@ -110,7 +111,8 @@ def interval(score: Estimate) -> Markup:
 
 
 def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
-    """Accuracy by confidence beside the diagonal, where both agree; below it the images."""
+    """Draw accuracy by confidence, with the diagonal on which both agree, and below, the number of
+    images."""
     left, top, side, below = 44, 10, 320, 60
     diagonal = {"x1": left, "y1": top + side, "x2": left + side, "y2": top}
     parts = _grid(left, top, side, side)
@@ -120,7 +122,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
     for one in bins:
         if not one.n:
             continue
-        tip = f"{one.n} images of confidence {one.confidence:.2f}: {one.accuracy:.2f} right"
+        tip = f"{one.n} images, mean confidence {one.confidence:.2f}, accuracy {one.accuracy:.2f}"
         title = _element("title", tip)
         y = top + side * (1 - one.accuracy)
         tall = max(below * one.n / most, 1)
@@ -146,7 +148,7 @@ def reliability(bins: Sequence[ReliabilityBin]) -> Markup:
 def curves(
     epochs: Sequence[int], lines: Mapping[str, Sequence[float | None]], name: str, most: float
 ) -> Markup:
-    """One or two lines over epochs, from 0 to most; None is a gap."""
+    """Draw one or two lines over epochs, from 0 to most. None is a gap."""
     left, top, width, height = 44, 10, 360, 220
     parts = _grid(left, top, width, height, most)
     first, last, legend = min(epochs), max(epochs), top + height + 38
@@ -180,9 +182,10 @@ def curves(
 
 
 def changes(rows: Sequence[tuple[str, float, float, str]]) -> Markup:
-    """A line a row from the first share, an open mark, to the second, a full one, on [0, 1].
+    """Draw one line per row on [0, 1], from the first share, an open circle, to the second, a
+    filled one.
 
-    rows: a name, both shares, and what they are shares of.
+    rows: a name, both shares, and the total that they are shares of, as text.
     """
     left, width, step = 150, 420, 22
     bottom = step * len(rows)
@@ -211,7 +214,7 @@ def changes(rows: Sequence[tuple[str, float, float, str]]) -> Markup:
 
 
 def history(trials: Sequence[TuneTrial]) -> Markup:
-    """Accuracy of each trial, open where it was cut short, and a line of the best so far."""
+    """Draw the accuracy of each trial, open if it was pruned, and a line of the best so far."""
     left, top, width, height = 44, 10, 560, 240
     best = list(accumulate((t.accuracy if t.finished else 0.0 for t in trials), max))
     low, high = _scale([trial.accuracy for trial in trials])
@@ -234,7 +237,7 @@ def history(trials: Sequence[TuneTrial]) -> Markup:
 
 
 def importance(shares: Mapping[str, float]) -> Markup:
-    """A bar for each choice, the largest share first."""
+    """Draw a bar for each setting, the largest share first."""
     parts = []
     for row, (name, share) in enumerate(sorted(shares.items(), key=lambda item: -item[1])):
         y = 22 * row
@@ -243,11 +246,11 @@ def importance(shares: Mapping[str, float]) -> Markup:
             _element("rect", class_="blue", x=138, y=y + 3, width=BAR * share, height=14),
             _text(f"{share:.2f}", 144 + BAR * share, y + 14, class_="faint"),
         ]
-    return _svg(138 + BAR + 60, 22 * len(shares), parts, "importance of each choice")
+    return _svg(138 + BAR + 60, 22 * len(shares), parts, "importance of each setting")
 
 
 def _scale(values: Sequence[float]) -> tuple[float, float]:
-    """Four round steps that all values lie in."""
+    """Return the ends of four round steps that include all values, if possible."""
     for step in STEPS:
         low = min(math.floor(min(values) / step) * step, 1 - 4 * step)
         if low + 4 * step >= max(values):
@@ -258,7 +261,7 @@ def _scale(values: Sequence[float]) -> tuple[float, float]:
 def _grid(
     left: int, top: int, width: int, height: int, most: float = 1, *, least: float = 0
 ) -> list[Markup]:
-    """Five lines across, with their values beside them."""
+    """Draw five horizontal lines with their values."""
     parts = []
     for step in range(5):
         y = top + height * (1 - step / 4)

@@ -1,4 +1,4 @@
-"""Clusters as one self-contained contact sheet."""
+"""Write clusters as a self-contained contact sheet."""
 
 from embedtool.core.types import PathLike
 from embedtool.explore.results import ClusterReport
@@ -14,7 +14,7 @@ def write_clusters_page(report: ClusterReport, path: PathLike) -> None:
 
 
 def clusters_page(report: ClusterReport) -> str:
-    """Return HTML with every thumbnail inside it; a file that cannot be read is shown as such."""
+    """Return HTML with inline thumbnails. A file that cannot be read is shown with the reason."""
     images = len(report.members)
     return render(
         "clusters.html",

@@ -1,4 +1,4 @@
-"""Clusters as one picture: a row for each, its name and the images nearest to its centre."""
+"""Draw clusters as a PNG. Each row has a cluster's name and the images nearest to its centre."""
 
 import io
 from pathlib import Path
@@ -14,9 +14,9 @@ from embedtool.report.text import fitted
 
 SIDE = 112  # pixels of a thumbnail
 GAP = 8
-NAME_WIDTH = 220  # pixels to the left, for names
+NAME_WIDTH = 220  # pixels on the left, for names
 COLUMNS = 8
-MAX_CLUSTERS = 60  # clusters shown, the largest; 60 rows are 7,200 pixels high
+MAX_CLUSTERS = 60  # only the largest are shown; 60 rows are 7,200 pixels high
 
 
 def write_clusters_png(report: ClusterReport, path: PathLike) -> None:
@@ -26,9 +26,9 @@ def write_clusters_png(report: ClusterReport, path: PathLike) -> None:
     sheet = Image.new("RGB", (width, 2 * GAP + 28 + len(clusters) * (SIDE + GAP)), "white")
     draw = ImageDraw.Draw(sheet)
     left_out = len(report.clusters) - len(clusters)
-    more = f", the {MAX_CLUSTERS} largest of them" if left_out else ""
+    more = f", the {MAX_CLUSTERS} largest shown" if left_out else ""
     title = f"{len(report.clusters)} clusters of {len(report.members):,} images{more}"
-    draw.text((GAP, GAP), f"{title}; {report.noise:,} in none", "black", ImageFont.load_default(18))
+    draw.text((GAP, GAP), f"{title}; {report.noise:,} noise", "black", ImageFont.load_default(18))
     for row, cluster in enumerate(clusters):
         _draw_cluster(sheet, draw, cluster, 2 * GAP + 28 + row * (SIDE + GAP))
     with atomic_write(Path(path)) as file:

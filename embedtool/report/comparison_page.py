@@ -1,4 +1,4 @@
-"""Two models on the same images, as one self-contained page."""
+"""Write a comparison of two models on the same images as a self-contained page."""
 
 from embedtool.classification.compare_vectors import Comparison
 from embedtool.core.types import PathLike
@@ -14,7 +14,7 @@ def write_comparison_page(comparison: Comparison, path: PathLike) -> None:
 
 
 def comparison_page(comparison: Comparison) -> str:
-    """Return HTML with every drawing and thumbnail inside it."""
+    """Return HTML with inline charts and thumbnails."""
     classes = sorted(comparison.per_class, key=lambda one: (-abs(one.second - one.first), one.name))
     return render(
         "comparison.html",

@@ -1,16 +1,16 @@
-"""Groups of duplicates as one self-contained page."""
+"""Write groups of duplicates as a self-contained page."""
 
 from embedtool.core.types import PathLike
 from embedtool.duplicates.results import Duplicates
 from embedtool.report.page import render, write_page
 
 THUMBNAIL = 240  # pixels on the longer side
-SHOWN = 12  # images of one group; a page of 500 equal frames says no more than one of 12
+SHOWN = 12  # images per group; 500 equal images would show no more
 MEANING = {
-    "identical": "The same bytes under several names.",
-    "near-identical": "One picture re-encoded, resized or lightly cropped: its pixels were "
-    "compared. Of identical files only the kept one is shown here.",
-    "similar": "Much alike to the network, but not the same picture. A move leaves these alone.",
+    "identical": "Files with the same bytes.",
+    "near-identical": "One picture that was re-encoded, resized or lightly cropped, as its pixels "
+    "show. Of identical files, only the kept one is shown here.",
+    "similar": "Similar for the network, but not the same picture. --move leaves these alone.",
 }
 
 
@@ -20,7 +20,7 @@ def write_duplicates_page(duplicates: Duplicates, path: PathLike) -> None:
 
 
 def duplicates_page(duplicates: Duplicates) -> str:
-    """Return HTML with every thumbnail inside it; a file that cannot be read is shown as such."""
+    """Return HTML with inline thumbnails. A file that cannot be read is shown with the reason."""
     groups = duplicates.groups
     kinds = [(kind, [group for group in groups if group.kind == kind]) for kind in MEANING]
     kinds = [(kind, members) for kind, members in kinds if members]

@@ -1,4 +1,4 @@
-"""How good predictions are, as one self-contained page."""
+"""Write the scores of predictions as a self-contained page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,16 +12,16 @@ from embedtool.report import charts
 from embedtool.report.page import render, write_page
 
 THUMBNAIL = 200  # pixels on the longer side
-SHOWN = 30  # mistakes as pictures
-CONFUSIONS = 15  # most frequent ones, listed
-HEADLINES = {  # score -> its title, and what it means
-    "accuracy": ("accuracy", "images given their own class"),
+SHOWN = 30  # mistakes shown with thumbnails
+CONFUSIONS = 15  # pairs of classes listed, the most frequent
+HEADLINES = {  # score -> its title and meaning
+    "accuracy": ("accuracy", "share of images predicted correctly"),
     "balanced_accuracy": ("balanced accuracy", "mean recall of the classes that occur"),
     "macro_f1": ("macro F1", "mean over classes"),
     "macro_precision": ("macro precision", "mean over classes"),
     "macro_recall": ("macro recall", "mean over classes"),
-    "top5_accuracy": ("top-5 accuracy", "own class among the five likeliest"),
-    "ece": ("calibration error", "mean gap of confidence and accuracy; 0 is best"),
+    "top5_accuracy": ("top-5 accuracy", "true class among the five likeliest"),
+    "ece": ("calibration error", "mean gap between confidence and accuracy; 0 is best"),
 }
 
 
@@ -34,11 +34,11 @@ def write_evaluation_page(
     curves: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
 ) -> None:
-    """Write scores as one self-contained HTML page: headlines with their intervals, the confusion
-    matrix, each class, calibration, the most confident mistakes as pictures.
+    """Write scores as one self-contained HTML page: scores with confidence intervals, the confusion
+    matrix, each class, calibration, and the most confident mistakes with thumbnails.
 
-    mistakes: the most confident first. curves: a mapping an epoch, with "epoch", and "loss" and
-    "accuracy" of training, "validation_loss" and "validation_accuracy", each a number or None.
+    mistakes: the most confident first. curves: one mapping per epoch, with "epoch", the training
+    "loss" and "accuracy", "validation_loss" and "validation_accuracy", each a number or None.
     """
     page = evaluation_page(evaluation, title=title, mistakes=mistakes, curves=curves, notes=notes)
     write_page(path, page)
@@ -52,7 +52,7 @@ def evaluation_page(
     curves: Sequence[Mapping[str, Any]] = (),
     notes: Sequence[str] = (),
 ) -> str:
-    """Return HTML with every drawing and thumbnail inside it."""
+    """Return HTML with inline charts and thumbnails."""
     confusion = evaluation.confusion
     return render(
         "evaluation.html",
@@ -71,7 +71,7 @@ def evaluation_page(
 
 
 def _confusions(evaluation: Evaluation) -> list[tuple[int, float, str, str]]:
-    """Return the pairs most often confused: images, their share of the true class, both names."""
+    """Return the most frequent confusions: images, their share of the true class, both names."""
     pairs = [
         (count, count / sum(row), evaluation.classes[i], evaluation.classes[j])
         for i, row in enumerate(evaluation.confusion)

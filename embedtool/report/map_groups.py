@@ -8,15 +8,15 @@ from embedtool.report.palette import Groups, group_equal
 
 COLOURINGS = ("cluster", "label", "prediction", "folder", "date")
 NOISE_NAME = "noise"
-MAX_DATES = 16  # entries of a legend of dates, above which years, months or days are joined
-DATES = ("D", "M", "Y")  # the finest that keeps to it, else the last
+MAX_DATES = 16  # entries in a legend of dates; if there are more, the next coarser unit is used
+DATES = ("D", "M", "Y")  # units, from the finest
 
 
 def map_groups(image_map: Map, colouring: str) -> Groups:
-    """Group the images by what colours them.
+    """Group the images by a colouring.
 
-    Raises UsageError for another colouring, for clusters where `cluster` never ran, and for
-    predictions where the map has none.
+    Raises UsageError for an unknown colouring, for "cluster" if `cluster` never ran, and for
+    "prediction" if the map has none.
     """
     if colouring == "cluster":
         if image_map.clusters is None:
@@ -31,8 +31,8 @@ def map_groups(image_map: Map, colouring: str) -> Groups:
     if colouring == "prediction":
         if image_map.predictions is None:
             raise UsageError(
-                "expected a probe to colour by its predictions: embedtool map --probe PROBE, "
-                "made by embedtool probe train"
+                "expected a probe to colour by predictions: embedtool map --probe PROBE. Make one: "
+                "embedtool probe train"
             )
         return group_equal(image_map.predictions)
     if colouring == "folder":
@@ -51,12 +51,13 @@ def map_groups(image_map: Map, colouring: str) -> Groups:
 
 
 def possible_colourings(image_map: Map) -> list[str]:
-    """Return the colourings that a map has the data for."""
+    """Return the colourings for which a map has data."""
     missing = {"cluster": image_map.clusters is None, "prediction": image_map.predictions is None}
     return [one for one in COLOURINGS if not missing.get(one)]
 
 
 def default_colouring(image_map: Map) -> str:
-    """Predictions where there are any, else clusters where there are any, else labels."""
+    """Return "prediction" if the map has predictions, else "cluster" if it has clusters, else
+    "label"."""
     possible = possible_colourings(image_map)
     return next(one for one in ("prediction", "cluster", "label") if one in possible)

@@ -1,7 +1,7 @@
-"""A map as one self-contained page: our own WebGL, no library and no network.
+"""Write a map as a self-contained page with its own WebGL code, without libraries or network.
 
-The page holds coordinates (float32), folders once and names, groups, and thumbnails up to
-THUMBNAIL_BYTES; where there are more, it holds those of images evenly spread over the map.
+The page contains coordinates (float32), each folder once, names, groups, and thumbnails up to
+THUMBNAIL_BYTES. If there are more, it has those of images that are spread evenly over the map.
 """
 
 import base64
@@ -18,7 +18,7 @@ from embedtool.explore.thumbnails import Thumbnails
 from embedtool.report.map_groups import default_colouring, map_groups, possible_colourings
 from embedtool.report.page import render, write_page
 
-THUMBNAIL_BYTES = 24_000_000  # some 18,000 pictures; 32 MB as base64
+THUMBNAIL_BYTES = 24_000_000  # some 18,000 thumbnails; 32 MB as base64
 
 
 def write_map_page(
@@ -28,10 +28,10 @@ def write_map_page(
     colour_by: str | None = None,
     progress: Progress | None = None,
 ) -> list[str]:
-    """Write a map as one HTML page, and return what there is to note about it.
+    """Write a map as one HTML page, and return notes about it.
 
-    Thumbnails that the index lacks are made first. Raises UsageError (no such colour_by),
-    IndexLocked where some must be made while another process writes to the index.
+    Missing thumbnails are made first. Raises UsageError (unknown colour_by), IndexLocked if
+    thumbnails must be made while another process writes to the index.
     """
     colouring = colour_by or default_colouring(image_map)
     map_groups(image_map, colouring)
@@ -42,7 +42,7 @@ def write_map_page(
 
 
 def map_page(image_map: Map, thumbnails: Thumbnails, colouring: str) -> tuple[str, list[str]]:
-    """Return the page, coloured so at first, and what there is to note about its pictures."""
+    """Return the page, with its initial colouring, and notes about its thumbnails."""
     pictures, notes = _pictures(image_map, thumbnails)
     folders = sorted(set(image_map.folders))
     number = {folder: at for at, folder in enumerate(folders)}
@@ -79,13 +79,13 @@ def _colouring(image_map: Map, colouring: str) -> dict[str, Any]:
 
 
 def _pictures(image_map: Map, thumbnails: Thumbnails) -> tuple[list[str], list[str]]:
-    """Return the thumbnail of each image in base64, "" where the page has none, and what there is
-    to note. Each is encoded by itself: the browser decodes those that are looked at."""
+    """Return the thumbnail of each image in base64, "" if the page has none, and notes. Each is
+    encoded separately, so that the browser decodes only those in view."""
     notes = []
     there = np.isin(image_map.vectors, thumbnails.ids)
     missing = int((~there).sum())
     if missing:
-        notes.append(f"{missing:,} images cannot be read now and have no thumbnail")
+        notes.append(f"{missing:,} images could not be read and have no thumbnail")
     sizes = np.zeros(len(image_map.paths), np.int64)
     lengths = np.diff(np.concatenate([[0], thumbnails.ends]))
     sizes[there] = lengths[np.searchsorted(thumbnails.ids, image_map.vectors[there])]
@@ -94,8 +94,8 @@ def _pictures(image_map: Map, thumbnails: Thumbnails) -> tuple[list[str], list[s
     fits = order[np.cumsum(sizes[order]) <= THUMBNAIL_BYTES]
     if len(fits) < len(order):
         notes.append(
-            f"the page holds thumbnails of {len(fits):,} images, evenly over the map, of "
-            f"{len(order):,}; a click shows the others from their files"
+            f"the page has thumbnails of {len(fits):,} images, spread evenly over the map, of "
+            f"{len(order):,}. A click shows the others from their files"
         )
     pictures = [""] * len(image_map.paths)
     for at in fits.tolist():
@@ -105,12 +105,12 @@ def _pictures(image_map: Map, thumbnails: Thumbnails) -> tuple[list[str], list[s
 
 
 def _spread(coordinates: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Return all images (n,), in an order whose every beginning is spread evenly over the map: one
-    of each cell of a coarse grid, then of finer ones."""
+    """Return all images (n,) in an order of which any first part is spread evenly over the map: one
+    image from each cell of a coarse grid, then of finer grids."""
     low, high = coordinates.min(0), coordinates.max(0)
     unit = (coordinates - low) / np.maximum(high - low, 1e-9)
     level = np.full(len(unit), 99)
-    for depth in range(11, -1, -1):  # 2,048 cells along a side at the finest
+    for depth in range(11, -1, -1):  # the finest grid has 2,048 cells per side
         cells = (unit * 2**depth).astype(np.int64)
         _, first = np.unique(cells[:, 0] * 4096 + cells[:, 1], return_index=True)
         level[first] = depth

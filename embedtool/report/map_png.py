@@ -1,4 +1,4 @@
-"""A map as a picture for a paper, on white: points, and a legend with counts."""
+"""Draw a map for print, on white: points, and a legend with counts."""
 
 import os
 from pathlib import Path
@@ -16,11 +16,11 @@ from embedtool.report.map_groups import NOISE_NAME, default_colouring, map_group
 from embedtool.report.palette import Groups, blend
 from embedtool.report.text import fitted, legible
 
-SIZE = 1200  # pixels of the square of points
+SIZE = 1200  # side of the square of points, in pixels
 MIN_SIZE, MAX_SIZE = 200, 6000
-SUPERSAMPLING = 3  # drawn this many times larger, then made smaller: smooth edges
-MAX_NAMES = 28  # in the legend; the rest are counted
-PALEST = 0.25  # of its colour that a prediction keeps which is not sure at all
+SUPERSAMPLING = 3  # drawn this many times larger and then reduced, for smooth edges
+MAX_NAMES = 28  # in the legend; of the rest, it shows the number
+PALEST = 0.25  # share of its colour that a prediction of probability 0 has
 INK, PALE = "#1a1a1a", "#666666"
 
 
@@ -32,12 +32,13 @@ def write_map_png(
     size: int = SIZE,
     progress: Progress | None = None,
 ) -> None:
-    """Write a map as a PNG, `size` pixels high, with a legend beside it.
+    """Write a map as a PNG, `size` pixels high, with a legend on the right.
 
-    colour_by: "cluster", "label", "prediction", "folder" or "date" [default: prediction where a
-    probe has predicted, else cluster where there are any, else label]. Colours are those of
-    embedtool.report.palette, paler the less sure a prediction is. For dates the thumbnails that
-    the index lacks are made first. Raises UsageError, and as they do IndexLocked.
+    colour_by: "cluster", "label", "prediction", "folder" or "date" [default: prediction if the map
+    has predictions, else cluster if it has clusters, else label]. Colours are those of
+    embedtool.report.palette, paler for a less probable prediction. For "date", missing thumbnails
+    are made first. Raises UsageError, and IndexLocked if thumbnails must be made while another
+    process writes to the index.
     """
     if not MIN_SIZE <= size <= MAX_SIZE:
         raise UsageError(f"expected a size of {MIN_SIZE} to {MAX_SIZE} pixels, received {size}")
@@ -53,7 +54,7 @@ def draw_map(
     size: int = SIZE,
     progress: Progress | None = None,
 ) -> Image.Image:
-    """Draw what `write_map_png` writes."""
+    """Draw the picture of `write_map_png`."""
     colouring = colour_by or default_colouring(image_map)
     if colouring == "date":
         image_map = dated(image_map, thumbnails_of(image_map, progress))
@@ -64,11 +65,11 @@ def draw_map(
     places = _pixel_places(image_map, size, margin, top=round(4 * unit))
     points = Image.new("RGB", (size * SUPERSAMPLING, size * SUPERSAMPLING), "white")
     pen = ImageDraw.Draw(points)
-    # As wide as lets 3,000 points be told apart, and 100,000 show where they are dense.
+    # At this radius, 3,000 points can be distinguished, and 100,000 show where they are dense.
     radius = (
         SUPERSAMPLING * size / 60 * np.clip(9 / np.sqrt(max(len(image_map.paths), 1)), 0.04, 0.5)
     )
-    shuffled = np.random.default_rng(0).permutation(len(places))  # no group covers another
+    shuffled = np.random.default_rng(0).permutation(len(places))  # so that no group hides another
     last = [n for n, name in enumerate(groups.names) if name == NOISE_NAME]
     order = sorted(shuffled.tolist(), key=lambda at: groups.members[at] not in last)
     for at in order:
@@ -83,7 +84,7 @@ def draw_map(
 
 
 def _pixel_places(image_map: Map, size: int, margin: int, top: int) -> npt.NDArray[np.float64]:
-    """Return the places (n, 2) of the points in the square, both axes on one scale, y upwards."""
+    """Return the positions (n, 2) of the points in the square, with equal axis scales, y up."""
     xy = image_map.coordinates.astype(np.float64)
     low, high = xy.min(0), xy.max(0)
     available = np.array([size - 2 * margin, size - margin - top])

@@ -1,4 +1,4 @@
-"""Fill the templates of pages: one HTML file each, which loads nothing from elsewhere."""
+"""Fill the templates of pages. Each page is one HTML file that loads nothing from elsewhere."""
 
 import base64
 import functools
@@ -20,7 +20,7 @@ from embedtool.report.text import legible
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A photo as a small JPEG inside the page, width x height pixels, or why there is none."""
+    """A photo as a small inline JPEG of width x height pixels, or the reason why it is missing."""
 
     path: Path
     address: str = ""
@@ -36,7 +36,7 @@ def write_page(path: PathLike, page: str) -> None:
 
 
 def render(template: str, **context: Any) -> str:
-    """Fill a template; every value is escaped, and a byte that is not UTF-8 becomes U+FFFD."""
+    """Fill a template. Every value is escaped, and bytes that are not UTF-8 become U+FFFD."""
     page = _environment().get_template(template).render(context)
     return legible(page)
 
@@ -50,18 +50,18 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"asset": _asset, "thumbnail": _thumbnail}
+    environment.globals |= {"asset": _asset, "thumbnail": page_thumbnail}
     environment.filters |= {"file_url": _file_url, "number": _number}
     return environment
 
 
 def _asset(name: str) -> Markup:
-    """A style sheet or a script of ours, to stand in the page as it is."""
+    """Return a style sheet or a script, to be included in the page unchanged."""
     return Markup(_environment().loader.get_source(_environment(), name)[0])  # type: ignore[union-attr]
 
 
-def _thumbnail(path: Path, side: int) -> Thumbnail:
-    """At most `side` pixels long."""
+def page_thumbnail(path: Path, side: int) -> Thumbnail:
+    """Return a photo as a JPEG that is at most `side` pixels long, or why there is none."""
     try:
         data = path.read_bytes()
         small = thumbnail(data, side)

@@ -1,4 +1,4 @@
-"""Search results as one self-contained page."""
+"""Write search results as a self-contained page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,7 @@ def write_search_page(results: Sequence[QueryMatches], path: PathLike) -> None:
 
 
 def search_page(results: Sequence[QueryMatches]) -> str:
-    """Return HTML with every thumbnail inside it; a file that cannot be read is shown as such."""
+    """Return HTML with inline thumbnails. A file that cannot be read is shown with the reason."""
     count = len(results)
     return render(
         "search.html",

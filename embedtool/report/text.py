@@ -1,4 +1,4 @@
-"""Names as a reader sees them, in pages and pictures."""
+"""Make names legible in pages and pictures."""
 
 import re
 
@@ -6,7 +6,7 @@ from PIL import ImageDraw, ImageFont
 
 
 def legible(text: str) -> str:
-    """Each byte that is not UTF-8 as U+FFFD."""
+    """Return the text with U+FFFD for each byte that is not UTF-8."""
     return re.sub("[\ud800-\udfff]", "\ufffd", text)
 
 
@@ -16,7 +16,7 @@ def fitted(
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
     width: float,
 ) -> str:
-    """Legible text that is cut, with an ellipsis, where it is wider than so many pixels."""
+    """Return legible text, cut with an ellipsis if it is wider than `width` pixels."""
     text = legible(text)
     while draw.textlength(text, font) > width:
         text = text[:-2] + "…"

@@ -1,4 +1,4 @@
-"""A search over settings as one self-contained page: its history, what mattered, every trial."""
+"""Write a search over settings as a self-contained page: history, importance and trials."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def write_tuning_page(report: TuneReport, path: PathLike) -> None:
 
 
 def tuning_page(report: TuneReport) -> str:
-    """Return HTML with every drawing inside it."""
+    """Return HTML with inline charts."""
     names = list(dict.fromkeys(name for trial in report.trials for name in trial.chosen))
     rows = []
     for trial in sorted(report.trials, key=lambda trial: -trial.accuracy):

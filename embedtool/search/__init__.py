@@ -1,2 +1,4 @@
-"""Nearest images by inner product: exact, or approximate with a certificate. The one owner of
-faiss."""
+"""Search by inner product: exact, or approximate with a certificate.
+
+No other package uses faiss.
+"""

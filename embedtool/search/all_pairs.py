@@ -1,9 +1,9 @@
-"""The nearest others of many vectors of an index, themselves left out: what a graph is made of.
+"""The nearest neighbours of many vectors of an index, which make a neighbour graph.
 
-Compared is the cosine of what a vector is beyond a centre, the mean of the collection: vectors of
-photos all point somewhat the same way, and the few nearest that way are near to everything.
-Exact up to EXACT_ROWS. Above, the approximate index is searched from each vector, and what it
-proposes is compared.
+A vector is not its own neighbour. Cosines are computed after subtracting a centre, the mean of the
+collection: vectors of photos share a common direction, and the few that lie closest to it would be
+neighbours of all others. The search is exact up to EXACT_ROWS. Above, the approximate index is
+searched from each vector, and the candidates that it proposes are compared exactly.
 """
 
 from collections import deque
@@ -20,13 +20,12 @@ from embedtool.search.results import EXACT_ROWS
 from embedtool.search.searcher import open_faiss_index
 from embedtool.store.reader import IndexReader
 
-ROWS_PER_READ = 512  # by each thread: 2.6 MB
-GRAPH_BREADTH = (
-    16  # at 100,000 vectors 0.93 of the neighbours, and 0.94 with those that name them back
-)
-CANDIDATES_PER_NEIGHBOUR = 2  # that are compared
+ROWS_PER_READ = 512  # read by each thread at a time: 2.6 MB
+# At 100,000 vectors, recall is 0.93, and 0.94 once the graph is symmetrised.
+GRAPH_BREADTH = 16
+CANDIDATES_PER_NEIGHBOUR = 2  # candidates that are compared
 ROWS_AT_ONCE = 4096  # 21 MB at d = 1,280
-IN_MEMORY_VECTORS = 131_072  # 671 MB at d = 1,280. Of more, rows are read as they are needed
+IN_MEMORY_VECTORS = 131_072  # 671 MB at d = 1,280. Above, rows are read when they are needed
 Places = npt.NDArray[np.void]  # PLACE records, see embedtool.store.reader
 Centre = npt.NDArray[np.float32]  # (d,)
 Rows = npt.NDArray[np.int64]
@@ -38,9 +37,10 @@ def centred_directions(rows: Vectors, centre: Centre) -> Vectors:
 
 
 class AllPairs:
-    """All vectors of an index, at PLACE records (n,) by id, as seen from a centre.
+    """All vectors of an index, at PLACE records (n,) sorted by id, relative to a centre.
 
-    Here they lie in the order of the approximate index, where near ones follow one another.
+    Internally they are in the order of the approximate index, in which similar vectors are
+    adjacent.
     """
 
     def __init__(self, index: IndexReader, places: Places, centre: Centre) -> None:
@@ -48,17 +48,17 @@ class AllPairs:
         self._centre = centre
         opened = open_faiss_index(index, in_memory=True) if len(places) > EXACT_ROWS else None
         self._approximate = opened and opened[0]
-        self._order = np.arange(len(places))  # where in places each row here is
+        self._order = np.arange(len(places))  # the position in places of each internal row
         if opened:
             approximate, certificate = opened
             for ids, rows in index.blocks_at(places[places["id"] > certificate.last_id]):
                 approximate.add(ids, rows)
             stored = approximate.ids()
-            self._labels = np.flatnonzero(np.isin(stored, places["id"]))  # the rest is gone
+            self._labels = np.flatnonzero(np.isin(stored, places["id"]))  # others were removed
             self._order = np.searchsorted(places["id"], stored[self._labels])
-            self._of_label = np.full(len(stored) + 1, -1)  # rows; the last is for label -1
+            self._of_label = np.full(len(stored) + 1, -1)  # internal rows; the last: for label -1
             self._of_label[self._labels] = np.arange(len(places))
-        self._rows = np.argsort(self._order)  # the other way about
+        self._rows = np.argsort(self._order)  # the inverse of _order
         self._places = places[self._order]
         self._in_memory: Vectors | None = None
         self._read()
@@ -66,10 +66,10 @@ class AllPairs:
     def nearest(
         self, which: Rows, k: int, *, exact: bool = False, progress: Progress | None = None
     ) -> tuple[Similarities, Rows]:
-        """Similarities (m, k), descending, of the k nearest others of these (m,), and which they
-        are (m, k); -inf and -1 where there are fewer. `which` are places in `places`.
+        """Return similarities (m, k), descending, and positions (m, k) of the k nearest neighbours.
 
-        exact: even above EXACT_ROWS, where it takes long for many.
+        If there are fewer than k, the rest is -inf and -1. which: positions (m,) in `places` of the
+        vectors to search from. exact: search exactly above EXACT_ROWS too, which is slow for many.
         """
         order = np.argsort(self._rows[which])
         best = np.empty((len(which), k), np.float32)
@@ -95,7 +95,7 @@ class AllPairs:
     def _exact_neighbours(self, rows: Rows, k: int) -> tuple[Similarities, Rows]:
         best, found = nearest(self._directions(rows), self._blocks(), k + 1)
         own = found == self._order[rows, None]
-        own[~own.any(1), -1] = True  # equal others stood before it: the last goes instead
+        own[~own.any(1), -1] = True  # equal vectors came first: drop the last one instead
         return best[~own].reshape(len(rows), k), found[~own].reshape(len(rows), k)
 
     def _approximate_neighbours(
@@ -115,7 +115,7 @@ class AllPairs:
         return near, np.where(np.isneginf(near), -1, found)
 
     def _similarities(self, directions: Vectors, rows: Rows) -> Similarities:
-        """Of each direction (m, d) and its rows (m, c)."""
+        """Return the similarities (m, c) of each direction (m, d) to its rows (m, c)."""
         if self._in_memory is not None:
             return inner_products_at(directions, self._in_memory, rows).clip(-1, 1)
         needed, where = np.unique(rows, return_inverse=True)
@@ -139,8 +139,9 @@ class AllPairs:
             )
 
     def _read(self) -> None:
-        """Read the directions into memory, if they are few enough, and set their coordinates in the
-        approximate index."""
+        """Read the directions, and set their coordinates in the approximate index.
+
+        The directions stay in memory if there are at most IN_MEMORY_VECTORS."""
         count, approximate = len(self._places), self._approximate
         held = (
             np.empty((count, self._index.dim), np.float32) if count <= IN_MEMORY_VECTORS else None

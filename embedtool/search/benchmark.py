@@ -25,12 +25,12 @@ from embedtool.search.searcher import ExactSearcher, Searcher, open_searcher
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
-QUERIES = 1000  # held back from the index: what recall and speed are measured with
+QUERIES = 1000  # held out of the index, to measure recall and speed
 TIMED_QUERIES = 200
 TIMED_EXACT_QUERIES = 10
 COMMIT_ROWS = 65_536
-NEIGHBOURS = 8  # a synthetic vector lies between one of the collection and one of its 8 nearest
-NOISE = 0.15  # of a synthetic vector's length, added to it
+NEIGHBOURS = 8  # a synthetic vector lies between a real one and one of its 8 nearest neighbours
+NOISE = 0.15  # added to a synthetic vector, as a share of its length
 
 
 def run_search_bench(
@@ -43,9 +43,9 @@ def run_search_bench(
 ) -> SearchBenchReport:
     """Measure exact and approximate search over the vectors of an index, on this machine.
 
-    1,000 of its vectors are held back as queries. vectors: how many to search among; where the
-    index has fewer, more are interpolated between neighbours. Each way to search runs in a
-    process of its own. Raises UsageError where the index is too small.
+    1,000 of its vectors are held out as queries. vectors: how many vectors to search; if the index
+    has fewer, more are interpolated between neighbours. Each method runs in its own process.
+    Raises UsageError if the index is too small.
     """
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         place = Path(scratch)
@@ -77,11 +77,11 @@ def run_search_bench(
 
 
 def hold_out(source: IndexReader, seed: int) -> tuple[Vectors, npt.NDArray[np.void]]:
-    """Hold back QUERIES vectors; return them (m, d) and the places of the others."""
+    """Hold out QUERIES vectors. Return them (m, d) and the PLACE records of the others."""
     places = source.places_after(0)
     if len(places) < 2 * QUERIES:
         raise UsageError(
-            f"expected an index of at least {2 * QUERIES:,} vectors to measure, {source.path} has "
+            f"expected an index with at least {2 * QUERIES:,} vectors, but {source.path} has "
             f"{len(places):,}. Index more photos"
         )
     queries = np.random.default_rng(seed).choice(len(places), QUERIES, replace=False)
@@ -98,7 +98,7 @@ def write_vectors(
 ) -> None:
     """Write an index of `wanted` vectors: the real ones, then synthetic ones.
 
-    Their images are the empty files 0, 1, ... of the folder `photos` beside it, which is not made.
+    Their images are empty files 0, 1, ... in a folder `photos` beside it, which is not created.
     """
     with create(
         target,
@@ -137,7 +137,7 @@ def _commit(writer: Writer, first: int, rows: Vectors) -> None:
 
 
 def _neighbours(source: IndexReader, real: npt.NDArray[np.void]) -> npt.NDArray[np.void]:
-    """The places (n, 8) of the nearest to each, itself first left out."""
+    """Return the PLACE records (n, 8) of the nearest neighbours of each vector."""
     searcher = open_searcher(source)
     near = [searcher.nearest(rows, NEIGHBOURS + 1)[1][:, 1:] for _, rows in source.blocks_at(real)]
     by_id = source.places_after(0)
@@ -151,7 +151,7 @@ def _interpolate(
     count: int,
     random: np.random.Generator,
 ) -> Vectors:
-    """Rows on the way from a vector to one of its neighbours, and a little off it."""
+    """Return rows between a vector and one of its neighbours, with a little noise."""
     of = random.integers(len(real), size=count)
     share = random.uniform(0.2, 0.8, (count, 1)).astype(np.float32)
     rows = source.rows_at(real[of]) * (1 - share)
@@ -162,7 +162,7 @@ def _interpolate(
 
 
 def _measure(place: Path, kind: str) -> tuple[dict[str, float], dict[int, Similarities]]:
-    """The figures of one way to search, and by k the similarities (m, k) it found."""
+    """Measure a method. Return its figures and, for each k, the similarities (m, k) it found."""
     child = subprocess.run(
         [sys.executable, "-P", "-m", "embedtool.search.benchmark", str(place), kind],
         stdout=subprocess.PIPE,
@@ -177,7 +177,7 @@ def _child(place: Path, kind: str) -> None:
     with IndexReader(place / "index") as index, index.snapshot():
         before = _resident()
         searcher: Searcher = ExactSearcher(index) if kind == "exact" else open_searcher(index)
-        for k in RECALL_AT:  # which reads and checks all there is
+        for k in RECALL_AT:  # this also reads and checks all vectors
             np.save(place / f"{kind}-{k}.npy", searcher.nearest(queries, k)[0])
         start = time.perf_counter()
         searcher.nearest(queries, 10)
@@ -199,7 +199,7 @@ def _child(place: Path, kind: str) -> None:
 
 
 def _resident() -> float | None:
-    """Bytes of this process in memory, files mapped from disk left out."""
+    """Return the bytes of this process in memory, without mapped files, or None if unknown."""
     try:
         status = Path("/proc/self/status").read_text()
     except OSError:

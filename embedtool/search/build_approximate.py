@@ -1,7 +1,7 @@
-"""Makes the approximate index of a collection, measures it, and publishes it where it holds.
+"""Build the approximate index of a collection, measure it, and publish it if it is good enough.
 
-Recall is measured as a user meets it: with vectors of this collection that are not in the index
-yet, against exact search, through the code that answers queries.
+Recall is measured under the conditions of use: with vectors of this collection that are not in the
+index yet, against exact search, through the code that answers queries.
 """
 
 import time
@@ -24,21 +24,21 @@ from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 HELD_OUT = 1000  # queries that recall is measured with
-RECALL_MARGIN = 0.002  # of the recall of others, so that the cheapest setting is none of mere luck
+RECALL_MARGIN = 0.002  # above the required recall, so that the cheapest setting is not just lucky
 TRAINING_SAMPLE = 20_480  # vectors that axes and codes are fitted to
-SAMPLE_PER_LIST = 40  # the fewest that faiss fits a list to without complaint
+SAMPLE_PER_LIST = 40  # faiss warns if it has fewer vectors to train a list
 TIMED_QUERIES = 200  # queries that latency is measured with
 TIMED_EXACT_QUERIES = 5
-SIMILARITY_TOLERANCE = 1e-6  # of two similarities: equal rows may stand for one another
-ADD_ROWS = 16_384  # at a time: 84 MB at d = 1,280; faiss prepares anew for every call
+SIMILARITY_TOLERANCE = 1e-6  # between similarities: any of several equal rows counts as found
+ADD_ROWS = 16_384  # added at a time: 84 MB at d = 1,280; each call of faiss has a fixed cost
 
 
 @dataclass(frozen=True)
 class Plan:
     method: str
     dimensions: int
-    bytes: int  # of a vector, roughly: a plan too large for max_memory is not tried
-    settings: tuple[tuple[int, int], ...]  # (breadth, candidates for a match), cheapest first
+    bytes: int  # per vector, roughly: a plan too large for max_memory is not tried
+    settings: tuple[tuple[int, int], ...]  # (breadth, candidates per match), cheapest first
 
 
 PLANS = (
@@ -61,9 +61,10 @@ def ensure_certified(
     *,
     progress: Progress | None = None,
 ) -> bool:
-    """Return whether the approximate index meets the requirements; build one that does if needed.
+    """Return whether the approximate index meets the requirements. Build one if needed.
 
-    Warns where none can. Raises IndexLocked where one must be built while another process writes.
+    Warns if none can meet them. Raises IndexLocked if one must be built while another process
+    writes.
     """
     recall = MIN_RECALL if min_recall is None else min_recall
     if not 0 < recall <= 1:
@@ -91,12 +92,12 @@ def build_search_index(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Certificate:
-    """Build, measure and publish the first plan whose recall and memory hold.
+    """Build, measure and publish the first plan that meets the limits of recall and memory.
 
-    Where none does, a warning says so, nothing is published, and the certificate of the last is
+    If none does, a warning is issued, nothing is published, and the certificate of the last plan is
     returned.
     """
-    index.drop((), ())  # a vector without an image might get one again, and must not be forgotten
+    index.drop((), ())  # a vector left without an image could get one later and not be found
     trial = _Trial(index, seed, progress)
     count = len(trial.rest) + len(trial.held_out)
     fitting = [p for p in PLANS if max_memory is None or p.bytes * count <= max_memory]
@@ -114,8 +115,8 @@ def build_search_index(
             return certificate
     limit = "" if max_memory is None else f" within {max_memory / 1e6:,.0f} MB"
     warnings.warn(
-        f"no approximate index of these {certificate.vectors:,} vectors finds {min_recall:.1%} of "
-        f"what exact search finds{limit} (the last one tried: "
+        f"no approximate index of these {certificate.vectors:,} vectors has a recall of "
+        f"{min_recall:.1%}{limit} (the last one tried: "
         f"{certificate.recall['10']:.1%} in {certificate.memory_bytes / 1e6:,.0f} MB), so "
         "search is exact",
         stacklevel=2,
@@ -124,7 +125,7 @@ def build_search_index(
 
 
 class _Trial:
-    """One collection, its held-out queries and what exact search finds for them."""
+    """A collection, its held-out queries and the results of exact search for them."""
 
     def __init__(self, index: Writer, seed: int, progress: Progress | None) -> None:
         self.index = index
@@ -142,15 +143,15 @@ class _Trial:
         self.queries = index.rows_at(self.held_out)
         self.rest, self.truth = self._order_and_truth(np.sort(rest, order=["segment", "row"]))
         times = query_milliseconds(ExactSearcher(index), self.queries[: TIMED_EXACT_QUERIES + 1])
-        self.exact_p50_ms = float(np.median(times[1:]))  # the first checks every segment
+        self.exact_p50_ms = float(np.median(times[1:]))  # the first query checks every segment
 
     def run(
         self, plan: Plan, min_recall: float, max_memory: int | None
     ) -> tuple[Certificate, FaissIndex]:
-        """Build a plan's index, and measure its settings until one holds."""
+        """Build the index of a plan, and measure its settings until one has enough recall."""
         start = time.perf_counter()
         dimensions = min(plan.dimensions, self.index.dim - 1)
-        dimensions -= 1 - dimensions % 2  # one more is added, and codes come in pairs
+        dimensions -= 1 - dimensions % 2  # one is added later, and codes need an even number
         method = plan.method.format(
             pairs=(dimensions + 1) // 2, lists=len(self.sample) // SAMPLE_PER_LIST
         )
@@ -221,12 +222,12 @@ class _Trial:
 
 
 def measured_recall(found: Similarities, truth: Similarities, k: int) -> float:
-    """recall@k: of what exact search finds (m, k or more), the share among found (m, k)."""
+    """Return recall@k: the share of the exact results `truth` (m, k or more) in `found` (m, k)."""
     return float((found >= truth[:, k - 1 : k] - SIMILARITY_TOLERANCE).mean())
 
 
 def query_milliseconds(searcher: Searcher, queries: Vectors) -> list[float]:
-    """What each query (m, d) takes by itself, for its 10 nearest."""
+    """Return the time that each query (m, d) takes on its own, for its 10 nearest."""
     times = []
     for query in queries:
         start = time.perf_counter()

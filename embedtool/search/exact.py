@@ -11,17 +11,17 @@ import numpy.typing as npt
 from embedtool.core.types import Vectors
 from embedtool.errors import ModelMismatch, UsageError
 
-Similarities = npt.NDArray[np.float32]  # (m, k), descending; -inf where fewer than k were found
-Ids = npt.NDArray[np.int64]  # (m, k), of vectors; -1 where fewer than k were found
+Similarities = npt.NDArray[np.float32]  # (m, k), descending; -inf if fewer than k were found
+Ids = npt.NDArray[np.int64]  # (m, k), vector ids; -1 if fewer than k were found
 Block = tuple[npt.NDArray[np.int64], Vectors]  # ids (n,) and their unit rows (n, d)
 
 
 def nearest(queries: Vectors, blocks: Iterable[Block], k: int) -> tuple[Similarities, Ids]:
-    """The k rows most similar to each query, over all blocks, without holding more than one.
+    """Return the k rows most similar to each query over all blocks, with one block in memory.
 
     queries (m, d) and the rows of a block (n, d) are unit float32. Returns similarities (m, k) in
-    [-1, 1], descending, and ids (m, k); equal similarities are ordered by id, and where fewer than
-    k rows exist the rest is -inf and -1.
+    [-1, 1], descending, and ids (m, k). Equal similarities are ordered by id. If there are fewer
+    than k rows, the rest is -inf and -1.
     """
     best = np.full((len(queries), k), -np.inf, np.float32)
     found = np.full((len(queries), k), -1, np.int64)
@@ -36,8 +36,10 @@ def nearest(queries: Vectors, blocks: Iterable[Block], k: int) -> tuple[Similari
 
 @contextmanager
 def threads_for(queries: Vectors) -> Iterator[None]:
-    """One thread for one query: faiss shares queries out, and a second thread with nothing to do
-    is waited for, tens of milliseconds where the cores are busy."""
+    """Use a single thread for a single query.
+
+    faiss distributes queries over threads and waits for idle ones too, which takes tens of
+    milliseconds if the cores are busy."""
     most = faiss.omp_get_max_threads()
     if len(queries) == 1:
         faiss.omp_set_num_threads(1)
@@ -48,7 +50,7 @@ def threads_for(queries: Vectors) -> Iterator[None]:
 
 
 def single_core_pool() -> ThreadPoolExecutor:
-    """As many threads as there are cores, in each of which faiss uses one."""
+    """Return a pool with one thread per core, in each of which faiss uses one thread."""
     return ThreadPoolExecutor(
         faiss.omp_get_max_threads(), initializer=faiss.omp_set_num_threads, initargs=(1,)
     )
@@ -57,7 +59,7 @@ def single_core_pool() -> ThreadPoolExecutor:
 def merge(
     best: Similarities, found: Ids, others: Similarities, their_ids: Ids
 ) -> tuple[Similarities, Ids]:
-    """The best k of (m, k) and (m, j), in the order that `nearest` gives."""
+    """Return the best k results of (m, k) and (m, j), in the order of `nearest`."""
     k = best.shape[1]
     best = np.hstack([best, others])
     found = np.hstack([found, their_ids])
@@ -66,7 +68,7 @@ def merge(
 
 
 def check_similarity(similarity: float | None) -> None:
-    """Raise UsageError for a number that no cosine is."""
+    """Raise UsageError for a number that cannot be a cosine."""
     if similarity is not None and not -1 <= similarity <= 1:
         raise UsageError(f"expected a similarity from -1 to 1, received {similarity}")
 
@@ -74,8 +76,9 @@ def check_similarity(similarity: float | None) -> None:
 def within(
     queries: Vectors, blocks: Iterable[Block], min_similarity: float
 ) -> list[tuple[Similarities, Ids]]:
-    """Every row at least this similar to each query: for each of them similarities (k,) and ids
-    (k,), in the order that `nearest` gives."""
+    """Return all rows that are at least this similar to each query.
+
+    The result has similarities (k,) and ids (k,) for each query, in the order of `nearest`."""
     parts: list[tuple[list[Similarities], list[Ids]]] = [([], []) for _ in queries]
     for ids, rows in blocks:
         _same_width(queries, rows)
@@ -96,8 +99,10 @@ def within(
 def similarities_at(
     queries: Vectors, rows: Vectors, where: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Similarities (m, c) of each unit query (m, d) to the rows (n, d) at its places (m, c), which
-    need not be of length 1: to scale one number a pair is a third of the work."""
+    """Return similarities (m, c) of each unit query (m, d) to the rows (n, d) at its places (m, c).
+
+    The rows need not have length 1: scaling one number per pair is a third of the work of scaling
+    rows."""
     similarities = inner_products_at(queries, rows, where)
     similarities /= np.sqrt(np.vecdot(rows, rows))[where]
     return similarities.clip(-1, 1)
@@ -106,9 +111,11 @@ def similarities_at(
 def inner_products_at(
     queries: Vectors, rows: Vectors, where: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float32]:
-    """Inner products (m, c) of each query (m, d) with the rows (n, d) at its places (m, c)."""
+    """Return the inner products (m, c) of each query (m, d) and the rows at its places.
+
+    rows: (n, d). where: (m, c), the places of the rows for each query."""
     _same_width(queries, rows)
-    where = np.ascontiguousarray(where)  # named: faiss gets bare addresses
+    where = np.ascontiguousarray(where)  # needs a reference: faiss gets a bare address
     products = np.empty(where.shape, np.float32)
     with threads_for(queries):
         faiss.fvec_inner_products_by_idx(  # type: ignore[attr-defined]

@@ -1,11 +1,12 @@
-"""A FAISS index over a few principal axes of the vectors: it proposes, exact comparison decides.
+"""A FAISS index over a few principal axes of the vectors, which proposes candidates.
 
-The axes are of the vectors themselves, not of the vectors less their mean, so that the inner
-product along them ranks as cosine does. A stored vector gets one coordinate more, the length of
-what lies off the axes: all are of length 1 again, which searching a graph of neighbours needs
-(Bachrach et al., 2014). A query gets RESIDUAL_WEIGHT of that length: what is near it along the axes
-is near it off them too, by an unknown part of the product of both lengths, and to guess at it ranks
-better than to leave it out.
+The axes are those of the vectors themselves, not of the centred vectors, so that the inner product
+along them ranks like the cosine. A stored vector gets one more coordinate, the length of its
+residual (the part that is not along the axes), so that all vectors have length 1 again: searching a
+neighbour graph requires this (Bachrach et al., 2014). A query gets RESIDUAL_WEIGHT times its
+residual length. Vectors that are near it along the axes have similar residuals too; the inner
+product of the residuals is an unknown share of the product of their lengths, and estimating it
+ranks better than leaving it out.
 """
 
 from collections.abc import Callable
@@ -20,47 +21,50 @@ from embedtool.core.types import Vectors
 from embedtool.search.exact import Ids, threads_for
 
 EF_CONSTRUCTION = 200  # a graph that is built thoroughly is searched in fewer steps
-RESIDUAL_WEIGHT = 0.5  # 25 candidates then hold what 50 did with 0; 0.4 and 0.6 do about the same
-GRAPH_AXES = 192  # axes that a graph is searched along in `propose_neighbours`
+RESIDUAL_WEIGHT = 0.5  # 25 candidates are as good as 50 with weight 0; 0.4 and 0.6 are similar
+GRAPH_AXES = 192  # axes that `propose_neighbours` uses to search a graph
 # The axes that `locality_order` sorts by: cells of 15 vectors at a million. The first axis, which
 # is nearly the mean, separates rows the least.
 ORDERING_AXES = slice(1, 17)
 
 
 def principal_axes(sample: Vectors) -> npt.NDArray[np.float32]:
-    """The axes (d, d), one a row, that sample rows (n, d) spread most along, descending."""
+    """Return the principal axes (d, d) of sample rows (n, d), one per row, by descending spread."""
     _, axes = np.linalg.eigh(sample.T @ sample)
     return np.ascontiguousarray(axes.T[::-1])
 
 
 def locality_order(coordinates: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
-    """Return an order (n,) in which near rows follow one another, from their coordinates (n, b)
-    along ORDERING_AXES: by the side of the median that they are on, axis after axis.
+    """Return an order (n,) in which similar rows are adjacent.
 
-    Stored and searched in this order, what one search reads is mostly still in the cache for the
-    next.
+    coordinates: (n, b), along ORDERING_AXES. Rows are sorted by their side of the median, axis by
+    axis. If rows are stored and searched in this order, most of what one search reads is still in
+    the cache for the next.
     """
     sides = coordinates > np.median(coordinates, axis=0)
     return np.argsort(sides @ (1 << np.arange(coordinates.shape[1])[::-1]), kind="stable")
 
 
 class FaissIndex:
-    """faiss ids are vector ids. Several threads may search it; each search uses all cores."""
+    """A faiss index whose ids are vector ids.
 
-    def __init__(self, index: Any, method: str) -> None:  # faiss gives no types of inner indexes
+    Several threads may search it; each search uses all cores."""
+
+    def __init__(self, index: Any, method: str) -> None:  # faiss has no types for inner indexes
         self._index = index
         self._breadth_parameter = "efSearch" if method.startswith("HNSW") else "nprobe"
         self.count = int(index.ntotal)
         axes = self._axes()[:-1]
-        first = axes[:GRAPH_AXES]  # filled up to a multiple of 8: faiss is slow with other numbers
+        first = axes[:GRAPH_AXES]  # padded to a multiple of 8: faiss is slow with other numbers
         self.graph_axes = np.pad(first, ((0, -len(first) % 8), (0, 0)))
         self._graph: Any = None
 
     @classmethod
     def empty(cls, method: str, sample: Vectors, axes: npt.NDArray[np.float32]) -> "FaissIndex":
-        """An index of a faiss factory name over axes (a, d), trained on sample rows (n, d), with
-        nothing in it."""
-        matrix = np.pad(axes, ((0, 1), (0, 0)))  # the last is for `_project`
+        """Return an empty index over axes (a, d), trained on sample rows (n, d).
+
+        method: a factory string of faiss."""
+        matrix = np.pad(axes, ((0, 1), (0, 0)))  # the last row is for `_project`
         rotation = faiss.LinearTransform(matrix.shape[1], matrix.shape[0], False)
         faiss.copy_array_to_vector(matrix.ravel(), rotation.A)
         rotation.is_trained = True
@@ -72,18 +76,18 @@ class FaissIndex:
 
     @classmethod
     def open(cls, file: Path, method: str, *, in_memory: bool = False) -> "FaissIndex":
-        """Open memory-mapped, or with `in_memory` read whole, so that vectors can be added.
+        """Open a file memory-mapped, or read it into memory so that vectors can be added.
 
-        The file must have been checked: faiss reads most damage as if whole.
+        Check the file before: faiss reads most damaged files without an error.
         """
         return cls(faiss.read_index(str(file), 0 if in_memory else faiss.IO_FLAG_MMAP_IFC), method)
 
     def write(self, write: Callable[[bytes], object]) -> None:
-        """Hand the file's content to `write`, piece by piece."""
+        """Pass the content of the file to `write`, in pieces."""
         faiss.write_index(self._index, faiss.PyCallbackIOWriter(write))  # type: ignore[attr-defined]
 
     def size(self) -> int:
-        """The bytes that `write` writes."""
+        """Return the number of bytes that `write` writes."""
         sizes: list[int] = []
         self.write(lambda part: sizes.append(len(part)))
         return sum(sizes)
@@ -92,14 +96,14 @@ class FaissIndex:
         projected = _project(self._rotation(), rows)
         self._id_map().add_with_ids(projected, ids)
         self.count += len(ids)
-        self._index.ntotal = self.count  # faiss counts where it is called
+        self._index.ntotal = self.count  # faiss updates the count of the inner index only
 
     def propose(self, queries: Vectors, count: int, breadth: int) -> Ids:
-        """For each query (m, d) the ids (m, count) that look nearest; -1 where it has no more.
+        """Return candidate ids (m, count) for each query (m, d); -1 if there are no more.
 
-        breadth: how much of the index is looked at, efSearch of a graph or nprobe of lists.
+        breadth: how much of the index is searched: efSearch of a graph or nprobe of lists.
         """
-        if self._breadth_parameter == "efSearch":  # a search with fewer ends too early
+        if self._breadth_parameter == "efSearch":  # a search below count ends too early
             parameters = faiss.SearchParametersHNSW(  # type: ignore[attr-defined]
                 efSearch=max(breadth, count)
             )
@@ -116,12 +120,13 @@ class FaissIndex:
         return found
 
     def ids(self) -> Ids:
-        """The vector ids (n,) in the order they were added."""
+        """Return the vector ids (n,) in the order they were added."""
         return faiss.vector_to_array(self._id_map().id_map)
 
     def set_centred_coordinates(self, coordinates: Vectors) -> None:
-        """Set the coordinates (n, a) of all vectors along `graph_axes`, less a centre, in the order
-        of `ids`: `propose_neighbours` searches a graph by them."""
+        """Set the coordinates (n, a) of all vectors along `graph_axes`, relative to a centre.
+
+        They are in the order of `ids`. `propose_neighbours` uses them to search a graph."""
         if self._breadth_parameter == "efSearch":
             half = faiss.ScalarQuantizer.QT_fp16
             self._centred = faiss.IndexScalarQuantizer(
@@ -129,7 +134,7 @@ class FaissIndex:
             )
             self._centred.add(coordinates)
             graph: Any = faiss.IndexHNSW
-            self._graph = graph(self._centred, 1)  # named above: faiss holds a bare address
+            self._graph = graph(self._centred, 1)  # _centred needs a reference: faiss has none
             inner: Any = faiss.downcast_index(self._id_map().index)
             self._graph.hnsw = inner.hnsw
             self._graph.ntotal = len(coordinates)
@@ -137,11 +142,11 @@ class FaissIndex:
     def propose_neighbours(
         self, starts: npt.NDArray[np.int64], directions: Vectors, count: int, breadth: int
     ) -> npt.NDArray[np.int64]:
-        """For each of these vectors, given by its place (m,) in the order of `ids` and its
-        direction (m, d) from a centre, return the places (m, count) of what looks nearest in that
-        direction; -1 where there is no more. Call `set_centred_coordinates` first.
+        """Return candidate neighbours of vectors as places (m, count); -1 if there are no more.
 
-        The search in a graph starts at the vector itself.
+        starts: the places (m,) of the vectors; places are positions in `ids`. directions: those of
+        the vectors from a centre, (m, d). The search in a graph starts at the vector itself. Call
+        `set_centred_coordinates` first.
         """
         if self._graph is None:
             inner = self._id_map().index
@@ -149,7 +154,7 @@ class FaissIndex:
             found: Ids = inner.search(self._rotation().apply(directions), count)[1]
             return found
         self._graph.hnsw.efSearch = breadth
-        # Each array has a name: faiss gets bare addresses.
+        # Each array needs a reference: faiss gets bare addresses.
         targets = self._centred.reconstruct_batch(starts)
         first = starts.astype(np.int32)
         similar = np.ones(len(starts), np.float32)
@@ -163,13 +168,13 @@ class FaissIndex:
             faiss.swig_ptr(similar),
             faiss.swig_ptr(products),
             faiss.swig_ptr(found),
-            1,  # each has one start
+            1,  # each search has one starting point
             1,
         )
         return found
 
     def _axes(self) -> npt.NDArray[np.float32]:
-        """Of principal axes (a, d), and of 0 for what `_project` adds."""
+        """Return the principal axes and a row of zeros for `_project`, together (a + 1, d)."""
         rotation = self._rotation()
         return faiss.vector_to_array(rotation.A).reshape(rotation.d_out, rotation.d_in)
 
@@ -181,7 +186,7 @@ class FaissIndex:
 
 
 def _project(rotation: faiss.VectorTransform, rows: Vectors) -> Vectors:
-    """Unit rows along the axes, and in the last coordinate what makes them of length 1 again."""
+    """Project unit rows on the axes. The last coordinate makes their length 1 again."""
     coordinates: Vectors = rotation.apply(rows)
     coordinates[:, -1] = np.sqrt((1 - np.einsum("nd,nd->n", coordinates, coordinates)).clip(min=0))
     return coordinates

@@ -1,4 +1,4 @@
-"""Which images of an index a search looks at."""
+"""Conditions that images must meet to be searched."""
 
 import os
 from collections.abc import Sequence
@@ -10,8 +10,9 @@ from embedtool.errors import UsageError
 
 @dataclass(frozen=True)
 class Filter:
-    """An image passes that has one of the labels and stands in one of the folders; an empty
-    condition lets all through."""
+    """A filter that accepts images that have one of the labels and are in one of the folders.
+
+    An empty condition accepts all images."""
 
     labels: frozenset[bytes] = frozenset()
     folders: tuple[bytes, ...] = ()
@@ -25,7 +26,7 @@ class Filter:
 
 
 def parse_filter(conditions: Sequence[str]) -> Filter | None:
-    """`label=NAME` and `path=FOLDER`, each any number of times; None for no condition.
+    """Parse `label=NAME` and `path=FOLDER`, each any number of times. Return None without any.
 
     Raises UsageError.
     """

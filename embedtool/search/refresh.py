@@ -1,4 +1,4 @@
-"""What a writer sees to before it ends: a large collection has an approximate search index."""
+"""Update the approximate index of a large collection, before a writer ends."""
 
 from embedtool.core.types import Progress
 from embedtool.errors import DerivedDamaged
@@ -8,12 +8,13 @@ from embedtool.store.derived import SEARCH, open_derived
 from embedtool.store.merge_segments import merge_segments
 from embedtool.store.writer import Writer
 
-REBUILD_SHARE = 20  # one vector in this many may have come or gone since it was made
+REBUILD_SHARE = 20  # rebuild if more than one vector in this many was added or removed
 
 
 def refresh_search_index(index: Writer, *, progress: Progress | None = None) -> None:
-    """Build the approximate index of a large collection where it is missing, damaged or out of
-    date, with the requirements of the last one."""
+    """Build the approximate index of a large collection if it is missing, damaged or out of date.
+
+    The new index must meet the requirements of the last one."""
     count = index.counts()["vectors"]
     if count <= EXACT_ROWS:
         return
@@ -30,5 +31,5 @@ def refresh_search_index(index: Writer, *, progress: Progress | None = None) -> 
         min_recall, max_memory = old.min_recall, old.max_memory
     from embedtool.search.build_approximate import build_search_index
 
-    merge_segments(index)  # a search in hundreds of files is five times as slow
+    merge_segments(index)  # a search in hundreds of files takes five times as long
     build_search_index(index, min_recall=min_recall, max_memory=max_memory, progress=progress)

@@ -1,4 +1,4 @@
-"""What searches of one index, one after another, need to load only once."""
+"""Data that successive searches of one index load only once."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +19,11 @@ Places = npt.NDArray[np.void]  # PLACE records, see embedtool.store.reader
 
 
 class SearchCache:
-    """Holds the approximate index and, as float32, the vectors that every search compares: all of
-    them up to EXACT_ROWS (154 MB at d = 1,280), else those that the approximate index lacks.
+    """The approximate index and, as float32, the vectors that every search compares.
 
-    Not for several threads at once; the searchers it returns are, each in its own."""
+    These are all vectors up to EXACT_ROWS (154 MB at d = 1,280), and above only those that are not
+    in the approximate index. Only one thread at a time may use the cache. The searchers that it
+    returns may run at the same time, each in its own thread."""
 
     def __init__(self) -> None:
         self._published: object = None  # what `_approximate` was read from
@@ -30,9 +31,9 @@ class SearchCache:
         self._block: tuple[Places, Block] | None = None
 
     def searcher(self, index: IndexReader, published: object) -> Searcher:
-        """Return a searcher of the version of the index that `index` has a snapshot of.
+        """Return a searcher for the version of the index in the snapshot of `index`.
 
-        published: anything that compares equal as long as the published search index is the same.
+        published: a value that is equal as long as the published search index is the same.
         """
         if compares_all(index):
             self._approximate = self._published = None
@@ -50,7 +51,7 @@ class SearchCache:
 
     def _in_memory(self, index: IndexReader, places: Places) -> Block:
         if self._block is None or not np.array_equal(self._block[0], places):
-            self._block = None  # before the next is read: not both at a time
+            self._block = None  # freed before the next is read, to need memory for one only
             rows = np.empty((len(places), index.dim), np.float32)
             index.expect_reads(places)
             for start in range(0, len(places), BLOCK_ROWS):

@@ -1,8 +1,8 @@
-"""The nearest vectors of an index: exact, or by its certified approximate index.
+"""Search an index for the nearest vectors: exactly, or with its certified approximate index.
 
-The approximate index proposes candidates; their stored vectors are compared exactly. What came
-after it was made is searched exactly beside it, what has gone since is left out, before the cut to
-k in either case.
+The approximate index proposes candidates; their stored vectors are compared exactly. Vectors that
+were added after it was built are searched exactly, and removed vectors are left out. Both happen
+before the cut to k.
 """
 
 import warnings
@@ -31,24 +31,23 @@ from embedtool.store.reader import IndexReader
 from embedtool.store.segments import to_float32
 
 CANDIDATES_AT_ONCE = 800  # compared at a time: their rows stay in a core's cache
-MIN_MATCHES = 10  # matches that candidates are fetched for: the best of a few are soon missed
-OVERFETCH = 1.3  # candidates fetched for each that is wanted, where some images were removed
-TABLE_SHARE = 8  # after one row in this many was looked up, places are read all at once
+MIN_MATCHES = 10  # fetch candidates for at least this many matches, or recall is too low
+OVERFETCH = 1.3  # fetch this many times the wanted candidates if images were removed
+TABLE_SHARE = 8  # once one row in this many was looked up, all places are read together
 
 
 class Searcher(Protocol):
-    """Searches one index, inside one `snapshot` of it."""
+    """A searcher of one index, to be used inside one `snapshot` of it."""
 
     def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
-        """The k vectors most similar to each query (m, d), as `search.nearest` gives them."""
+        """Return the k vectors most similar to each query (m, d), as `exact.nearest` does."""
 
     def certificate_for(self, k: int) -> Certificate | None:
-        """What is promised of the k nearest; None where they are found exactly."""
+        """Return the certificate for the k nearest, or None if they are found exactly."""
 
 
 def open_searcher(index: IndexReader) -> Searcher:
-    """The fastest searcher of an index; an approximate index that is damaged is not used, with a
-    warning."""
+    """Return the fastest searcher of an index. Warns if it has a damaged approximate index."""
     opened = None if compares_all(index) else open_faiss_index(index)
     return ApproximateSearcher(index, *opened) if opened else ExactSearcher(index)
 
@@ -61,13 +60,15 @@ def compares_all(index: IndexReader) -> bool:
 def open_faiss_index(
     index: IndexReader, *, in_memory: bool = False
 ) -> tuple[FaissIndex, Certificate] | None:
-    """The approximate index that was published, None where there is none or it is damaged, which a
-    warning says. in_memory: read into memory, so that vectors can be added to this copy."""
+    """Return the published approximate index, or None if there is none.
+
+    If it is damaged, issues a warning and returns None. in_memory: read it into memory, so that
+    vectors can be added to this copy."""
     try:
         opened = open_derived(index.path, SEARCH, index.fingerprint)
     except DerivedDamaged as error:
         warnings.warn(
-            f"{error}; searched exactly. Make it anew: embedtool compact {index.path}",
+            f"{error}. Search is exact until you rebuild it: embedtool compact {index.path}",
             stacklevel=2,
         )
         return None
@@ -79,7 +80,7 @@ def open_faiss_index(
 
 class ExactSearcher:
     def __init__(self, index: IndexReader, in_memory: Block | None = None) -> None:
-        """in_memory: the ids (n,) and unit rows (n, d) of the index; else they are read from it."""
+        """in_memory: the ids (n,) and unit rows (n, d) of the index, or None to read them."""
         self.index = index
         self._in_memory = in_memory
 
@@ -92,7 +93,7 @@ class ExactSearcher:
 
 
 class ApproximateSearcher(ExactSearcher):
-    """Approximate up to the k that its certificate speaks of, exact above."""
+    """A searcher that is approximate up to the largest k of its certificate, and exact above."""
 
     def __init__(
         self,
@@ -101,14 +102,14 @@ class ApproximateSearcher(ExactSearcher):
         certificate: Certificate,
         later_in_memory: Block | None = None,
     ) -> None:
-        """later_in_memory: the vectors that came after the approximate index was made."""
+        """later_in_memory: the vectors that were added after the approximate index was built."""
         super().__init__(index)
         self._approximate = approximate
         self._certificate = certificate
         self._removed = certificate.vectors - index.count_until(certificate.last_id)
         self._later = index.places_after(certificate.last_id)
         self._later_in_memory = later_in_memory
-        self._table: npt.NDArray[np.void] | None = None  # every place, once many were needed
+        self._table: npt.NDArray[np.void] | None = None  # all places, once many were needed
         self._requested = 0
 
     def certificate_for(self, k: int) -> Certificate | None:
@@ -131,14 +132,14 @@ class ApproximateSearcher(ExactSearcher):
             later = self._later_in_memory
             blocks = self.index.blocks_at(self._later) if later is None else [later]
             best, found = merge(*nearest(queries, blocks, k), best, found)
-        if short.size:  # whole neighbourhoods are gone: what the graph leads to is not what is left
+        if short.size:  # most neighbours were removed: the graph does not lead to those that remain
             best[short], found[short] = super().nearest(queries[short], k)
         return best, found
 
     def _compare_candidates(
         self, queries: Vectors, k: int, fetched: int
     ) -> tuple[Similarities, Ids, npt.NDArray[np.int64]]:
-        """The k best of the candidates, and how many of these are not gone, for each query."""
+        """Return the k best candidates of each query, and how many candidates still exist."""
         proposed = self._approximate.propose(queries, fetched, self._certificate.breadth)
         best = np.full((len(queries), k), -np.inf, np.float32)
         found = np.full((len(queries), k), -1, np.int64)
@@ -166,7 +167,9 @@ class ApproximateSearcher(ExactSearcher):
         return best, found, here.sum(1)
 
     def _places(self, ids: Ids) -> npt.NDArray[np.void]:
-        """Where these vectors lie, and perhaps others, by id; those that are gone are left out."""
+        """Return the places of these vectors, and possibly of others, sorted by id.
+
+        Removed vectors are left out."""
         if self._table is None:
             self._requested += ids.size
             if self._requested < self._approximate.count // TABLE_SHARE:

@@ -1,6 +1,6 @@
-"""The catalogue: one SQLite file that says what is in an index and where.
+"""The catalogue: a SQLite file that lists the images of an index and where their vectors are.
 
-What is not in it does not exist. It is sealed against flipped bits by `embedtool.store.seal`.
+Files that it does not list are not part of the index. `embedtool.store.seal` detects flipped bits.
 """
 
 import json
@@ -31,8 +31,8 @@ from embedtool.store.layout import (
 from embedtool.store.seal import check_seal
 
 BUSY_CODES = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
-# The statements are fixed, so a broken constraint is damage, too. SQLITE_ERROR is not: it is also a
-# connection that is not used as it should be.
+# The statements are fixed, so a violated constraint is damage too. SQLITE_ERROR is not in this set,
+# because a connection that is used wrongly raises it as well.
 DAMAGE_CODES = {
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -43,10 +43,10 @@ DAMAGE_CODES = {
 
 
 class Catalogue:
-    """What an index holds. Needs no lock; `snapshot` keeps one whole version while it is open."""
+    """The contents of an index. Reading needs no lock; a `snapshot` shows a consistent version."""
 
     def __init__(self, path: str | os.PathLike[str], *, check: bool = True) -> None:
-        """check: compare the file with its seal, which reads all of it."""
+        """check: compare the file with its seal, which reads the whole file."""
         self.path = Path(path)
         if not exists(self.path):
             raise NotAnIndex(
@@ -72,7 +72,7 @@ class Catalogue:
 
     @contextmanager
     def snapshot(self) -> Iterator[Self]:
-        """Everything read inside is of one version, whatever a writer commits meanwhile."""
+        """Read one version of the index in a `with` block, whatever a writer commits meanwhile."""
         if self._db.in_transaction:
             yield self
             return
@@ -81,17 +81,18 @@ class Catalogue:
             try:
                 yield self
             finally:
-                if self._db.in_transaction:  # after an I/O error SQLite ends it by itself
+                if self._db.in_transaction:  # SQLite itself ends it after an I/O error
                     self._db.execute("ROLLBACK")
 
     def version(self) -> int:
-        """Return a number that changes when another process, or reader, changes the catalogue. It
-        means nothing to other readers."""
+        """Return a number that changes when another process or reader changes the catalogue.
+
+        Numbers from different readers cannot be compared."""
         with self._sqlite_errors():
             return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     def counts(self) -> dict[str, int]:
-        """Rows in each table: images, vectors, rejects, segments."""
+        """Return the number of rows in each table: images, vectors, rejects, segments."""
         with self._sqlite_errors():
             return {
                 table: self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
@@ -99,7 +100,7 @@ class Catalogue:
             }
 
     def count_until(self, id: int) -> int:
-        """How many vectors have this id or an earlier one."""
+        """Return how many vectors have this id or a lower one."""
         with self._sqlite_errors():
             found = self._db.execute("SELECT count(*) FROM vectors WHERE id <= ?", (id,)).fetchone()
             return int(found[0])
@@ -109,7 +110,7 @@ class Catalogue:
             return [path for (path,) in self._db.execute("SELECT path FROM roots ORDER BY id")]
 
     def rows(self) -> Iterator[Row]:
-        """Every image, in the order of its id."""
+        """Yield every image, in the order of ids."""
         with self._sqlite_errors():
             yield from (
                 Row(*values)
@@ -130,7 +131,7 @@ class Catalogue:
             )
 
     def rejects(self) -> list[Reject]:
-        """Every file that was refused, by path."""
+        """Return every rejected file, sorted by root and path."""
         return [Reject(full_path(x.root, x.path), x.stage, x.reason) for x in self.reject_rows()]
 
     def digests(self) -> set[bytes]:
@@ -147,7 +148,7 @@ class Catalogue:
             ]
 
     def segment(self, number: int) -> Segment:
-        """Raises IndexDamaged where there is none of this number."""
+        """Return the segment with this number. Raises IndexDamaged if there is none."""
         with self._sqlite_errors():
             found = self._db.execute(
                 "SELECT id, rows, bytes, sha256 FROM segments WHERE id = ?", (number,)
@@ -157,7 +158,7 @@ class Catalogue:
         return Segment(*found)
 
     def images_of(self, ids: Iterable[int]) -> dict[int, list[Row]]:
-        """The images of each of these vectors, first indexed first."""
+        """Return the images of each of these vectors, in the order they were indexed."""
         found: dict[int, list[Row]] = {}
         wanted = json.dumps([int(id) for id in ids])
         with self._sqlite_errors():
@@ -184,7 +185,7 @@ class Catalogue:
             return sorted({vector for vector, root, path in found if accepts(root, path)})
 
     def paths_of(self, vector: int) -> list[Path]:
-        """Where the images of one vector stand, first indexed first."""
+        """Return the paths of the images of one vector, in the order they were indexed."""
         return [full_path(row.root, row.path) for row in self.images_of([vector]).get(vector, [])]
 
     def _read_meta(self, check: bool) -> None:
@@ -201,7 +202,7 @@ class Catalogue:
         except (KeyError, TypeError, ValueError) as error:
             raise damaged(self.path, f"its meta table is incomplete ({error!r})") from error
         if self.recipe.fingerprint != self.fingerprint:
-            raise damaged(self.path, "its recipe and its fingerprint differ")
+            raise damaged(self.path, "its fingerprint does not match its recipe")
 
     def _check_format(self) -> None:
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
@@ -218,15 +219,15 @@ class Catalogue:
 
     @contextmanager
     def _sqlite_errors(self) -> Iterator[None]:
-        """Raise our errors for SQLite's."""
+        """Convert SQLite errors to embedtool errors."""
         try:
             yield
-        except sqlite3.ProgrammingError:  # such as a closed connection: no fault of the file
+        except sqlite3.ProgrammingError:  # such as a closed connection: the file is not at fault
             raise
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            # An error without a code is Python's own: a text, or the schema, is not UTF-8.
+            # An error without a code comes from Python: a text or the schema is not UTF-8.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
-            primary = code & 0xFF  # without what an extended code adds
+            primary = code & 0xFF  # an extended code adds higher bits
             if primary in BUSY_CODES:
                 raise IndexLocked(f"index {self.path} is busy: {error}. Try again") from error
             if primary in DAMAGE_CODES:
@@ -235,7 +236,7 @@ class Catalogue:
 
 
 def write_catalogue(file: Path, meta: dict[str, object]) -> None:
-    """Make an empty catalogue that appears under its name whole."""
+    """Create an empty catalogue by an atomic write."""
     draft = file.with_name(file.name + ".new")
     journal = file.with_name(draft.name + "-journal")
     journal.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
-"""Which cluster each image is in, as the last `cluster` found it: a derived file.
+"""The cluster of each image, found by the last run of `cluster`: a derived file.
 
-Images that came later are in none until it is run again.
+Images that were added later belong to no cluster until `cluster` is run again.
 """
 
 from dataclasses import dataclass
@@ -17,17 +17,19 @@ CLUSTERS = "clusters"  # the name of the derived file
 
 @dataclass(frozen=True)
 class Clusters:
-    ids: npt.NDArray[np.int64]  # (n,), of vectors, ascending
-    labels: npt.NDArray[np.int32]  # (n,), places in names, -1 for noise
-    nearest: npt.NDArray[np.int32]  # (n,), the label, or of noise the cluster it lies nearest to
-    strengths: npt.NDArray[np.float32]  # (n,), of the membership in `nearest`, 0 to 1
+    ids: npt.NDArray[np.int64]  # (n,), vector ids, ascending
+    labels: npt.NDArray[np.int32]  # (n,), positions in names, -1 for noise points
+    nearest: npt.NDArray[np.int32]  # (n,), the label; for a noise point, the nearest cluster
+    strengths: npt.NDArray[np.float32]  # (n,), strength of membership in `nearest`, 0 to 1
     names: tuple[str, ...]
 
     def labels_of(
         self, ids: npt.NDArray[np.int64], *, nearest: bool = False
     ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.bool_]]:
-        """The label (m,) of each vector, or what it is nearest to, and whether it has one (m,):
-        those that came later have none, and -1 here."""
+        """Return the label (m,) of each vector, and whether it has one (m,).
+
+        Vectors that were added after the clustering have none, and get -1. nearest: return the
+        nearest cluster of each noise point instead of -1."""
         if not self.ids.size:
             return np.full(len(ids), -1, np.int32), np.zeros(len(ids), np.bool_)
         places = np.searchsorted(self.ids, ids).clip(max=len(self.ids) - 1)
@@ -46,18 +48,18 @@ NO_CLUSTERS = Clusters(
 
 
 def read_clusters(index: IndexReader) -> Clusters | None:
-    """None where there are none, or their file is damaged."""
+    """Return the clusters, or None if there are none or their file is damaged."""
     opened = open_arrays(index.path, CLUSTERS, index.fingerprint)
     if opened is None:
         return None
     names = tuple(opened[0]["names"])
     if names == tuple(f"cluster {number}" for number in range(1, len(names) + 1)):
-        names = default_names(len(names))  # as they were saved while these counted from 1
+        names = default_names(len(names))  # older versions numbered clusters from 1
     return Clusters(**opened[1], names=names)
 
 
 def default_names(count: int) -> tuple[str, ...]:
-    """The names of clusters that have none: each by its number, the `id` that tables have."""
+    """Return the names of unnamed clusters: each has its number, which tables show as `id`."""
     return tuple(f"cluster {number}" for number in range(count))
 
 

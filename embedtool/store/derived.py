@@ -1,11 +1,11 @@
-"""Derived files: made from the catalogue and the vectors, lost without harm, checked before use.
+"""Derived files: made from the catalogue and the vectors, safe to delete, checked before use.
 
-    <index>/derived/<name>.json              what it is, of what it was made, the digest of:
-    <index>/derived/<name>-<digest>.<kind>   its content
+    <index>/derived/<name>.json              the manifest: description, fingerprint, SHA-256
+    <index>/derived/<name>-<digest>.<kind>   the content
 
-The content gets a name of its own and is on disk before the one rename that makes the .json speak
-of it, so a crash leaves the old pair or the new one. Only a writer publishes. One that was made for
-another fingerprint is as if it were not there.
+The content gets a new name and is on disk before a single rename makes the manifest refer to it, so
+a crash leaves either the old pair or the new one. Only a writer publishes. A file that was made for
+another fingerprint is ignored.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from embedtool.core.atomic_files import HashingWriter, atomic_write
 from embedtool.errors import DerivedDamaged
 
-SEARCH = "search"  # the approximate search index; what is said of it is its certificate
+SEARCH = "search"  # the approximate search index; its description is its certificate
 
 
 def publish(
@@ -34,9 +34,9 @@ def publish(
     *,
     fingerprint: str,
 ) -> None:
-    """Write a derived file and what there is to say about it, and remove what it replaces.
+    """Write a derived file and its description, and remove the file it replaces.
 
-    write: hands its content, piece by piece, to the function that it is given.
+    about: the description. write: passes the content, in pieces, to the function it receives.
     """
     folder = index / "derived"
     folder.mkdir(exist_ok=True)
@@ -63,7 +63,7 @@ def publish(
 def publish_arrays(
     index: Path, name: str, about: dict[str, Any], *, fingerprint: str, **arrays: npt.NDArray[Any]
 ) -> None:
-    """The same, of named arrays."""
+    """Write named arrays as a derived file, as `publish` does."""
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
     data = content.getvalue()
@@ -73,8 +73,9 @@ def publish_arrays(
 def open_arrays(
     index: Path, name: str, fingerprint: str
 ) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]] | None:
-    """What was said about them, and the arrays; None where there are none, or they are damaged:
-    they are made anew."""
+    """Return the description and the arrays, or None if they are missing or damaged.
+
+    Damage is not an error here, because the arrays can be made again."""
     try:
         opened = open_derived(index, name, fingerprint)
     except DerivedDamaged:
@@ -87,7 +88,7 @@ def open_arrays(
 
 
 def publication(index: Path, name: str) -> tuple[int, int] | None:
-    """What changes whenever a derived file is published anew; None where there is none."""
+    """Return a value that changes whenever a derived file is published, or None without one."""
     try:
         status = os.stat(index / "derived" / f"{name}.json")
     except OSError:
@@ -96,7 +97,7 @@ def publication(index: Path, name: str) -> tuple[int, int] | None:
 
 
 def read_about(index: Path, name: str, fingerprint: str) -> dict[str, Any] | None:
-    """What was said about a derived file when it was published; None where there is none.
+    """Return the description of a derived file, or None if there is none.
 
     Raises DerivedDamaged.
     """
@@ -105,9 +106,9 @@ def read_about(index: Path, name: str, fingerprint: str) -> dict[str, Any] | Non
 
 
 def open_derived(index: Path, name: str, fingerprint: str) -> tuple[dict[str, Any], Path] | None:
-    """The same, and its content file, whose every byte has been checked.
+    """Return the description and the content of a derived file, or None if there is none.
 
-    Raises DerivedDamaged.
+    Every byte of the content has been checked. Raises DerivedDamaged.
     """
     manifest = _manifest(index, name, fingerprint)
     if manifest is None:
@@ -116,8 +117,7 @@ def open_derived(index: Path, name: str, fingerprint: str) -> tuple[dict[str, An
 
 
 def damaged_derived(index: Path) -> list[str]:
-    """What is wrong with the derived files of an index, of whatever fingerprint; [] if all are
-    whole."""
+    """Return the faults of all derived files of an index, of any fingerprint; [] if none."""
     faults = []
     for file in sorted((index / "derived").glob("*.json")):
         try:
@@ -126,19 +126,19 @@ def damaged_derived(index: Path) -> list[str]:
         except DerivedDamaged as error:
             makers = ("compact",) if file.stem == SEARCH else ("cluster", "map")
             anew = " or ".join(f"embedtool {maker} {index}" for maker in makers)
-            faults.append(f"{error}; nothing is lost, make it anew: {anew}")
+            faults.append(f"{error}. No data is lost; make the file again: {anew}")
     return faults
 
 
 def _verified_content(index: Path, manifest: dict[str, Any]) -> Path:
-    """The content file that a manifest names, if it is what was published."""
+    """Return the content file of a manifest. Raises DerivedDamaged if it has changed."""
     file: Path = index / "derived" / manifest["file"]
     try:
         found = _digest(file)
     except OSError as error:
         raise DerivedDamaged(f"cannot read {file}: {error.strerror}") from error
     if found != (manifest["bytes"], manifest["sha256"]):
-        raise DerivedDamaged(f"{file} is not what was published (SHA-256 differs)")
+        raise DerivedDamaged(f"{file} has changed since it was published (SHA-256 differs)")
     return file
 
 
@@ -157,7 +157,7 @@ def _read(index: Path, name: str) -> dict[str, Any] | None:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DerivedDamaged(f"cannot read {file}: {error}") from error
     if check != _checksum(manifest):
-        raise DerivedDamaged(f"{file} is not what was published")
+        raise DerivedDamaged(f"{file} has changed since it was published (checksum differs)")
     return manifest
 
 

@@ -1,4 +1,4 @@
-"""What lies where in an index folder: file names, format, schema, records."""
+"""The layout of an index folder: file names, format version, schema, records."""
 
 import os
 import re
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from embedtool.errors import IndexDamaged, UsageError
 
-FORMAT = 2  # read back to 1; a writer turns 1 into 2, see embedtool.store.upgrade
-APPLICATION_ID = 0x656D6264  # "embd": marks our catalogue among SQLite files
+FORMAT = 2  # 1 can be read too; a writer upgrades it, see embedtool.store.upgrade
+APPLICATION_ID = 0x656D6264  # "embd": distinguishes the catalogue from other SQLite files
 LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
 DECODING_RECORD = "decoding"  # see embedtool.images.quarantine
-# What may stand in the folder of an index that was killed in its making, or lost its catalogue.
+# Files of an index whose creation was killed, or whose catalogue was deleted.
 LEFTOVERS = re.compile(rf"\..*|catalog\..*|vectors|derived|writer\.lock|{DECODING_RECORD}")
 SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL);
@@ -34,7 +34,7 @@ CREATE TABLE rejects (root INTEGER NOT NULL REFERENCES roots, path BLOB NOT NULL
 
 @dataclass(frozen=True)
 class Row:
-    """One image as the catalogue knows it."""
+    """An image as the catalogue records it."""
 
     id: int
     root: bytes
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class RejectRow:
-    """One reject as the catalogue knows it."""
+    """A reject as the catalogue records it."""
 
     root: bytes
     path: bytes
@@ -65,7 +65,7 @@ class Segment:
 
 
 def foreign_files(path: Path) -> list[Path]:
-    """What stands in a folder that an index without a catalogue has no use for."""
+    """Return the files in a folder that do not belong to an index without a catalogue."""
     inside = [*path.glob("*"), *(path / "vectors").glob("*")] if path.exists() else []
     return [file for file in inside if not LEFTOVERS.fullmatch(str(file.relative_to(path)))]
 
@@ -79,13 +79,13 @@ def segment_file(index: Path, number: int) -> Path:
 
 
 def without_images(index: Path) -> UsageError:
-    return UsageError(f"{index} holds no image. Fill it: embedtool index PHOTOS --index {index}")
+    return UsageError(f"{index} holds no images. Add some: embedtool index PHOTOS --index {index}")
 
 
 def damaged(index: Path, what: str) -> IndexDamaged:
     return IndexDamaged(
-        f"index {index} is damaged: {what}. Restore it from a copy, or index the photos again into "
-        "a new folder; `embedtool verify` lists all that is wrong"
+        f"index {index} is damaged: {what}. Restore it from a backup, or index the photos again "
+        "into a new folder; `embedtool verify` lists all faults"
     )
 
 
@@ -95,8 +95,9 @@ def connect(file: Path) -> sqlite3.Connection:
         uri, uri=True, isolation_level=None, timeout=LOCK_WAIT, check_same_thread=False
     )
     try:
-        # EXTRA: a commit also syncs the folder its journal is gone from. Compaction deletes files
-        # after a commit that a journal brought back by a power cut would undo.
+        # EXTRA: a commit also syncs the folder after it deletes the journal. Otherwise, a power cut
+        # could bring the journal back, which would undo the commit; but by then, compaction may
+        # have deleted the old files.
         db.execute("PRAGMA synchronous = EXTRA")
         db.execute("PRAGMA foreign_keys = ON")
     except sqlite3.Error:

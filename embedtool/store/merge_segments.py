@@ -1,7 +1,7 @@
-"""Small vector files merged into few, large ones, without their dead rows.
+"""Merge small vector files into a few large ones, without dead rows.
 
-Each new segment is committed by itself: this needs the space of one, may be killed at any moment,
-and goes on where it stopped. Rows are copied bit by bit.
+Each new segment is committed separately: merging needs free space for one segment, can be killed at
+any moment, and continues where it stopped. Rows are copied bit for bit.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,12 +13,12 @@ from embedtool.store.layout import Segment
 from embedtool.store.segments import Stored
 from embedtool.store.writer import Writer
 
-SEGMENT_ROWS = 65_536  # of a merged segment: 168 MB at d = 1,280, the free space this needs
+SEGMENT_ROWS = 65_536  # in a merged segment: 168 MB at d = 1,280, the free space that is needed
 
 
 def merge_segments(writer: Writer) -> None:
-    """Leave as few segments as hold the live rows, none of the others in them."""
-    writer.drop((), ())  # vectors that no image holds, left by an interrupted run
+    """Merge all segments into as few as possible, with live rows only."""
+    writer.drop((), ())  # removes vectors without an image, left by an interrupted run
     group: list[Segment] = []
     live: list[npt.NDArray[np.void]] = []
     for segment in writer.segments():
@@ -33,7 +33,7 @@ def merge_segments(writer: Writer) -> None:
 
 
 def _merge_group(writer: Writer, old: Sequence[Segment], live: npt.NDArray[np.void]) -> None:
-    """Put the live rows of `old` into one new segment."""
+    """Copy the live rows of `old` to one new segment."""
     if len(old) == 1 and old[0].rows == len(live):
         return
     new = writer.write_segment(_live_rows(writer, old, live), len(live)) if live.size else None

@@ -1,14 +1,14 @@
 """The collection on disk: a SQLite catalogue and immutable vector segments.
 
-    <index>/catalog.sqlite        the manifest: what is not in it does not exist
-    <index>/catalog.sha256        its seal
-    <index>/vectors/000001.npy    float16 (n, d), rows of length 1, never changed once named
-    <index>/derived/              made from the others, may be deleted at any time
-    <index>/writer.lock           held by the one writer; dies with its process
-    <index>/decoding              while a writer decodes, see embedtool.images.quarantine
+    <index>/catalog.sqlite        the manifest: files that it does not list are not in the index
+    <index>/catalog.sha256        the seal (checksum) of the manifest
+    <index>/vectors/000001.npy    float16 (n, d), unit rows, never changed after the rename
+    <index>/derived/              made from the other files, can be deleted at any time
+    <index>/writer.lock           held by the only writer, released when its process ends
+    <index>/decoding              exists while a writer decodes, see embedtool.images.quarantine
 
-`IndexReader` here reads; `store.writer` writes. A commit writes a segment under a temporary name,
-syncs it, renames it, syncs its folder, and only then makes its rows visible in one SQLite
+`IndexReader` reads the index; `store.writer` writes it. A commit writes a segment under a temporary
+name, syncs it, renames it, syncs its folder, and only then makes its rows visible in one SQLite
 transaction. A crash leaves at most files that no catalogue row names; the next writer removes them.
 """
 
@@ -29,12 +29,12 @@ from embedtool.store.layout import Segment, damaged, segment_file
 from embedtool.store.segment_files import SegmentFiles
 from embedtool.store.segments import Stored, row_checksums, to_float32
 
-BLOCK_ROWS = 1024  # rows turned to float32 at a time: 5 MB at d = 1,280 stay in a cache
+BLOCK_ROWS = 1024  # rows converted to float32 at a time: 5 MB at d = 1,280 fit in the CPU cache
 PLACE = np.dtype([("id", "i8"), ("segment", "i8"), ("row", "i8"), ("crc", "u4")])
 
 
 class IndexReader(Catalogue):
-    """A reader of a collection: the catalogue, and the vectors it names."""
+    """A reader of an index: its catalogue and its vectors."""
 
     def __init__(
         self,
@@ -43,13 +43,15 @@ class IndexReader(Catalogue):
         files: SegmentFiles | None = None,
         check: bool = True,
     ) -> None:
-        """files: those of another reader of this index. What it has checked is not checked again.
+        """files: the segment files of another reader of this index; its checks are not repeated.
         check: compare the catalogue with its seal."""
         super().__init__(path, check=check)
         self.files = files or SegmentFiles(self.path, self.dim)
 
     def blocks(self) -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
-        """Vector ids (n,) and their unit rows (n, d), at most BLOCK_ROWS at a time, copies once."""
+        """Yield vector ids (n,) and their unit rows (n, d), at most BLOCK_ROWS at a time.
+
+        Identical files share a vector, which is yielded once."""
         for segment in self.segments():
             live = self.places_in(segment)
             start = 0
@@ -58,8 +60,9 @@ class IndexReader(Catalogue):
                 start += len(stored)
 
     def stored_blocks(self, segment: Segment, rows: npt.NDArray[np.int64]) -> Iterator[Stored]:
-        """These rows of a segment as they lie on disk, at most BLOCK_ROWS at a time; the whole
-        segment is checked against its SHA-256 first, once a reader."""
+        """Yield these rows of a segment as stored on disk, at most BLOCK_ROWS at a time.
+
+        The whole segment is first checked against its SHA-256, once per reader."""
         if not rows.size:
             return
         stored = self.files.whole(segment.id, self.segment)
@@ -69,57 +72,60 @@ class IndexReader(Catalogue):
             yield stored[rows[start : start + BLOCK_ROWS]]
 
     def places_in(self, segment: Segment) -> npt.NDArray[np.void]:
-        """Where the vectors of a segment lie, in order, as PLACE records."""
+        """Return the places of the vectors of a segment, in order, as PLACE records."""
         with self._sqlite_errors():
             return self._live_places("segment = ? ORDER BY row", segment.id)
 
     def places(self, ids: Iterable[int]) -> npt.NDArray[np.void]:
-        """Where the vectors of these ids lie, by id, as PLACE records; ids that no image holds any
-        more are left out."""
+        """Return the places of the vectors with these ids, sorted by id, as PLACE records.
+
+        Ids that no longer belong to an image are left out."""
         with self._sqlite_errors():
             wanted = json.dumps([int(id) for id in ids])
             return self._live_places("id IN (SELECT value FROM json_each(?)) ORDER BY id", wanted)
 
     def places_after(self, id: int) -> npt.NDArray[np.void]:
-        """The same for every vector of a later id."""
+        """Return the places of all vectors with a higher id, sorted by id, as PLACE records."""
         with self._sqlite_errors():
             return self._live_places("id > ? ORDER BY id", id)
 
     def blocks_at(
         self, places: npt.NDArray[np.void]
     ) -> Iterator[tuple[npt.NDArray[np.int64], Vectors]]:
-        """The ids (n,) and unit rows (n, d) at PLACE records, at most BLOCK_ROWS at a time."""
+        """Yield ids (n,) and unit rows (n, d) at PLACE records, at most BLOCK_ROWS at a time."""
         for start in range(0, len(places), BLOCK_ROWS):
             part = places[start : start + BLOCK_ROWS]
             yield part["id"], self.rows_at(part)
 
     def expect_reads(self, places: npt.NDArray[np.void]) -> None:
-        """Announce that the rows at all these PLACE records will be read, part by part: a segment
-        that is to be read whole is then checked whole, which is faster than row by row."""
+        """Announce that the rows at all these PLACE records will be read, in several parts.
+
+        A segment of which all rows will be read is then checked as a whole, which is faster than
+        checking row by row."""
         numbers, counts = np.unique(places["segment"], return_counts=True)
         self.files.expect(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
 
     def rows_at(self, places: npt.NDArray[np.void]) -> Vectors:
-        """The unit rows (n, d) at PLACE records, as `stored_at` reads them."""
+        """Return the unit rows (n, d) at PLACE records, read and checked by `stored_at`."""
         return normalise(to_float32(self.stored_at(places)))
 
     def stored_at(self, places: npt.NDArray[np.void]) -> Stored:
-        """The rows at PLACE records as they lie on disk, each checked, none of the others read.
+        """Return the rows at PLACE records as stored on disk. Each is checked; no others are read.
 
-        Once as many rows of a segment were requested as it has, it is checked whole instead.
-        Several threads may call it.
+        Once as many rows of a segment have been requested as it has, it is checked as a whole
+        instead. Several threads may call this method at the same time.
         """
         stored = np.empty((len(places), self.dim), np.float16)
         for number in np.unique(places["segment"]).tolist():
             here = np.flatnonzero(places["segment"] == number)
             rows = places["row"][here]
-            # Format 1 has no CRC of a row.
+            # Format 1 has no CRC for each row.
             segment, checked = self.files.rows_of(
                 number, rows, self.segment, whole=self.format == 1
             )
             if len(here) == here[-1] - here[0] + 1:
                 taken = stored[here[0] : here[-1] + 1]
-                segment.take(rows, 0, taken, "clip")  # `rows_of` has looked: without a copy between
+                segment.take(rows, 0, taken, "clip")  # without a buffer; `rows_of` checked the rows
             else:
                 taken = stored[here] = segment[rows]
             if not checked:
@@ -127,22 +133,24 @@ class IndexReader(Catalogue):
                 if wrong.size:
                     file = segment_file(self.path, number)
                     raise damaged(
-                        self.path, f"row {rows[wrong[0]]} of {file} is not what was committed"
+                        self.path, f"row {rows[wrong[0]]} of {file} has changed (CRC-32 differs)"
                     )
         return stored
 
     def image(self, id: int) -> tuple[Path, Vectors] | None:
-        """The path and the vector (1, d) of the image with this id."""
+        """Return the path and the vector (1, d) of the image with this id, or None."""
         return self._stored("i.id = ?", (id,)) if 0 < id < 1 << 63 else None
 
     def image_at(self, path: str | os.PathLike[str]) -> tuple[Path, Vectors] | None:
-        """The same for a path, unless the file there has changed since it was indexed."""
+        """Return the path and the vector (1, d) of the image at this path.
+
+        Returns None if the path is not indexed, or if its file has changed since."""
         full = os.path.abspath(os.fsencode(path))
         try:
             status = os.stat(full)
             unchanged = " AND i.size = ? AND i.mtime_ns = ?"
             state = [status.st_size, status.st_mtime_ns]
-        except OSError:  # the file is gone, its vector is not
+        except OSError:  # the file is gone, but its vector may still be stored
             unchanged, state = "", []
         with self.snapshot():
             for root in self.roots():
@@ -155,11 +163,11 @@ class IndexReader(Catalogue):
             return None
 
     def forget_old_segments(self) -> None:
-        """Let go of vector files that the catalogue names no more."""
+        """Release vector files that the catalogue no longer names."""
         self.files.forget_others({segment.id for segment in self.segments()})
 
     def verify(self) -> list[str]:
-        """Re-hash every segment and check every row; return what is wrong, [] if whole."""
+        """Hash every segment again and check every row. Return the faults, [] if there are none."""
         faults = []
         with self._sqlite_errors():
             faults += [
@@ -199,7 +207,7 @@ class IndexReader(Catalogue):
             return full_path(root, path), self.rows_at(np.array([tuple(place)], PLACE))
 
     def _live_places(self, where: str, value: int | str) -> npt.NDArray[np.void]:
-        """PLACE records of vectors that an image holds."""
+        """Return PLACE records of vectors that belong to an image."""
         found = self._db.execute(
             f"SELECT id, segment, row, {self._crc()} FROM vectors v "
             f"WHERE EXISTS (SELECT 1 FROM images WHERE vector = v.id) AND {where}",

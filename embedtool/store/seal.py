@@ -1,8 +1,8 @@
-"""The catalogue's seal: SQLite does not notice a flipped bit in a path or a number, the seal does.
+"""The catalogue's seal: a checksum that reveals flipped bits in paths and numbers.
 
-<index>/catalog.sha256 holds the change counter of catalog.sqlite and the SHA-256 of all its pages
-at that count. A writer seals as it closes. A killed writer leaves a seal of an earlier count, which
-says nothing about the present one; the next writer seals again.
+SQLite does not notice these. <index>/catalog.sha256 holds the change counter of catalog.sqlite and
+the SHA-256 of all its pages at that count. A writer writes the seal when it closes. A killed writer
+leaves the seal of an earlier count, which is ignored; the next writer writes a new one.
 """
 
 import hashlib
@@ -14,13 +14,15 @@ from pathlib import Path
 from embedtool.core.atomic_files import atomic_write
 from embedtool.store.layout import connect, damaged
 
-COUNTER = slice(24, 28)  # of the first page: SQLite raises it with every change of the file
-COOKIE = slice(40, 44)  # of the first page: counts changes of the schema, and a copy starts anew
+COUNTER = slice(24, 28)  # in the first page: SQLite increments it at every change of the file
+COOKIE = slice(40, 44)  # in the first page: counts changes of the schema; a copy starts again
 
 
 def write_seal(index: Path) -> None:
-    """Seal the catalogue as it lies on disk: of a page that was changed and then freed, SQLite
-    writes nothing, and the connection that did so still has it."""
+    """Seal the catalogue as it is on disk, read through a new connection.
+
+    SQLite does not write a page that was changed and then freed, but the connection that changed
+    the page still sees the change."""
     with closing(connect(index / "catalog.sqlite")) as db:
         counter, digest = _state(db)
     with atomic_write(_file(index)) as file:
@@ -28,9 +30,9 @@ def write_seal(index: Path) -> None:
 
 
 def check_seal(index: Path, db: sqlite3.Connection) -> bool:
-    """Whether the catalogue is sealed as it stands; False where its seal is of another count.
+    """Return whether the seal fits the catalogue; False if the seal is of another count.
 
-    Raises IndexDamaged where it is not what was sealed at this one.
+    Raises IndexDamaged if the seal is of the same count and the content differs.
     """
     sealed = _read(index)
     if sealed is None:
@@ -38,7 +40,7 @@ def check_seal(index: Path, db: sqlite3.Connection) -> bool:
     counter, digest = _state(db)
     if counter == sealed[0] and digest != sealed[1]:
         raise damaged(
-            index, "catalog.sqlite is not what was committed (it differs from catalog.sha256)"
+            index, "catalog.sqlite has changed since the last commit (catalog.sha256 differs)"
         )
     return counter == sealed[0]
 
@@ -48,7 +50,7 @@ def _file(index: Path) -> Path:
 
 
 def _read(index: Path) -> tuple[int, str] | None:
-    """(change counter, SHA-256) as sealed; None where there is no seal that can be read."""
+    """Return the sealed (change counter, SHA-256), or None if there is no readable seal."""
     try:
         seal = json.loads(_file(index).read_bytes())
         return int(seal["change_counter"]), str(seal["sha256"])
@@ -57,17 +59,17 @@ def _read(index: Path) -> tuple[int, str] | None:
 
 
 def _state(db: sqlite3.Connection) -> tuple[int, str]:
-    """The change counter and the SHA-256 of the catalogue's pages."""
-    # Through SQLite, never through a second file handle: closing one would drop, on POSIX, the
-    # locks that this process holds on the catalogue. And through a copy: `serialize` of a file
-    # gives zeros for a page that cannot be read, without a word.
+    """Return the change counter and the SHA-256 of the catalogue's pages."""
+    # Read through SQLite: on POSIX, closing a second file handle would drop the locks that this
+    # process holds on the catalogue. Read from a copy: `serialize` of a file silently returns zeros
+    # for a page that cannot be read.
     with closing(sqlite3.connect(":memory:")) as copy:
         db.execute("BEGIN")
         try:
             db.execute("SELECT count(*) FROM sqlite_master").fetchone()  # waits here, not in backup
             db.backup(copy)
         finally:
-            if db.in_transaction:  # after an I/O error SQLite ends it by itself
+            if db.in_transaction:  # SQLite itself ends it after an I/O error
                 db.execute("ROLLBACK")
         pages = memoryview(copy.serialize())
     digest = hashlib.sha256(pages[: COOKIE.start])

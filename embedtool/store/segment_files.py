@@ -1,4 +1,4 @@
-"""The vector files of an index, mapped once and checked once for all its readers in a process."""
+"""The vector files of an index, mapped and checked once for all its readers in a process."""
 
 from collections import Counter
 from collections.abc import Callable, Container
@@ -15,18 +15,18 @@ FindSegment = Callable[[int], Segment]  # by number; raises IndexDamaged
 
 
 class SegmentFiles:
-    """Segments by number. No number is given twice, so what was found of one stays true."""
+    """Segments by number. Numbers are never reused, so the result of a check remains valid."""
 
     def __init__(self, index: Path, dim: int) -> None:
         self._index = index
         self._dim = dim
         self._mapped: dict[int, Stored] = {}
         self._checked: set[int] = set()
-        self._requested: Counter[int] = Counter()  # rows of a segment, by `rows_of`
+        self._requested: Counter[int] = Counter()  # rows of each segment that were requested
         self._lock = Lock()
 
     def whole(self, number: int, find: FindSegment) -> Stored:
-        """Return a segment, memory-mapped. All of it is checked against its SHA-256 first, once."""
+        """Return a memory-mapped segment, checked once as a whole against its SHA-256."""
         with self._lock:
             self._check(number, find)
             return self._map(number, find)
@@ -34,9 +34,10 @@ class SegmentFiles:
     def rows_of(
         self, number: int, rows: npt.NDArray[np.int64], find: FindSegment, *, whole: bool
     ) -> tuple[Stored, bool]:
-        """Return a segment that has these rows (n,), and whether all of it has been checked.
+        """Return the segment that has these rows (n,), and whether all of it has been checked.
 
-        It is checked once as many of its rows were requested as it has, or at once with `whole`.
+        It is checked as a whole once as many rows have been requested as it has, or at once if
+        `whole`.
         """
         with self._lock:
             segment = self._map(number, find)
@@ -48,13 +49,15 @@ class SegmentFiles:
             return segment, number in self._checked
 
     def expect(self, counts: dict[int, int]) -> None:
-        """Announce that so many rows of each segment will be read: one that is to be read whole is
-        then checked whole, which is faster than row by row."""
+        """Announce how many rows of each segment will be read.
+
+        A segment of which all rows will be read is then checked as a whole, which is faster than
+        checking row by row."""
         with self._lock:
             self._requested.update(counts)
 
     def forget_others(self, numbers: Container[int]) -> None:
-        """Let go of the files of segments that are none of these."""
+        """Release the files of all segments except these."""
         with self._lock:
             self._mapped = {n: mapped for n, mapped in self._mapped.items() if n in numbers}
 

@@ -1,4 +1,4 @@
-"""Format 1 into format 2: a checksum for every row, and counters so that no id is given twice."""
+"""Upgrade format 1 to format 2: a checksum for each row, and counters so that no id is reused."""
 
 import sqlite3
 
@@ -9,10 +9,10 @@ from embedtool.store.segments import row_checksums
 
 
 def upgrade_format_1(index: IndexReader, db: sqlite3.Connection) -> None:
-    """Turn an index of format 1 into one of format 2, which embedtool 0.1 refuses to open.
+    """Upgrade an index of format 1 to format 2, which embedtool 0.1 refuses to open.
 
-    db: the writer's connection, in a transaction. Every segment is checked first, so damage is
-    never given a valid checksum.
+    db: the writer's connection, in a transaction. Every segment is checked first, so that a damaged
+    row never gets a valid checksum.
     """
     db.execute("ALTER TABLE vectors ADD COLUMN crc INTEGER")
     db.execute("CREATE INDEX vectors_by_place ON vectors (segment, row)")

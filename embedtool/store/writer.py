@@ -1,7 +1,7 @@
-"""The writing half of the store: one writer, whole commits.
+"""The writer of an index: one at a time, with atomic commits.
 
-`store.reader` describes the commit protocol. Ids of vectors and segments are never given twice
-(counters in meta), so that a derived file made long ago cannot take a new vector for an old one.
+`store.reader` describes the commit protocol. Ids of vectors and segments are never reused (meta has
+counters), so that an old derived file cannot mistake a new vector for an old one.
 """
 
 import json
@@ -39,7 +39,7 @@ SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what `_remove_stray_files` 
 
 
 class Writer(IndexReader):
-    """The one writer of an index. Raises IndexLocked at once where there is another."""
+    """The only writer of an index. Raises IndexLocked at once if there is another."""
 
     def __init__(
         self, path: PathLike, *, files: SegmentFiles | None = None, lock: int | None = None
@@ -71,12 +71,12 @@ class Writer(IndexReader):
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:  # SQLite ends it by itself on a full disk
+                if self._db.in_transaction:  # SQLite itself ends it if the disk is full
                     self._db.execute("ROLLBACK")
                 raise
 
     def merge_inner_roots(self, root: bytes) -> None:
-        """Make `root` the root of all that stands below it, so that one file has one name."""
+        """Replace all roots below `root` by `root`, so that each file has one name."""
         prefix = root.rstrip(b"/") + b"/"
         inner = [path for path in self.roots() if path.startswith(prefix) and path != root]
         if not inner:
@@ -102,11 +102,10 @@ class Writer(IndexReader):
         renames: Sequence[tuple[int, Source]],
         rejects: Sequence[tuple[Source, str, str]],
     ) -> None:
-        """Make one batch visible, all or nothing.
+        """Commit one batch atomically.
 
         vectors: (digest, unit row (d,)) of contents not stored yet; images: (file, digest);
-        renames: (id of an image whose file is gone, where it stands now); rejects: (file, stage,
-        reason).
+        renames: (id of an image whose file is gone, its new file); rejects: (file, stage, reason).
         """
         stored = np.array([row for _, row in vectors], "<f2")
         segment = self.write_segment([stored], len(stored)) if vectors else None
@@ -157,7 +156,7 @@ class Writer(IndexReader):
             )
 
     def has_orphans(self) -> bool:
-        """Whether a vector is held by no image: an interrupted run may leave some."""
+        """Return whether a vector has no image. An interrupted run can leave such vectors."""
         with self._sqlite_errors():
             found = self._db.execute(
                 "SELECT EXISTS (SELECT 1 FROM vectors v WHERE NOT EXISTS "
@@ -166,7 +165,7 @@ class Writer(IndexReader):
         return bool(found[0])
 
     def drop(self, images: Iterable[int], rejects: Iterable[RejectRow]) -> None:
-        """Remove images by id, rejects, and every vector that no image holds any more."""
+        """Remove images by id, rejects, and every vector that no longer has an image."""
         with self.transaction():
             self._db.executemany("DELETE FROM images WHERE id = ?", [(id,) for id in images])
             self._db.executemany(
@@ -182,7 +181,7 @@ class Writer(IndexReader):
     def replace_segments(
         self, old: Sequence[Segment], new: Segment | None, vectors: Sequence[int]
     ) -> None:
-        """Let the rows of `new` stand for `vectors`, in order; drop the segments they were in."""
+        """Assign the rows of `new` to `vectors`, in order, and drop the segments `old`."""
         with self.transaction():
             if new:
                 self.add_segment(new)
@@ -193,11 +192,11 @@ class Writer(IndexReader):
             self._db.executemany("DELETE FROM segments WHERE id = ?", [(s.id,) for s in old])
         self.forget_old_segments()
         for segment in old:
-            # No reader is in an older version any more: the commit waited for them all.
+            # No reader uses an older version: the commit has waited for all of them.
             segment_file(self.path, segment.id).unlink(missing_ok=True)
 
     def vacuum(self) -> None:
-        """Give the space of removed rows of the catalogue back to the disk."""
+        """Free the disk space of removed rows of the catalogue."""
         self._sealed = False
         with self._sqlite_errors():
             self._db.execute("VACUUM")
@@ -208,13 +207,13 @@ class Writer(IndexReader):
         return int(found[0])
 
     def _reserve_ids(self, counter: str, count: int) -> int:
-        """The first of `count` ids that no row has had before; inside a transaction."""
+        """Return the first of `count` ids that were never used. Call it inside a transaction."""
         found = self._db.execute("SELECT value FROM meta WHERE key = ?", (counter,)).fetchone()
         self._db.execute("UPDATE meta SET value = value + ? WHERE key = ?", (count, counter))
         return int(found[0])
 
     def write_segment(self, blocks: Iterable[Stored], rows: int) -> Segment:
-        """Write the file of the next segment; it counts from `add_segment` on."""
+        """Write the file of the next segment. `add_segment` then adds it to the index."""
         with self._sqlite_errors():
             number = self._db.execute(
                 "SELECT value FROM meta WHERE key = 'next_segment'"
@@ -235,7 +234,7 @@ class Writer(IndexReader):
         self.format = FORMAT
 
     def _remove_stray_files(self) -> None:
-        """Remove what a crash left: files under vectors/ that no catalogue row names."""
+        """Remove files under vectors/ that no catalogue row names, left by a crash."""
         named = {segment_file(self.path, s.id).name for s in self.segments()}
         folder = self.path / "vectors"
         if not folder.is_dir():
@@ -256,26 +255,26 @@ def create(
     golden: Vectors,
     created_by: str,
 ) -> Writer:
-    """Make an empty index and return its writer.
+    """Create an empty index and return its writer.
 
-    golden: the embedder's rows (3, d) of the golden images, for `doctor`. The catalogue appears
-    under its name only once it is whole.
+    golden: the embedder's vectors (3, d) of the golden pictures, for `doctor`. The catalogue is
+    written last, atomically.
     """
     path = Path(path)
     vectors = path / "vectors"
     if path.exists() and not path.is_dir():
-        raise NotAnIndex(f"expected a folder for the index, {path} is a file")
+        raise NotAnIndex(f"expected a folder for the index, {path} is a file. Choose another path")
     if foreign := foreign_files(path):
         raise NotAnIndex(
-            f"expected a new or empty folder for the index, {path} holds other files "
-            f"({min(foreign).name}): name another with --index"
+            f"expected a new or empty folder for the index, but {path} holds other files "
+            f"({min(foreign).name}). Choose another folder with --index"
         )
     vectors.mkdir(parents=True, exist_ok=True)
     lock = acquire_lock(path)
     try:
         if exists(path):
-            raise IndexLocked(f"another embedtool made {path} just now: run this again")
-        shutil.rmtree(path / "derived", ignore_errors=True)  # ids begin anew: of another's vectors
+            raise IndexLocked(f"another embedtool process just created {path}. Run this again")
+        shutil.rmtree(path / "derived", ignore_errors=True)  # from an earlier index: ids restart
         write_catalogue(
             path / "catalog.sqlite",
             {

@@ -69,7 +69,7 @@ def test_indexes_that_share_nothing_are_not_compared(tmp_path: Path) -> None:
     _, good = two(tmp_path)
     rows, _ = clouds(0, 6, 2, 24, 1)
     other = make_index(tmp_path / "else", rows, [f"x/{i}.jpg" for i in range(6)])
-    with pytest.raises(UsageError, match="found 0 labelled images in both"):
+    with pytest.raises(UsageError, match="received 0 labelled images in common"):
         package.compare_indexes(good, other)
 
 
@@ -95,14 +95,14 @@ def test_agreement_is_scikit_learns_and_of_the_same_images(tmp_path: Path) -> No
     save_labels(good, first.tolist())
     found = package.compare_indexes(good, bad)
     assert found.agreement is None
-    assert found.notes == (f"no agreement of clusters: embedtool cluster {bad} makes them",)
+    assert found.notes == (f"clusters were not compared. Make them: embedtool cluster {bad}",)
     save_labels(bad, second[::-1].tolist())
     found = package.compare_indexes(good, bad)
     assert found.agreement is not None
     assert found.agreement.ami == pytest.approx(adjusted_mutual_info_score(first, second), abs=1e-9)
     assert found.agreement.ari == pytest.approx(adjusted_rand_score(first, second), abs=1e-9)
     assert (found.agreement.images, found.agreement.counts, found.notes) == (60, (4, 4), ())
-    assert "4 of A and 4 of B, agree" in comparison_page(found)
+    assert "4 in A, 4 in B) agree" in comparison_page(found)
     save_labels(bad, first[::-1].tolist())
     done = embedtool("compare", good, bad, "--json")
     said = json.loads(done.out)["clusters"]
@@ -114,7 +114,7 @@ def test_images_that_came_after_the_clusters_are_not_in_the_agreement(tmp_path: 
     save_labels(good, [0, 1] * 25)
     found = package.compare_indexes(good, good)
     assert found.agreement is not None and found.agreement.images == 50
-    assert found.notes == ("10 images came after the clusters and are not in their agreement",)
+    assert found.notes == ("10 images came after the clusters and do not count in their agreement",)
 
 
 def test_the_command_its_json_and_its_page(tmp_path: Path) -> None:

@@ -18,5 +18,5 @@ def test_few_shots_are_tested_on_other_images() -> None:
     assert more.accuracy.value > some.accuracy.value
     with pytest.raises(UsageError, match="expected 101 different pictures"):
         few_shot(rows, labels, groups, 3, 101)
-    with pytest.raises(UsageError, match="2 shots or more"):
+    with pytest.raises(UsageError, match="at least 2 shots"):
         few_shot(rows, labels, groups, 3, 1)

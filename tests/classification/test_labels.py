@@ -59,7 +59,7 @@ def test_labels_of_a_table(tmp_path: Path, kind: str) -> None:
     first, second, third = found.report.notes()
     assert first == "2 of 5 images have no label"
     assert second.startswith("1 pictures have several labels")
-    assert third.endswith("the first 6.jpg")
+    assert third.endswith("The first is 6.jpg")
 
 
 def test_a_table_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
@@ -68,14 +68,14 @@ def test_a_table_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     table.write_bytes("path,label\n1.jpg,hat\n2.jpg,chapéu\n".encode("latin-1"))
     with IndexReader(index) as opened:
         with pytest.raises(
-            EmbedtoolError, match=r"line 3: expected a label in UTF-8, found b'chap"
+            EmbedtoolError, match=r"line 3: expected a label in UTF-8, received b'chap"
         ):
             read_labels(opened, table)
         table.write_text("path,label\n1.jpg,hat\n", "utf-16")
-        with pytest.raises(EmbedtoolError, match="of CSV in UTF-8, with commas"):
+        with pytest.raises(EmbedtoolError, match="CSV in UTF-8, with commas"):
             read_labels(opened, table)
         table.write_bytes(b"")
-        with pytest.raises(EmbedtoolError, match="found nothing"):
+        with pytest.raises(EmbedtoolError, match="received nothing"):
             read_labels(opened, table)
 
 
@@ -99,12 +99,12 @@ def test_copies_with_two_labels_are_a_conflict(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("path,label\nnowhere.jpg,dog\n", "none of the 1 paths in"),
-        ("path,label\n", "gives no image a label"),
+        ("path,label\n", "has no labels"),
         (
             "file,class\n1.jpg,dog\n",
-            "columns path and label (of CSV in UTF-8, with commas), found 'file, class'",
+            "columns path and label (CSV in UTF-8, with commas), received 'file, class'",
         ),
-        ("", "expected the columns path and label (of CSV in UTF-8, with commas), found nothing"),
+        ("", "expected the columns path and label (CSV in UTF-8, with commas), received nothing"),
         ("path,label\n1.jpg\n", "line 2: expected a path and a label"),
         ('path,label\n"1.jpg,dog\n', "cannot be read as CSV"),
         ("PAR1 and no more", "cannot be read as Parquet"),

@@ -149,11 +149,11 @@ def test_pairs_narrow_the_difference() -> None:
 @pytest.mark.parametrize(
     ("truth", "probabilities", "said"),
     [
-        ([0, 1], [[1, 0, 0]], "received (1, 3) for 2 images and 3 classes"),
-        ([], np.empty((0, 3)), "received (0, 3) for 0 images"),
+        ([0, 1], [[1, 0, 0]], "received shape (1, 3) for 2 images and 3 classes"),
+        ([], np.empty((0, 3)), "received shape (0, 3) for 0 images"),
         ([3], [[1, 0, 0]], "expected classes from 0 to 2, received 3"),
-        ([0], [[1.5, -0.5, 0]], "a negative one"),
-        ([0], [[np.nan, 0, 0]], "not a number"),
+        ([0], [[1.5, -0.5, 0]], "a negative number"),
+        ([0], [[np.nan, 0, 0]], "NaN"),
         ([0, 0], [[1, 0, 0], [0.5, 0.2, 0.1]], "those of image 1 sum to 0.8000"),
     ],
 )
@@ -164,5 +164,5 @@ def test_what_cannot_be_scored_is_an_error(truth: object, probabilities: object,
 
 
 def test_values_of_other_images_are_not_compared() -> None:
-    with pytest.raises(EmbedtoolError, match=r"received \(2,\) and \(3,\)"):
+    with pytest.raises(EmbedtoolError, match=r"received shapes \(2,\) and \(3,\)"):
         paired_difference([0, 1], [0, 1, 1])

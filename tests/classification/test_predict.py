@@ -46,7 +46,7 @@ def test_an_evaluation_counts_training_images(tmp_path: Path) -> None:
     package.train_probe(index, tmp_path / "probe")
     trained = package.evaluate_probe(index, tmp_path / "probe")
     assert trained.training_images == 120
-    assert any("120 of 120 images were learned from" in note for note in trained.notes())
+    assert any("trained on 120 of 120 images" in note for note in trained.notes())
     rows, labels = clouds(0, 160, 4, 24, 2)
     other = make_index(tmp_path / "new", rows, [f"class{c}/{i}.jpg" for i, c in enumerate(labels)])
     found = package.evaluate_probe(other, tmp_path / "probe")

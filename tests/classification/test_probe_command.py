@@ -23,7 +23,7 @@ def test_the_commands_and_their_json(tmp_path: Path) -> None:
     evaluation = json.loads(done.out)
     shape = "n classes accuracy accuracy_ci95 macro_precision macro_recall macro_f1 per_class"
     assert set(f"schema {shape} confusion training_images".split()) <= set(evaluation)
-    assert "120 of 120 images were learned from" in done.err
+    assert "trained on 120 of 120 images" in done.err
     assert "the file is gone" in page.read_text(), "no photo is there to show"
     plain = embedtool("probe", "evaluate", index, "--probe", probe, "-q")
     assert plain.out.splitlines()[0] == "images\t120"
@@ -33,7 +33,7 @@ def test_the_commands_and_their_json(tmp_path: Path) -> None:
     assert said["suggested"] == [], "all were learned from"
     wrong = embedtool("probe", "predict", index, "--probe", probe, "--abstain-below", 2)
     assert wrong.code == 2
-    assert "a probability from 0 to 1" in wrong.err
+    assert "abstain_below from 0 to 1" in wrong.err
     other = embedtool("probe", "predict", index, "--probe", index)
     assert other.code == 1
-    assert "found no probe.json" in other.err
+    assert "there is no probe.json" in other.err

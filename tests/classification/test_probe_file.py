@@ -31,7 +31,7 @@ def test_half_a_probe_is_one_line(tmp_path: Path, name: str, damage: str) -> Non
 def test_a_folder_that_is_no_probe_is_not_replaced(tmp_path: Path) -> None:
     index = labelled_index(tmp_path / "made", 30)
     (tmp_path / "photos").mkdir()
-    with pytest.raises(EmbedtoolError, match="is no probe"):
+    with pytest.raises(EmbedtoolError, match="is not a probe"):
         package.train_probe(index, tmp_path / "photos")
     package.train_probe(index, tmp_path / "probe")
     package.train_probe(index, tmp_path / "probe", seed=1)
@@ -42,5 +42,5 @@ def test_a_probe_is_read_from_the_fine_tuned_model_that_holds_it(tmp_path: Path)
     index = labelled_index(tmp_path / "made", 30)
     package.train_probe(index, tmp_path / "model" / "probe", seed=1)
     assert read_probe(tmp_path / "model").seed == 1
-    with pytest.raises(EmbedtoolError, match=rf"of a fine-tuned model.* at {tmp_path}\."):
+    with pytest.raises(EmbedtoolError, match=rf"of a fine-tuned model.* in {tmp_path}\."):
         read_probe(tmp_path)

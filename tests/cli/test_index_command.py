@@ -48,7 +48,7 @@ def test_auto_offline_says_what_it_costs(drawn: Path, tmp_path: Path) -> None:
     }
     done = embedtool("index", drawn, "--json", cwd=tmp_path, **nowhere)
     assert done.code == 0 and json.loads(done.out)["model"] == "builtin"
-    assert done.err.splitlines()[0].startswith("note: auto: mobilenet_v2 is in no cache")
+    assert done.err.splitlines()[0].startswith("note: auto: mobilenet_v2 is not cached")
     assert (tmp_path / "indexes" / "photos" / "catalog.sqlite").exists()
     fails(1, "TFHUB_CACHE_DIR", "index", drawn, "--index", tmp_path / "full",
             "--model", "mobilenet_v2", **nowhere)  # fmt: skip

@@ -36,7 +36,7 @@ def test_an_empty_inner_root_stops_the_outer_one(index: Path, photos: Path) -> N
     (photos / "usb" / "u.png").write_bytes(encoded(picture(40), "PNG"))
     run(index, photos / "usb")
     (photos / "usb" / "u.png").unlink()
-    with pytest.raises(PhotosMissing, match="usb shows no image"):
+    with pytest.raises(PhotosMissing, match="usb has no images"):
         run(index, photos)
 
 

@@ -43,7 +43,7 @@ def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
         ((), "expected the folder of an index"),
         (("INDEX", "--dry-run"), "--dry-run needs --move"),
         (("INDEX", "--link", "a", "--copy", "b"), "expected at most one of --link, --copy"),
-        (("INDEX", "--reference", "/nowhere"), "holds none of them"),
+        (("INDEX", "--reference", "/nowhere"), "has none of them"),
         (("INDEX", "--min-similarity", "1.5"), "from -1 to 1"),
     ],
 )

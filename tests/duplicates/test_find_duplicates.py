@@ -42,7 +42,7 @@ def test_a_reference_folder_is_kept(found: Duplicates, photos: Path, originals: 
     assert {group.keep.parent for group in mirrored.groups} == {photos / "again"}
     assert {path for group in mirrored.groups for path in group.redundant} == originals
     assert {group.reason for group in mirrored.groups} == {"in the reference folder"}
-    with pytest.raises(UsageError, match="holds none of them"):
+    with pytest.raises(UsageError, match="has none of them"):
         find_duplicates(found.index, reference=photos.parent / "elsewhere")
 
 
@@ -129,8 +129,8 @@ def test_gone_and_changed_files(scenes: Path, scenes_index: Path) -> None:
     for group in found.groups[2:]:  # by its vector alone, where that is near enough
         assert not group.verified and group.redundant == ()
     assert found.notes == (
-        "1 files changed since they were indexed and were left out: index them again",
-        "2 files are gone: their vectors alone decided",
+        "1 files were left out, since they changed after indexing: index them again",
+        "2 files are gone: only their vectors were compared",
     )
 
 
@@ -141,7 +141,7 @@ def test_a_link_to_a_file_is_no_duplicate_of_it(tmp_path: Path) -> None:
     index = index_photos(tmp_path / "photos", index=tmp_path / "index", model="builtin").index
     found = find_duplicates(index)
     assert found.groups == ()
-    assert found.notes == ("2 names are links to a file that has another name: not counted",)
+    assert found.notes == ("2 names are links to other files of the index: not counted",)
 
 
 def test_one_image_and_none(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_one_image_and_none(tmp_path: Path) -> None:
         find_duplicates(index, min_similarity=2)
     with Writer(index) as writer:
         writer.drop([row.id for row in writer.rows()], [])
-    with pytest.raises(UsageError, match=r"holds no image\. Fill it: embedtool index"):
+    with pytest.raises(UsageError, match=r"holds no images\. Add some: embedtool index"):
         find_duplicates(index)
     assert photo.exists()
 

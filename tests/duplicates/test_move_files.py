@@ -42,7 +42,7 @@ def test_nothing_is_overwritten(scenes: Path, scene_duplicates: Duplicates) -> N
     back, left = undo_moves(away / move_files.LOG)
     assert len(back) == 3 and (scenes / "b" / "1.jpg").read_bytes() == b"new"
     place, source = away / "b" / "1 (2).jpg", scenes / "b" / "1.jpg"
-    assert left == [f"{place} stays: another file stands at {source}"]
+    assert left == [f"{place} was not moved: another file is at {source}"]
     assert (away / move_files.LOG).exists()  # not all is back
 
 

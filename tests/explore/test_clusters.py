@@ -148,7 +148,7 @@ def test_a_damaged_derived_file_is_made_again(tmp_path: Path, name: str) -> None
     data[len(data) // 2] ^= 1
     file.write_bytes(data)
     [fault] = verify_index(path)
-    assert file.name in fault and f"make it anew: embedtool cluster {path}" in fault
+    assert file.name in fault and f"make the file again: embedtool cluster {path}" in fault
     if name == "clusters":
         assert search_photos(path, rows=[1], k=1)[0].matches[0].cluster is None
     assert cluster_index(path) == before

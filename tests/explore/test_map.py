@@ -44,7 +44,7 @@ def test_placed_one_at_a_time_or_in_another_order_they_stand_in_one_place(
     add_pictures(photos / "b", range(100, 108))
     run(index, photos)
     together = map_index(index)
-    assert together.placed.sum() == 8 and "8 new images placed" in together.notes[0]
+    assert together.placed.sum() == 8 and "8 new images were placed" in together.notes[0]
     shutil.rmtree(photos / "b")
     for seed in reversed(range(100, 108)):
         add_pictures(photos / "b", [seed])
@@ -188,7 +188,7 @@ def test_a_probe_of_another_model_is_refused_before_anything_is_laid_out(
     rows, _ = clouds(1, 30, 3, 16, 1)
     other = labelled(tmp_path / "other", rows, [f"a/{i}.jpg" for i in range(30)], model="other")
     done = embedtool("map", other, "--probe", probed[1])
-    assert done.code == 5 and "Train one for them" in done.err
+    assert done.code == 5 and "Train a probe for it" in done.err
     assert not list((other / "derived").glob("map*"))
     with pytest.raises(UsageError, match="expected a probe to colour by"):
         write_map_png(map_index(probed[0]), tmp_path / "map.png", colour_by="prediction")

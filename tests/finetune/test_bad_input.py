@@ -17,9 +17,9 @@ from embedtool.finetune.report import FinetuneReport
 @pytest.mark.parametrize(
     ("counts", "words"),
     [
-        ({"one": 5}, "two classes or more"),
-        ({"one": 1, "two": 1}, "two classes or more"),
-        ({"one": 5, "two": 1}, "two classes or more"),
+        ({"one": 5}, "at least two classes"),
+        ({"one": 1, "two": 1}, "at least two classes"),
+        ({"one": 5, "two": 1}, "at least two classes"),
         ({"one": 3, "two": 3, "same": True}, "one and copies of it, 6 photos"),
     ],
 )
@@ -41,7 +41,7 @@ def test_one_line_for_what_cannot_be_meant(tmp_path: Path, report: FinetuneRepor
         (
             1,
             ["--html", tmp_path / "nowhere" / "page.html"],
-            "nowhere: expected a folder, there is none",
+            "nowhere: this folder does not exist",
         ),
     ):
         done = embedtool("finetune", photos, "--out", tmp_path / "o", *arguments)

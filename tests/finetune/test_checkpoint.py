@@ -42,5 +42,5 @@ def test_a_damaged_one_is_told_and_not_taken_up(tmp_path: Path) -> None:
     ]
     for content in (*flipped, whole[: len(whole) // 2], b""):
         file.write_bytes(content)
-        with pytest.warns(UserWarning, match="is damaged: training begins anew"):
+        with pytest.warns(UserWarning, match="is damaged: training starts again"):
             assert Checkpoint.read(file, "a") is None

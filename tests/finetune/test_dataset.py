@@ -35,13 +35,13 @@ def test_no_training_photo_is_a_near_duplicate_of_a_test_photo(tmp_path: Path) -
     ]
     assert len(found.training.photos) == len(found.groups) == 7
     assert len(found.test.photos) == 4
-    assert "training photos alike to one to validate or test on, left out: 3" in found.notes
+    assert "training photos that are near-duplicates of validation or test photos, left out: 3" in found.notes
     assert sorted(reject.path.parent.parent.name for reject in found.rejects) == [
         "photos", "test_photos"
     ]  # fmt: skip
     with pytest.raises(
         UsageError,
-        match=r"0 one, 0 two; training photos alike to .* left out: 10; photos refused: 1",
+        match=r"0 one, 0 two; training photos that are .* left out: 10; photos rejected: 1",
     ):
         dataset_of(photos, test=photos)
 
@@ -61,7 +61,7 @@ def test_no_validation_photo_is_a_test_photo(tmp_path: Path) -> None:
     assert names["validation"] == ["one/0.jpg", "two/0.jpg"]
     assert names["test"] == ["one/1.jpg", "one/2.jpg", "two/1.jpg", "two/2.jpg"]
     assert len(found.training.photos) == 6
-    assert "validation photos alike to one to test on, left out: 2" in found.notes
+    assert "validation photos that are near-duplicates of test photos, left out: 2" in found.notes
 
 
 @pytest.mark.parametrize(("share", "held"), [(0.1, 2), (0.25, 5), (0.4, 8), (0.5, 10)])
@@ -91,10 +91,10 @@ def test_a_table_of_labels(tmp_path: Path) -> None:
         ("dog/new 1.jpg", 1),
     ]
     assert found.notes == (
-        f"1 paths of {table} are none of the photos, the first 'all/99.jpg'",
+        f"1 paths in {table} are not among the photos, the first is 'all/99.jpg'",
         "1 of 7 training photos have no label",
         "1 training photos have several labels: left out",
-        f"{table} names no test photo: their folders' names are their classes",
+        f"{table} has no test photos: their classes are their folders' names",
     )
     save(test_photos / "all" / "1.jpg", picture(703))
     with pytest.raises(
@@ -102,7 +102,7 @@ def test_a_table_of_labels(tmp_path: Path) -> None:
     ):
         dataset_of(photos, labels=table, test=test_photos)
     table.write_text("path,label\nnowhere.jpg,cat\n")
-    with pytest.raises(UsageError, match=r"learn from in .*labels.csv, found none; 1 paths"):
+    with pytest.raises(UsageError, match=r"training photos in .*labels.csv, received none; 1 paths"):
         dataset_of(photos, labels=table)
 
 

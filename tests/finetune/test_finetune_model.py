@@ -121,7 +121,7 @@ def test_a_photo_removed_during_training_costs_no_trained_model(tmp_path: Path) 
     assert report.test_result is not None
     assert [path.name for path in report.test_result.paths] == ["2.jpg", "3.jpg"]
     assert [reject.path.name for reject in report.rejects] == ["0.jpg", "1.jpg"]
-    assert {reject.reason for reject in report.rejects} == {"changed or removed meanwhile"}
+    assert {reject.reason for reject in report.rejects} == {"changed or removed during training"}
     assert (report.model / "report.json").is_file()
 
 

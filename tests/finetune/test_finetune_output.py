@@ -34,7 +34,7 @@ def test_the_report_is_in_the_folder_and_in_shape(report: FinetuneReport) -> Non
     assert written["settings"] == SETTINGS.file_record() and "rate" in written["settings"]
     record = report.record()
     assert record["settings"] == SETTINGS.record() and record["selected_on_test"] == []
-    assert any("held out, with" in note for note in report.notes)
+    assert any("held-out images with" in note for note in report.notes)
     assert {"accuracy", "accuracy_ci95", "macro_f1", "per_class", "confusion", "gain"} <= set(
         written
     )

@@ -26,7 +26,7 @@ def test_settings_from_a_file(tmp_path: Path) -> None:
     file.write_text(json.dumps(settings.file_record()))
     assert FinetuneSettings().with_changes(read_settings(file)) == settings
     for content, words in (
-        ('{"rate": 1, "learning_rate": 2}', "rate and learning_rate are one setting"),
+        ('{"rate": 1, "learning_rate": 2}', "rate and learning_rate are the same setting"),
         ('{"rates": 1}', "unknown setting 'rates'"),
         ('{"rate": "fast"}', "rate of type float"),
         ("[1]", "JSON object"),

@@ -220,6 +220,6 @@ def test_what_a_search_refuses(tmp_path: Path) -> None:
     done = embedtool("tune", tmp_path, "--out", tmp_path / "study", "--html", tmp_path)
     assert (done.code, "this is a folder" in done.err) == (1, True)
     assert not (tmp_path / "study").exists()
-    with pytest.raises(UsageError, match=r"holds mine\.txt: choose another --out"):
+    with pytest.raises(UsageError, match=r"contains mine\.txt: choose another --out"):
         (tmp_path / "mine.txt").touch()
         tune_model(tmp_path, out=tmp_path, model="builtin")

@@ -116,7 +116,7 @@ def test_three_files_that_crash_the_decoder(
     report = json.loads(done.out)
     assert (report["total"], report["rejected"]) == (44, 4)
     assert refusals(tmp_path / "i") == [
-        (name, "decode", f"the decoder crashed on it (signal {signal.SIGSEGV:d})")
+        (name, "decode", f"the decoder crashed (signal {signal.SIGSEGV:d})")
         for name in ("05 bad.jpg", "20 bad.jpg", "35 bad.jpg", "a copy of 35 bad.jpg")
     ]
     assert len(content(tmp_path / "i")) == 40
@@ -148,7 +148,7 @@ def test_a_file_that_hangs_the_decoder(
     done = embedtool(*command, "--json", **sabotaged)
     assert done.code == 0, done.err
     assert json.loads(done.out)["rejected"] == 1
-    assert refusals(index) == [("07 bad.jpg", "decode", "no picture within 2 seconds")]
+    assert refusals(index) == [("07 bad.jpg", "decode", "not decoded within 2 seconds")]
     assert len(content(index)) == 40
 
 
@@ -163,5 +163,5 @@ def test_a_tiff_that_crashes_the_decoder_takes_no_run_with_it(
     )
     assert done.code == 0
     assert done.err == f"note: 1 rejected; why: embedtool rejects {tmp_path / 'i'}\n"
-    assert refusals(tmp_path / "i")[0][2] == "the decoder crashed on it (signal 11)"
+    assert refusals(tmp_path / "i")[0][2] == "the decoder crashed (signal 11)"
     assert len(content(tmp_path / "i")) == 41

@@ -44,7 +44,7 @@ def test_a_jpeg_of_endless_scans_is_rejected(monkeypatch: pytest.MonkeyPatch) ->
     for data in whole:
         decode_image(data, 32)
     for data, scans in zip(stalling, (60, 60), strict=True):
-        with pytest.raises(ImageRejected, match=f"^{scans} scans of 96x96 pixels: made to stall$"):
+        with pytest.raises(ImageRejected, match=f"^too many scans: {scans} of 96x96 pixels$"):
             decode_image(data, 32)
     photo_with_a_thumbnail = Image.Exif()
     photo_with_a_thumbnail[0x010E] = "\xff\xda" * 40
@@ -67,7 +67,7 @@ def test_a_header_of_endless_pieces_is_rejected(monkeypatch: pytest.MonkeyPatch)
         b"P6" + b" " * 2000 + b"1 1 255 abc",
     ]
     for data in stalling:
-        with pytest.raises(ImageRejected, match="in over 1,000,000 pieces: made to stall"):
+        with pytest.raises(ImageRejected, match="too many separate parts: over 1,000,000"):
             decode_image(data, 32)
     for data in (png, jpeg, gif):
         decode_image(data, 32)
@@ -78,7 +78,7 @@ def test_a_long_ppm_in_text_is_rejected(limit: str, monkeypatch: pytest.MonkeyPa
     data = b"P3 2 1 255\n" + b"#\n" * 20 + b"1 2 3 4 5 6\n"
     assert decode_image(data, 1).max() > 0
     monkeypatch.setattr(open_image, limit, 19)
-    with pytest.raises(ImageRejected, match="a PPM in text"):
+    with pytest.raises(ImageRejected, match="text PPM"):
         decode_image(data, 1)
 
 

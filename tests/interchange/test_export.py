@@ -101,13 +101,13 @@ def test_only_an_earlier_export_is_replaced(index: Path, plain: Path, tmp_path: 
     for name, to in every_format(tmp_path / "file"):
         to.parent.mkdir(exist_ok=True)
         to.write_bytes(b"mine")
-        with pytest.raises(EmbedtoolError, match="is there already"):
+        with pytest.raises(EmbedtoolError, match="already exists"):
             export_index(index, to, format=name)
         assert to.read_bytes() == b"mine"
     for name, to in every_format(tmp_path / "folder"):
         to.mkdir(parents=True)
         (to / "mine.txt").write_text("mine")
-        with pytest.raises(EmbedtoolError, match="is there already"):
+        with pytest.raises(EmbedtoolError, match="already exists"):
             export_index(index, to, format=name)
         assert [p.name for p in to.iterdir()] == ["mine.txt"]
     foreign = pa.table({"x": [1]})
@@ -115,12 +115,12 @@ def test_only_an_earlier_export_is_replaced(index: Path, plain: Path, tmp_path: 
     with h5py.File(tmp_path / "theirs.h5", "w") as book:
         book["x"] = [1]
     for file in ("theirs.parquet", "theirs.h5"):
-        with pytest.raises(EmbedtoolError, match="is there already"):
+        with pytest.raises(EmbedtoolError, match="already exists"):
             export_index(index, tmp_path / file)
     (tmp_path / "out" / "npy.parquet" / "my notes.txt").write_text("mine")
-    with pytest.raises(EmbedtoolError, match="is there already"):
+    with pytest.raises(EmbedtoolError, match="already exists"):
         export_index(index, tmp_path / "out" / "npy.parquet", format="npy")
-    with pytest.raises(EmbedtoolError, match="is there already"):
+    with pytest.raises(EmbedtoolError, match="already exists"):
         export_index(index, index, format="npy")
 
 

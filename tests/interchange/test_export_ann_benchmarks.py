@@ -28,7 +28,7 @@ def test_ann_benchmarks_neighbours_are_those_of_numpy(index: Path, tmp_path: Pat
         }
         check_card(book.attrs["embedtool"], "ann-benchmarks")
     queries = COUNT // 10
-    assert report.notes == (f"test is a sample of {queries} of 2,348 images, seed 3",)
+    assert report.notes == (f"test is a random sample of {queries} of 2,348 images, seed 3",)
     assert train.shape == (COUNT - queries, DIM) and test.shape == (queries, DIM)
     held_out = np.zeros(COUNT, bool)
     held_out[np.random.default_rng(3).choice(COUNT, queries, replace=False)] = True
@@ -59,6 +59,6 @@ def test_ann_benchmarks_of_few_images(tmp_path: Path) -> None:
         with h5py.File(tmp_path / f"{count}.h5") as book:
             assert book["neighbors"].shape == (1, train)
     make_copies(tmp_path / "1", files[:1])
-    with pytest.raises(EmbedtoolError, match="expected two or more"):
+    with pytest.raises(EmbedtoolError, match="expected at least two images"):
         export_index(tmp_path / "1", tmp_path / "1.h5")
     assert not (tmp_path / "1.h5").exists()

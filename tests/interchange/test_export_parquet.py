@@ -109,7 +109,7 @@ def test_embedding_atlas(index: Path, tmp_path: Path) -> None:
     out = tmp_path / "atlas.parquet"
     report = export_index(small, out, format="embedding-atlas")
     assert report.notes == (
-        "1 pictures cannot be read now and have no thumbnail",
+        "1 images could not be read and have no thumbnail",
         f"open it with: embedding-atlas {out} --vector vector --image image",
     )
     table = pq.read_table(out)

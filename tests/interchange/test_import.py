@@ -32,9 +32,9 @@ def test_an_index_of_foreign_vectors_answers_by_path_and_row_alone(tmp_path: Pat
         with pytest.raises(ModelUnavailable, match=r"imported:clip.*--row") as caught:
             search_photos(index, query)
         assert "\n" not in str(caught.value)
-    with pytest.raises(ModelUnavailable, match="made elsewhere"):
+    with pytest.raises(ModelUnavailable, match="made by another program"):
         doctor_index(index)
-    with pytest.raises(ModelUnavailable, match="made elsewhere"):
+    with pytest.raises(ModelUnavailable, match="made by another program"):
         index_photos(tmp_path, index=index)
     with pytest.raises(ModelMismatch):
         index_photos(tmp_path, index=index, model="builtin")
@@ -102,7 +102,7 @@ def test_the_command(tmp_path: Path) -> None:
         "import", wanted["path"], "--paths", wanted["paths"], "--index", tmp_path / "index",
         "--root", tmp_path, "--model", "clip", "--json",
     )  # fmt: skip
-    assert done.code == 0 and done.err.startswith("note: made elsewhere")
+    assert done.code == 0 and done.err.startswith("note: made by another program")
     assert json.loads(done.out) == {
         "schema": 2,
         "index": str(tmp_path / "index"),

@@ -21,7 +21,7 @@ def test_npy_and_paths(tmp_path: Path, kind: str) -> None:
     rows = np.asfortranarray(ROWS.astype(kind)) if kind == "<f8" else ROWS.astype(kind)
     report = import_vectors(**save_npy(tmp_path, rows), root=tmp_path)
     assert (report.images, report.vectors, report.dim) == (7, 7, 5)
-    assert "made elsewhere" in report.notes[0]
+    assert "made by another program" in report.notes[0]
     expected = unit_rows(ROWS.astype(kind)).astype(np.float16)
     root = os.fsencode(tmp_path)
     for n, (at, name, size, mtime, digest, vector) in enumerate(stored_images(tmp_path / "index")):
@@ -58,18 +58,18 @@ MANY = [f"{n}.jpg" for n in range(1500)]
 
 BAD_NPY = {
     "objects": (np.array([[1, "a"]], object), NAMES[:1], "cannot|can't"),
-    "integers": (np.ones((7, 5), int), NAMES, "found int64"),
-    "text": (np.full((7, 5), "x"), NAMES, "found <U1"),
-    "complex": (np.ones((7, 5), complex), NAMES, "found complex128"),
-    "one dimension": (np.ones(7), NAMES, r"found float64 \(7,\)"),
-    "three": (np.ones((7, 5, 1)), NAMES, r"found float64 \(7, 5, 1\)"),
+    "integers": (np.ones((7, 5), int), NAMES, "received int64"),
+    "text": (np.full((7, 5), "x"), NAMES, "received <U1"),
+    "complex": (np.ones((7, 5), complex), NAMES, "received complex128"),
+    "one dimension": (np.ones(7), NAMES, r"received float64 of shape \(7,\)"),
+    "three": (np.ones((7, 5, 1)), NAMES, r"received float64 of shape \(7, 5, 1\)"),
     "no rows": (np.ones((0, 5)), [], r"\(0, 5\)|mmap"),
     "no columns": (np.ones((7, 0)), NAMES, r"\(7, 0\)|mmap"),
-    "more paths": (ROWS, [*NAMES, "x.jpg"], "holds 7 vectors.*names 8 paths"),
-    "fewer paths": (ROWS, NAMES[:6], "holds 7 vectors.*names 6 paths"),
-    "no paths": (ROWS, [], "holds 7 vectors.*names 0 paths"),
-    "one path twice": (ROWS, ["x", *NAMES[1:6], "x"], "rows 0 and 6 have one path, .*/x"),
-    "one file twice": (ROWS, ["x", "./x", *NAMES[2:]], "rows 0 and 1 have one path, .*/x"),
+    "more paths": (ROWS, [*NAMES, "x.jpg"], "has 7 vectors.*has 8 paths"),
+    "fewer paths": (ROWS, NAMES[:6], "has 7 vectors.*has 6 paths"),
+    "no paths": (ROWS, [], "has 7 vectors.*has 0 paths"),
+    "one path twice": (ROWS, ["x", *NAMES[1:6], "x"], "rows 0 and 6 both have .*/x"),
+    "one file twice": (ROWS, ["x", "./x", *NAMES[2:]], "rows 0 and 1 both have .*/x"),
     "an empty path": (ROWS, ["x", "", *NAMES[2:]], "row 1 has no path"),
     "zero": (bad_rows(0, 1400), MANY, "row 1400 has length 0"),
     "nan": (bad_rows(np.nan, 3), MANY, "row 3 has length nan"),

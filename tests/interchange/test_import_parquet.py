@@ -60,14 +60,14 @@ def test_parts_that_do_not_fit_together(tmp_path: Path) -> None:
     clip = save_clip_retrieval(tmp_path)
     last = clip / "metadata" / "metadata_1.parquet"
     pq.write_table(pa.table({"image_path": ["x"]}), last)
-    refused("img_emb_1.npy holds 3 vectors, metadata_1.parquet names 1 images")
+    refused("img_emb_1.npy has 3 vectors and metadata_1.parquet has 1 images")
     pq.write_table(pa.table({"path": NAMES[4:]}), last)
-    refused("expected one column image_path, found path")
+    refused("expected one column image_path, received path")
     last.unlink()
-    refused("has 2 parts.*has 1")
+    refused("has 2 and .* has 1")
     clip = save_clip_retrieval(tmp_path)
     np.save(clip / "img_emb" / "img_emb_1.npy", np.ones((3, 6), "f2"))
-    refused("img_emb_0.npy holds vectors of 5 dimensions, img_emb_1.npy of 6")
+    refused("img_emb_0.npy has 5 dimensions and img_emb_1.npy has 6")
     (tmp_path / "empty").mkdir()
     clip = tmp_path / "empty"
     refused("expected a clip-retrieval folder.*is none of these")
@@ -109,12 +109,12 @@ def test_a_parquet_file_is_never_held_whole(
 
 
 BAD_PARQUET = {
-    "no vector": ({"path": NAMES}, "expected one column vector, found path"),
-    "no path": ({"vector": ROWS.tolist()}, "expected one column path, found vector"),
+    "no vector": ({"path": NAMES}, "expected one column vector, received path"),
+    "no path": ({"vector": ROWS.tolist()}, "expected one column path, received vector"),
     "no rows": ({"path": pa.array([], "string"), "vector": pa.array([], pa.list_(pa.float32()))},
-                "holds no rows"),
-    "text": ({"path": NAMES, "vector": NAMES}, "expected lists of floats.*found string"),
-    "lists of text": ({"path": NAMES, "vector": [["a"]] * 7}, "found list<"),
+                "has no rows"),
+    "text": ({"path": NAMES, "vector": NAMES}, "expected lists of floats.*received string"),
+    "lists of text": ({"path": NAMES, "vector": [["a"]] * 7}, "received list<"),
     "ragged": ({"path": NAMES, "vector": [[1.0, 2]] * 6 + [[1.0]]}, "row 6 has 1 dimensions"),
     "null": ({"path": NAMES, "vector": [[1.0, 2]] * 3 + [None] * 4}, "row 3 has 0 dimensions"),
     "gap": ({"path": NAMES, "vector": [[1.0, 2]] * 6 + [[None, 1.0]]}, "row 6 has length nan"),
@@ -122,7 +122,7 @@ BAD_PARQUET = {
               "row 0 has 0 dimensions"),
     "no path in a row": ({"path": [*NAMES[:6], None], "vector": ROWS.tolist()},
                          "row 6 has no path"),
-    "NUL": ({"path": [*NAMES[:6], "a\0b"], "vector": ROWS.tolist()}, "row 6 has no path, or one"),
+    "NUL": ({"path": [*NAMES[:6], "a\0b"], "vector": ROWS.tolist()}, "row 6 has no path, or a"),
     "bad digest": ({"path": NAMES, "vector": ROWS.tolist(), "sha256": ["xy"] * 7}, "fromhex"),
     "short digest": ({"path": NAMES, "vector": ROWS.tolist(), "sha256": ["ab"] * 7},
                      "row 0 has a sha256 of 1 bytes"),

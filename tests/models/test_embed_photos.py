@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.doctests import run_doctest
 from support.pictures import encoded, picture, save
 
 from embedtool.core.types import Pixels, Reject, Vectors
@@ -264,8 +263,3 @@ def test_a_choice_of_network_that_needs_explaining_warns(
     with pytest.warns(UserWarning, match="the built-in network is used") as warned:
         embed_photos(drawn / "city" / "city-01.jpg")
     assert warned[0].filename == __file__
-
-
-def test_the_example_in_its_docstring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    run_doctest(embed_photos)

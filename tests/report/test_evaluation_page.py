@@ -28,7 +28,7 @@ def test_the_page_shows_what_was_computed(tmp_path: Path) -> None:
     assert "&lt;note&gt;" in page and "<note>" not in page
     assert "<i>" not in page.replace("<figcaption><i>", ""), "names are text"
     assert "<b>0.667</b>" in page, "the accuracy"
-    assert "&lt;i&gt; taken for b: 1 of 2 (50%)" in page
+    assert "&lt;i&gt; predicted as b: 1 of 2 (50%)" in page
     assert "training, epoch 2: 1.0000" in page and "validation, epoch 2: 1.5000" in page
     assert page.count("data:image/jpeg;base64,") == 1
     assert "gone.jpg: the file is gone" in page
@@ -62,5 +62,5 @@ def test_two_hundred_classes_fit_on_a_page() -> None:
     probabilities[np.arange(400), (truth + (np.arange(400) < 50)) % 200] = 0.8
     page = evaluation_page(evaluate(truth, probabilities, names, resamples=2), title="many")
     assert 'aria-label="confusion matrix" width="1030"' in page
-    assert "class 0 taken for class 1: 1 of 2 (50%)" in page
+    assert "class 0 predicted as class 1: 1 of 2 (50%)" in page
     assert len(page) < 200_000

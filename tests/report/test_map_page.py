@@ -185,11 +185,11 @@ def test_without_the_photos_it_says_so(index: Path, tmp_path: Path, page: Page) 
     shutil.rmtree(tmp_path / "photos")
     opened(page, map_index(index))
     assert (
-        page.run("$('notes').textContent") == "40 images cannot be read now and have no thumbnail"
+        page.run("$('notes').textContent") == "40 images could not be read and have no thumbnail"
     )
     page.mouse("Moved", *place(page, 7))
     page.frame()
-    assert "no picture at hand" in page.run("$('card').textContent")
+    assert "no thumbnail" in page.run("$('card').textContent")
 
 
 def test_predictions_stand_in_the_card_and_the_legend(

@@ -19,13 +19,13 @@ def made_report(folder: Path, importance: dict[str, float]) -> TuneReport:
 
 
 def test_too_few_trials_for_importance_show_no_chart_of_it(tmp_path: Path) -> None:
-    assert "What mattered" in tuning_page(made_report(tmp_path, {"learning_rate": 0.75}))
-    assert "What mattered" not in tuning_page(made_report(tmp_path, {}))
+    assert "<h2>Importance</h2>" in tuning_page(made_report(tmp_path, {"learning_rate": 0.75}))
+    assert "<h2>Importance</h2>" not in tuning_page(made_report(tmp_path, {}))
 
 
 def test_the_page_shows_history_importance_and_every_trial(tmp_path: Path) -> None:
     page = tuning_page(made_report(tmp_path, {"learning_rate": 0.75}))
     assert page.count("<circle") == 4 and page.count("<polyline") == 1
-    assert "0.75" in page and "0.8300" in page and "1 of them cut short" in page
+    assert "0.75" in page and "0.8300" in page and "1 of them pruned" in page
     assert page.count("<tr") == 5 and '<tr class="best"><td>3</td>' in page
     assert "http" not in page

@@ -84,7 +84,7 @@ def test_a_damaged_index_is_not_used_and_built_again(large: Path, damage: str) -
     if damage != "lost":
         file.write_bytes(data)
     with IndexReader(large) as index, index.snapshot():
-        with pytest.warns(UserWarning, match="searched exactly.*embedtool compact"):
+        with pytest.warns(UserWarning, match="Search is exact .*embedtool compact"):
             found = open_searcher(index)
         queries = cloud(10, 5)
         assert (found.nearest(queries, 10)[1] == exact_ids(index, queries, 10)).all()

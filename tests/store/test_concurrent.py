@@ -44,4 +44,4 @@ def test_a_second_writer_gets_exit_code_4(tmp_path: Path, command: list[str]) ->
     with Writer(tmp_path / "made"):
         done = embedtool(*command, "made", cwd=tmp_path)
     assert done.code == 4, done.err
-    assert "another embedtool is writing to made" in done.err
+    assert "another embedtool process is writing to made" in done.err

@@ -1,5 +1,5 @@
 "use strict";
-// What stands in the page: places, names, groups, pictures; and what lies near a place.
+// The data of the page: positions, names, groups and thumbnails; and which points are near a place.
 const $ = (id) => document.getElementById(id);
 const data = JSON.parse($("data").textContent);
 function bytes(text) {
@@ -10,18 +10,18 @@ function bytes(text) {
 const numbers = (text) => new Uint32Array(bytes(text).buffer);
 const xy = new Float32Array(bytes(data.xy).buffer), n = data.n;
 const folderOf = numbers(data.folder_of);
-const names = data.names.split("/");  // no file name holds a slash
+const names = data.names.split("/");  // no file name contains a slash
 const colourings = data.colourings.map((colouring) => ({ ...colouring, members: numbers(colouring.members), percents: colouring.percents && bytes(colouring.percents) }));
-const ends = numbers(data.thumb_ends);  // of each image's thumbnail, in characters
+const ends = numbers(data.thumb_ends);  // where each thumbnail ends, in characters
 
-// A byte of a name that is no UTF-8 comes as a lone surrogate, U+DC80 to U+DCFF.
+// A byte of a name that is not UTF-8 is a lone surrogate, U+DC80 to U+DCFF.
 const exact = (i) => (data.folders[folderOf[i]] + "/" + names[i]).replace(/^\/\//, "/");
 const legible = (text) => text.replace(/[\udc80-\udcff]/g, "\ufffd");
 const path = (i) => legible(exact(i));
 const address = (i) => "file://" + exact(i).split("/").map((part) =>
   part.split(/([\udc80-\udcff])/).map((s) => /^[\udc80-\udcff]$/.test(s)
     ? "%" + (s.charCodeAt(0) - 0xdc00).toString(16) : encodeURIComponent(s)).join("")).join("/");
-let lowered = null;  // paths to search, made at the first search
+let lowered = null;  // lower-case paths, made by the first search
 const holding = (words) => {
   lowered ??= Array.from({ length: n }, (_, i) => path(i).toLowerCase());
   return Uint8Array.from(lowered, (text) => text.includes(words));
@@ -30,7 +30,7 @@ const start = (i) => i ? ends[i - 1] : 0;
 const thumbed = (i) => ends[i] > start(i);
 const thumb = (i) => "data:image/webp;base64," + data.thumbs.slice(start(i), ends[i]);
 
-// A grid over the map finds what is near a place without looking at every point.
+// A grid over the map finds the points near a place without checking every point.
 const CELLS = 256;
 const low = [Infinity, Infinity], high = [-Infinity, -Infinity];
 for (let i = 0; i < n; i++) for (const a of [0, 1]) {
@@ -49,8 +49,8 @@ function inside(from, to, visit) {
       if (x >= from[0] && x <= to[0] && y >= from[1] && y <= to[1]) visit(i);
     }
 }
-// Which points lie in a polygon of map places, by the even-odd rule. Each row of the grid has a list
-// of the edges that cross it: a point looks at those of its own row alone.
+// Find the points in a polygon of map positions by the even-odd rule. Each row of the grid lists the
+// edges that cross it, so a point is compared only with those of its own row.
 function within(corners) {
   const crossing = Array.from({ length: CELLS }, () => []), found = new Uint8Array(n);
   const from = [Infinity, Infinity], to = [-Infinity, -Infinity];

@@ -1,14 +1,14 @@
-// The view, and all that is drawn: points by one call of WebGL, and over them pictures and marks.
-const NEAR = 14, THUMBS_AT_ONCE = 400;  // pixels to hit a point; pictures drawn
-const SIDE = 320;  // pixels that the left panel covers; in a narrow window it lies above the map
-// No antialias: the points smooth their own edges, and without a graphics card it is 4 times slower.
+// The view and its drawing: points by one WebGL call, and thumbnails and marks on top of them.
+const NEAR = 14, THUMBS_AT_ONCE = 400;  // pixels to hit a point; thumbnails drawn
+const SIDE = 320;  // pixels that the left panel covers; in a narrow window it is above the map
+// No antialiasing: the points smooth their own edges, and without a GPU it is 4 times slower.
 const canvas = $("points"), over = $("drawn"), gl = canvas.getContext("webgl", { antialias: false });
 if (!gl) {
-  $("count").textContent = "This browser has no WebGL, which the map is drawn with. Try another, or embedtool map --png.";
+  $("count").textContent = "This browser has no WebGL, which the map needs. Try another browser, or embedtool map --png.";
   throw new Error("no WebGL");
 }
 const pen = over.getContext("2d");
-let wide = 1, tall = 1, middle = [0, 0], scale = 1, whole = 1;  // the middle in map units, pixels a unit
+let wide = 1, tall = 1, middle = [0, 0], scale = 1, whole = 1;  // the middle in map units, pixels per unit
 function fit() {
   const narrow = wide <= 720, left = narrow ? 0 : SIDE, top = narrow ? $("side").offsetHeight : 0;
   const available = [wide - left - 60, tall - top - 60];
@@ -27,7 +27,7 @@ function zoom(by, x = wide / 2, y = tall / 2) {
   middle = [middle[0] + before[0] - after[0], middle[1] + before[1] - after[1]];
   redraw();
 }
-function hit(x, y) {  // a picture that covers the place, or the nearest point
+function hit(x, y) {  // a thumbnail that covers the position, or the nearest point
   const covering = shown.findLast((p) => Math.abs(p.x - x) <= p.w / 2 && Math.abs(p.y - y) <= p.h / 2);
   if (covering) return covering.i;
   const r = Math.max(NEAR, size() * 0.6) / scale, at = toMap(x, y);
@@ -42,12 +42,12 @@ function hit(x, y) {  // a picture that covers the place, or the nearest point
 // Colours: one byte for each of red, green, blue and alpha.
 const colours = new Uint8Array(4 * n), lit = new Uint8Array(n);
 let colouring = colourings[0], only = new Set(), found = null, chosen = null, pinned = -1, hovered = -1;
-const likely = (i) => colouring.percents ? 0.25 + 0.0075 * colouring.percents[i] : 1;  // what is doubtful is pale
+const likely = (i) => colouring.percents ? 0.25 + 0.0075 * colouring.percents[i] : 1;  // less probable is paler
 const dark = matchMedia("(prefers-color-scheme: dark)");
-let seen = [];  // the colours of the groups, as they are drawn
+let seen = [];  // the colours of the groups as drawn
 function paint() {
   const rgb = colouring.colours.map((c) => [1, 3, 5].map((at) => parseInt(c.slice(at, at + 2), 16)));
-  if (dark.matches) for (const c of rgb)  // what a dark page would swallow goes a third of the way to white
+  if (dark.matches) for (const c of rgb)  // colours too dark for a dark page are lightened by a third
     if (Math.max(...c) < 140) c.forEach((v, a) => { c[a] = Math.round(v + (255 - v) / 3); });
   seen = rgb.map((c) => `rgb(${c})`);
   let count = 0;
@@ -84,7 +84,7 @@ const uniform = (name) => gl.getUniformLocation(program, name);
 const at = { middle: uniform("middle"), scale: uniform("scale"), size: uniform("size") };
 const size = () => Math.min(14, Math.max(2.5, 300 / Math.sqrt(n)) * Math.pow(scale / whole, 0.3));
 function drawPoints(every) {
-  ["place", "colour"].forEach((name, b) => {  // eight bytes a point, and four
+  ["place", "colour"].forEach((name, b) => {  // eight and four bytes per point
     const place = gl.getAttribLocation(program, name);
     gl.bindBuffer(gl.ARRAY_BUFFER, buffers[b]);
     gl.enableVertexAttribArray(place);
@@ -100,19 +100,19 @@ function drawPoints(every) {
   gl.drawArrays(gl.POINTS, 0, Math.ceil(n / every));
 }
 
-// Without a graphics card 100,000 points take longer than a frame may. So it is measured how long
-// all take whenever the view rests, and while it moves every second, fourth, ... of them is drawn.
-const FRAME = 20, REST = 150;  // milliseconds that the points of a frame may take; that are a rest
-const FEWEST = 16;  // then every sixteenth is drawn
+// Without a GPU, drawing 100,000 points takes longer than a frame. So whenever the view is at rest,
+// the time to draw all is measured, and while it moves, only every second, fourth, ... is drawn.
+const FRAME = 20, REST = 150;  // milliseconds for the points of a frame; until the view is at rest
+const FEWEST = 16;  // at the fewest, every sixteenth point is drawn
 let every = 1, resting = 0;
 function drawAll() {
   const begun = performance.now();
   drawPoints(1);
-  gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // waits until it is drawn
+  gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));  // waits for the drawing
   every = Math.min(FEWEST, 2 ** Math.ceil(Math.log2(Math.max(1, (performance.now() - begun) / FRAME))));
 }
 let waiting = 0, stale = false;
-const remark = () => { waiting ||= requestAnimationFrame(draw); };  // what lies over the points
+const remark = () => { waiting ||= requestAnimationFrame(draw); };  // thumbnails and marks only
 const redraw = () => { stale = true; remark(); };
 function draw() {
   waiting = 0;
@@ -135,7 +135,7 @@ function draw() {
 }
 
 const pictures = new Map();
-let shown = [];  // the pictures that are drawn, and where
+let shown = [];  // the thumbnails drawn, and where
 function picture(i) {
   if (!pictures.has(i)) {
     const image = new Image();
@@ -146,8 +146,8 @@ function picture(i) {
   }
   return pictures.get(i);
 }
-// Pictures take the place of points where there is space between them: one in each square of a grid
-// that moves with the map, so that a picture stays while it is in view.
+// Thumbnails replace points if there is space between them: one in each square of a grid that moves
+// with the map, so that a thumbnail stays while it is in view.
 function drawPictures() {
   const here = [], area = wide * tall;
   inside(toMap(0, tall), toMap(wide, 0), (i) => { if (lit[i] && thumbed(i)) here.push(i); });

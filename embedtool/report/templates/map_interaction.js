@@ -1,4 +1,4 @@
-// The description of an image. Text goes in as text: a name is never markup.
+// The description of an image. Names are inserted as text, never as markup.
 function describe(box, i, large) {
   box.replaceChildren();
   const add = (tag, text, style) => { const e = document.createElement(tag); e.textContent = text; if (style) e.className = style; box.append(e); return e; };
@@ -10,8 +10,8 @@ function describe(box, i, large) {
   const image = document.createElement("img");
   image.alt = legible(names[i]);
   if (thumbed(i)) { image.src = thumb(i); box.append(image); }
-  else add("div", "no picture at hand", "none");
-  if (large && location.protocol === "file:") {  // the photo itself, where it still stands
+  else add("div", "no thumbnail", "none");
+  if (large && location.protocol === "file:") {  // the photo itself, if it still exists
     const full = new Image();
     full.onload = () => { image.src = full.src; if (pinned === i) box.querySelector("img, .none").replaceWith(image); };
     full.src = address(i);
@@ -30,8 +30,8 @@ function hover(i, x, y) {
 }
 function pin(i) { pinned = i; if (i >= 0) describe($("pin"), i, true); else $("pin").hidden = true; remark(); }
 
-// Lasso: what lies in it, of what is lit.
-const LISTED = 1000;  // paths that the list shows; a copy has all
+// Lasso: select the visible points in it.
+const LISTED = 1000;  // paths in the list; Copy copies all
 let lassoed = null, picked = [];
 function choose(corners) {
   const caught = within(corners.map(([x, y]) => toMap(x, y)));
@@ -41,17 +41,17 @@ function choose(corners) {
   $("chosen").hidden = !chosen;
   $("many").textContent = `${picked.length.toLocaleString()} selected`;
   const more = picked.length - LISTED;
-  $("list").value = picked.slice(0, LISTED).map(path).join("\n") + (more > 0 ? `\n… and ${more.toLocaleString()} more, which Copy has too` : "");
+  $("list").value = picked.slice(0, LISTED).map(path).join("\n") + (more > 0 ? `\n… and ${more.toLocaleString()} more; Copy includes them` : "");
   paint();
 }
 async function copy() {
   const odd = picked.filter((i) => exact(i) !== path(i)).length, text = picked.map(path).join("\n");
   try { await navigator.clipboard.writeText(text); }
   catch { $("list").value = text; $("list").select(); document.execCommand("copy"); }
-  $("many").textContent = `${picked.length.toLocaleString()} copied` + (odd ? `, ${odd} of them no UTF-8 and not exact` : "");
+  $("many").textContent = `${picked.length.toLocaleString()} copied` + (odd ? `, ${odd} of them not exact, since they are not UTF-8` : "");
 }
 
-// Pointers: one drags or draws the lasso, two pinch, the wheel zooms.
+// Pointers: one pointer drags or draws the lasso, two pinch, the wheel zooms.
 const down = new Map(), TAP = 5;  // pixels that a click may move
 let moved = 0, drawing = false;
 const setLasso = (on) => { drawing = on; $("lasso").setAttribute("aria-pressed", on); };
@@ -97,7 +97,7 @@ canvas.onkeydown = (e) => {
 
 document.onkeydown = (e) => { if (e.key === "Escape") { choose([]); pin(-1); setLasso(false); } };
 
-const NAMED = 500;  // groups in the legend; of ten thousand it would take seconds
+const NAMED = 500;  // groups in the legend; ten thousand would take seconds
 function legend() {
   $("legend").replaceChildren(...colouring.names.slice(0, NAMED).map((name, m) => {
     const item = document.createElement("li"), button = document.createElement("button");
