@@ -2,14 +2,17 @@
 
 import json
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.shared import copy_first_photos
+from threadpoolctl import threadpool_limits
 
-from embedtool import embed_photos, model_info
+from embedtool import embed_photos, index_photos, model_info
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SHORT = ["embed_to_numpy.py", "index_and_search.py", "layers.py", "precision.py"]
@@ -51,15 +54,32 @@ def test_precision_on_drawn_pictures(drawn: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_layers(drawn: Path) -> None:
-    out = run("layers.py", drawn / "city", drawn / "fish")
-    assert len(out.splitlines()) == 3
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")  # of TensorFlow
+def test_layers(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In this process, where each layer is compiled without loading TensorFlow again."""
+    import embedtool.models.keras_runtime  # noqa: F401
+
+    script = EXAMPLES / "layers.py"
+    monkeypatch.setattr(sys, "argv", [str(script), str(drawn / "city"), str(drawn / "fish")])
+    runpy.run_path(str(script))
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+EAGERLY = """
+import runpy, sys
+import tensorflow as tf
+tf.config.run_functions_eagerly(True)  # a step costs less than compiling it
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
 
 
 def distil(drawn: Path, out: Path) -> list[str]:
     return [
-        sys.executable, str(EXAMPLES / "train_builtin.py"), "train", str(drawn),
-        "--out", str(out), "--alpha", "0.35", "--size", "32", "--epochs", "3", "--batch", "8",
+        sys.executable, "-c", EAGERLY, str(EXAMPLES / "train_builtin.py"), "train", str(drawn),
+        "--out", str(out), "--alpha", "0.35", "--size", "32", "--epochs", "2", "--batch", "16",
     ]  # fmt: skip
 
 
@@ -77,13 +97,13 @@ def test_distilling_resumes_where_it_was_killed(
     )
     assert killed.stdout
     for line in killed.stdout:
-        if line.startswith(b"epoch 1 of 3"):
+        if line.startswith(b"epoch 1 of 2"):
             killed.kill()
             break
     killed.communicate()
     assert not (tmp_path / "killed").exists()
     done = subprocess.run(distil(drawn, tmp_path / "killed"), check=True, capture_output=True)
-    assert b"epoch 1 of 3" not in done.stdout and b"epoch 3 of 3" in done.stdout
+    assert b"epoch 1 of 2" not in done.stdout and b"epoch 2 of 2" in done.stdout
     whole, resumed = (
         load_file(tmp_path / name / "weights.safetensors") for name in ("whole", "killed")
     )
@@ -94,6 +114,24 @@ def test_distilling_resumes_where_it_was_killed(
 
 
 @pytest.mark.slow
+@pytest.mark.shared
+def test_the_recipe_measures_what_a_search_finds(
+    clothing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On 12 photos of each class: the precision of the other example, and a probe that learned."""
+    train = copy_first_photos(clothing / "train", tmp_path / "train", 12)
+    test = copy_first_photos(clothing / "test", tmp_path / "test", 5)
+    recipe = runpy.run_path(str(EXAMPLES / "train_builtin.py"))
+    with threadpool_limits(1):  # more threads take longer for so few rows
+        recipe["evaluate"](["builtin"], train, [test])
+    measured = json.loads(capsys.readouterr().out)
+    index = index_photos(train, index=tmp_path / "index", model="builtin").index
+    precision = float(run("precision.py", index, test).split()[-1])
+    assert measured["precision_at_10"] == pytest.approx(precision, abs=0.002)
+    assert 0.15 < precision < measured["linear_probe_accuracy"]
+
+
+@pytest.mark.long
 @pytest.mark.shared
 def test_the_cards_figures_come_out_of_the_recipe(clothing: Path) -> None:
     card = model_info("builtin")["card"]["measured"]["clothing"]["builtin int8"]
@@ -108,13 +146,11 @@ def test_the_cards_figures_come_out_of_the_recipe(clothing: Path) -> None:
     assert measured["precision_at_10"] == pytest.approx(card["precision_at_10"], abs=0.005)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.shared
 def test_precision_of_the_full_network_on_the_clothing_photos(
     clothing: Path, tmp_path: Path
 ) -> None:
-    from embedtool import index_photos
-
     report = index_photos(clothing / "train", index=tmp_path / "clothing", model="mobilenet_v2")
     assert report.added + report.duplicates == report.total == 3068
     out = run("precision.py", report.index, clothing / "test", clothing / "validation")

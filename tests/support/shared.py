@@ -1,5 +1,6 @@
 """Where the real photos and weights are, which a machine may lack."""
 
+import shutil
 from pathlib import Path
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -10,3 +11,12 @@ def link_files(source: Path, target: Path) -> None:
     target.mkdir(parents=True)
     for path in source.iterdir() if source.is_dir() else ():
         (target / path.name).symlink_to(path)
+
+
+def copy_first_photos(labelled: Path, target: Path, each: int) -> Path:
+    """Copy the first photos of each class, in the order of their names."""
+    for folder in sorted(labelled.iterdir()):
+        (target / folder.name).mkdir(parents=True)
+        for photo in sorted(folder.iterdir())[:each]:
+            shutil.copy(photo, target / folder.name)
+    return target
