@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import adjusted_mutual_info_score, adjusted_rand_score
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 from support.labelled import clouds, make_index
 
 import embedtool as package

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 from support.labelled import clouds, make_index
 
 import embedtool as package

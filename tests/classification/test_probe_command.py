@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 from support.labelled import labelled_index
 
 

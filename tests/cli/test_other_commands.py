@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.command import embedtool
+from support.command import embedtool, embedtool_here
 
 
 def test_info_rejects_verify_doctor(index: Path, drawn: Path) -> None:
@@ -68,7 +68,7 @@ def test_model_commands() -> None:
 
 @pytest.mark.slow
 def test_demo(tmp_path: Path) -> None:
-    done = embedtool("demo", "--out", tmp_path / "demo", "--json")
+    done = embedtool_here("demo", "--out", tmp_path / "demo", "--json")
     result = json.loads(done.out)
     assert done.code == 0
     assert (result["images"], result["rejected"]) == (362, 1)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 
 from embedtool import find_duplicates
 from embedtool.duplicates.move_files import LOG

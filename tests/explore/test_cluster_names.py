@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
+from support.tensorflow_jobs import jobs_here as jobs_here
 from support.vectors import collection
 
 import embedtool as package
@@ -69,6 +70,7 @@ def test_vectors_of_another_network_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.shared
+@pytest.mark.usefixtures("jobs_here")
 def test_without_the_classifier_it_says_what_to_do(tmp_path: Path, hub_module: Path) -> None:
     del hub_module  # the network itself must be at hand
     recipe = load_backbone("mobilenet_v2").recipe
@@ -81,6 +83,7 @@ def test_without_the_classifier_it_says_what_to_do(tmp_path: Path, hub_module: P
 
 @pytest.mark.slow
 @pytest.mark.shared
+@pytest.mark.usefixtures("jobs_here")
 def test_the_classifier_knows_shoes_and_is_read_again_where_damaged(clothing: Path) -> None:
     backbone = load_backbone("mobilenet_v2")
     shoes = sorted((clothing / "test" / "shoes").iterdir())[:30]

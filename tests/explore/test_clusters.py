@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.metrics import adjusted_mutual_info_score
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 from support.vectors import DIM, cloud, collection, commit, drop_every
 
 from embedtool import cluster_index, find_outliers, search_photos
@@ -214,7 +214,7 @@ def test_photos_that_are_gone_are_missed_in_folders_of_clusters(six: Path, tmp_p
 @pytest.mark.slow
 def test_the_commands(tmp_path: Path) -> None:
     drawn = tmp_path / "photos"
-    draw_photos(drawn, per_kind=12)
+    draw_photos(drawn, per_kind=8)
     index, page, sheet, table = (tmp_path / n for n in ("index", "c.html", "c.png", "c.csv"))
     assert embedtool("index", drawn, "--index", index, "--model", "builtin").code == 0
     done = embedtool(

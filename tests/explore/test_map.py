@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 from support.indexes import make_index, run
 from support.labelled import clouds
 from support.labelled import make_index as labelled

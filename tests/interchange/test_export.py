@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 from support.exports import COUNT, DIM
 from support.indexes import make_index
 

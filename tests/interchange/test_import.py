@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 from support.imports import ROWS, save_npy, segment_bytes, stored_images
 from support.indexes import RECIPE
 from support.pictures import encoded, picture

@@ -11,6 +11,7 @@ import pytest
 from support.command import embedtool
 from support.pictures import encoded, picture
 from support.shared import SHARED
+from support.tensorflow_jobs import jobs_here as jobs_here
 
 from embedtool.errors import ModelMismatch, ModelOffline, ModelUnavailable, UsageError
 from embedtool.images.decode import decode_image
@@ -71,6 +72,28 @@ def test_a_random_student_is_converted_within_1e_4(tmp_path: Path) -> None:
     assert worst(got, own / np.linalg.norm(own, axis=1, keepdims=True)) < 1e-4
 
 
+def offline(tmp_path: Path) -> dict[str, str]:
+    return {
+        "EMBEDTOOL_CACHE_DIR": str(tmp_path / "cache"),
+        "TFHUB_CACHE_DIR": str(tmp_path / "hub"),
+        "KERAS_HOME": str(tmp_path / "keras"),
+    }
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+@pytest.mark.usefixtures("jobs_here")
+def test_an_imported_model_serves_offline(
+    hub_module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = load_backbone("mobilenet_v2").fingerprint
+    for name, value in offline(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert import_model(hub_module).spec == "mobilenet_v2"
+    assert load_backbone("mobilenet_v2").fingerprint == expected
+    assert load_backbone("auto").spec == "mobilenet_v2"
+
+
 @pytest.mark.shared
 @pytest.mark.slow
 def test_hub_route_equals_keras_route(
@@ -129,6 +152,7 @@ def test_nine_orientations_give_one_vector() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("jobs_here")
 def test_any_saved_model_is_an_opaque_embedder(tmp_path: Path) -> None:
     import tensorflow as tf
 
@@ -154,14 +178,6 @@ def test_any_saved_model_is_an_opaque_embedder(tmp_path: Path) -> None:
         load_backbone(str(tmp_path / "thirds"), layer="block_1_expand")
 
 
-def offline(tmp_path: Path) -> dict[str, str]:
-    return {
-        "EMBEDTOOL_CACHE_DIR": str(tmp_path / "cache"),
-        "TFHUB_CACHE_DIR": str(tmp_path / "hub"),
-        "KERAS_HOME": str(tmp_path / "keras"),
-    }
-
-
 def test_offline_says_so_in_one_line_with_the_ways_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,19 +200,6 @@ def test_offline_says_so_in_one_line_with_the_ways_out(
 def test_auto_takes_the_full_network_where_it_is_at_hand(hub_module: Path) -> None:
     backbone = load_backbone("auto")
     assert (backbone.spec, backbone.note) == ("mobilenet_v2", "")
-
-
-@pytest.mark.shared
-@pytest.mark.slow
-def test_an_imported_model_serves_offline(
-    hub_module: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    expected = load_backbone("mobilenet_v2").fingerprint
-    for name, value in offline(tmp_path).items():
-        monkeypatch.setenv(name, value)
-    assert import_model(hub_module).spec == "mobilenet_v2"
-    assert load_backbone("mobilenet_v2").fingerprint == expected
-    assert load_backbone("auto").spec == "mobilenet_v2"
 
 
 def test_the_fingerprint_changes_with_all_that_changes_a_vector() -> None:
@@ -241,7 +244,12 @@ def test_a_model_folder_with_other_weights_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_damaged_compiled_model_is_compiled_again(own_cache: Path) -> None:
+def test_a_damaged_compiled_model_is_compiled_again(
+    own_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load_backbone("builtin", precision="float32").compiled()
+    shutil.copytree(own_cache / "compiled", tmp_path / "compiled")
+    monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path))
     backbone = load_backbone("builtin", precision="float32")
     file = backbone.compiled()
     good = file.read_bytes()

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from support.browser import SHIFT, Page
 from support.indexes import make_index, run
-from support.maps import add_pictures, index_of_pictures, predicted, probed_index
+from support.maps import (
+    add_pictures,
+    index_of_pictures,
+    predicted,
+    probed_index,
+    save_random_map,
+)
 from support.pictures import encoded, picture
 
 from embedtool import map_index
@@ -23,12 +29,16 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def index(tmp_path: Path) -> Path:
-    return index_of_pictures(tmp_path)
+    index = index_of_pictures(tmp_path)
+    save_random_map(index)
+    return index
 
 
 @pytest.fixture
 def probed(tmp_path: Path) -> tuple[Path, Path]:
-    return probed_index(tmp_path)
+    index, probe = probed_index(tmp_path)
+    save_random_map(index)
+    return index, probe
 
 
 INKED = """(() => {
@@ -140,7 +150,7 @@ def test_fingers_move_pinch_and_tap(index: Path, page: Page) -> None:
 def test_search_and_legend_light_what_they_name(index: Path, tmp_path: Path, page: Page) -> None:
     add_pictures(tmp_path / "photos" / "b", range(100, 104))
     run(index, tmp_path / "photos")
-    opened(page, map_index(index, rebuild=True))
+    opened(page, map_index(index))
     assert page.run("$('count').textContent") == "44 images"
     page.run("$('search').focus()")
     page.keys(*"/12.PNG")
@@ -169,6 +179,7 @@ def test_on_a_dark_page_dark_groups_are_lifted(tmp_path: Path, page: Page) -> No
         add_pictures(tmp_path / "photos" / str(number), [number])
     make_index(tmp_path / "index")
     run(tmp_path / "index", tmp_path / "photos")
+    save_random_map(tmp_path / "index")
     opened(page, map_index(tmp_path / "index"))
     assert page.run("seen[7]") == "rgb(0,68,107)"
     assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
@@ -215,7 +226,7 @@ def test_a_name_is_never_markup(index: Path, tmp_path: Path, page: Page) -> None
     folder.mkdir(parents=True)
     (folder / os.fsdecode(tail)).write_bytes(encoded(picture(99), "PNG"))
     run(index, tmp_path / "photos")
-    opened(page, map_index(index, rebuild=True))
+    opened(page, map_index(index))
     assert page.run("window.evil === undefined && document.scripts.length") == 2
     assert page.run("address(n - 1)").endswith("evil%3D1%3C%ff%26'%22%60.png")
     page.mouse("Moved", *place(page, 40))
