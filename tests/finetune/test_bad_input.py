@@ -1,9 +1,10 @@
 """What becomes of photos, settings and options that cannot be used."""
 
+import shutil
 from pathlib import Path
 
 import pytest
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 from support.finetuning import save_photos
 
 from embedtool import FinetuneSettings, finetune_model
@@ -11,7 +12,7 @@ from embedtool.errors import (
     PhotosMissing,
     UsageError,
 )
-from embedtool.finetune.report import FinetuneReport
+from embedtool.models.backbone import BUILTIN
 
 
 @pytest.mark.parametrize(
@@ -31,10 +32,10 @@ def test_too_little_to_learn_from(counts: dict[str, int], words: str, tmp_path: 
 
 
 @pytest.mark.slow
-def test_one_line_for_what_cannot_be_meant(tmp_path: Path, report: FinetuneReport) -> None:
+def test_one_line_for_what_cannot_be_meant(tmp_path: Path) -> None:
+    model = shutil.copytree(BUILTIN, tmp_path / "model")
     photos = save_photos(tmp_path / "photos", one=4, two=4)
     for code, arguments, words in (
-        (2, ["--optimiser", "magic"], "adamw, sgd, rmsprop"),
         (2, ["--epochs", "-1"], "epochs of at least 0"),
         (2, ["--html", "page.html", "--validation-share", "0"], "none are held out"),
         (1, ["--html", tmp_path], "this is a folder"),
@@ -48,7 +49,7 @@ def test_one_line_for_what_cannot_be_meant(tmp_path: Path, report: FinetuneRepor
         assert done.code == code
         assert done.err.startswith("error:") and done.err.count("\n") == 1 and words in done.err
     for out, settings, words in (
-        (report.model, FinetuneSettings(), "choose another --out"),
+        (model, FinetuneSettings(), "choose another --out"),
         (tmp_path / "o", FinetuneSettings(unfreeze="block_99"), "block_16"),
         (tmp_path / "o", FinetuneSettings(mixed_precision=True), "needs a GPU"),
     ):

@@ -1,16 +1,21 @@
-"""What a fine-tuning run writes: a model folder, its head as a probe, sheet, logs and page."""
+"""What a fine-tuning run trains and writes, also where it was killed: a model folder, its head as a
+probe, sheet, logs and page."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import embedtool
+from support.command import embedtool, embedtool_here
 from support.finetuning import KINDS, QUICK, SETTINGS, dataset_of, save_photos
 from support.pictures import picture, save
 
-from embedtool import FinetuneSettings
+from embedtool import FinetuneSettings, finetune_model
 from embedtool.classification.probe import read_probe
 from embedtool.errors import (
     ModelUnavailable,
@@ -22,6 +27,7 @@ from embedtool.finetune.write_model import write_head
 from embedtool.images.decode import decode_image
 from embedtool.models import load_backbone
 from embedtool.models.embedder import NetworkEmbedder
+from embedtool.models.model_folder import read_folder
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +53,61 @@ def test_the_report_is_in_the_folder_and_in_shape(report: FinetuneReport) -> Non
         "report.json",
         "weights.safetensors",
     ]
+
+
+def test_what_is_below_the_cut_and_every_average_stay_as_they_were(report: FinetuneReport) -> None:
+    before, after = load_backbone("builtin").folder.tensors(), read_folder(report.model).tensors()
+    assert before.keys() == after.keys()
+    changed = [name for name in before if not np.array_equal(before[name], after[name])]
+    trained = ("block_15", "block_16", "Conv_1")
+    assert changed and all(name.startswith(trained) for name in changed)
+    for name in before:
+        if "moving" in name:
+            assert np.array_equal(before[name], after[name]), name
+    assert not np.array_equal(before["block_15_expand/kernel"], after["block_15_expand/kernel"])
+
+
+def test_the_counts_add_up(report: FinetuneReport) -> None:
+    assert report.trained_on + report.validated_on == 24
+    [reject] = report.rejects
+    assert reject.path.name == "cut off.jpg" and reject.stage == "decode"
+    assert report.classes == tuple(sorted(KINDS))
+    assert [(e.phase, e.epoch) for e in report.history] == [
+        ("head", 1), ("head", 2), ("layers", 3), ("layers", 4)
+    ]  # fmt: skip
+
+
+def test_a_killed_run_ends_with_the_weights_of_one_that_was_not(
+    report: FinetuneReport, photos: Path, tmp_path: Path
+) -> None:
+    """Killed within the head's phase and, after going on, within the layers', to the bit."""
+    settings = tmp_path / "settings.json"
+    settings.write_text(json.dumps(SETTINGS.record()))
+    command = [
+        sys.executable, "-m", "embedtool", "finetune", str(photos), "--model", "builtin",
+        "--out", str(tmp_path / "killed"), "--config", str(settings),
+    ]  # fmt: skip
+    for seen in (b"epoch 1 head", b"epoch 3 layers"):
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        assert process.stderr
+        for line in process.stderr:
+            if line.startswith(seen):
+                os.kill(process.pid, signal.SIGKILL)
+                break
+        process.communicate()
+        assert not (tmp_path / "killed").exists()
+    epochs: list[int] = []
+    finetune_model(
+        photos,
+        out=tmp_path / "killed",
+        model="builtin",
+        settings=SETTINGS,
+        after_epoch=lambda epoch: epochs.append(epoch.epoch),
+    )
+    assert epochs == [4]
+    assert not (tmp_path / "killed.training").exists()
+    for name in ("weights.safetensors", "probe/probe.safetensors", "float32.tflite"):
+        assert (tmp_path / "killed" / name).read_bytes() == (report.model / name).read_bytes()
 
 
 def test_its_vectors_and_its_head_say_what_the_report_says(report: FinetuneReport) -> None:
@@ -144,7 +205,7 @@ def test_a_page_of_scores_and_curves(tmp_path: Path) -> None:
         save(test_photos / kind / f"{n}.jpg", picture(800 + n))
     (tmp_path / "quick.json").write_text(json.dumps(QUICK.record()))
     page = tmp_path / "page.html"
-    done = embedtool(
+    done = embedtool_here(
         "finetune",
         photos,
         "--out",

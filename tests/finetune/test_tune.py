@@ -11,7 +11,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.command import embedtool
+from support.command import embedtool_here as embedtool
 from support.pictures import picture, save
 
 from embedtool import FinetuneSettings, tune_model
@@ -26,7 +26,7 @@ from embedtool.finetune.tune_report import TuneReport
 
 optuna = pytest.importorskip("optuna")
 SETTINGS = FinetuneSettings(
-    unfreeze="block_15", head_epochs=0, epochs=2, copies=1, validation_share=0.25
+    unfreeze="block_16", head_epochs=0, epochs=2, copies=1, validation_share=0.25
 )
 KILLED = """
 import json, os, signal, sys
@@ -92,7 +92,7 @@ def test_a_search_killed_within_a_trial_loses_no_finished_one(
     best = FinetuneSettings().with_changes(read_settings(report.config))
     assert best == SETTINGS.with_changes(after[report.best].user_attrs["settings"])
     assert report.trials[0].chosen["learning_rate"] == first.params["rate"]
-    assert (best.unfreeze, best.epochs) == ("block_15", 2)
+    assert (best.unfreeze, best.epochs) == ("block_16", 2)
     with pytest.raises(UsageError, match="other photos, another network or other settings"):
         tune_model(
             tmp_path / "photos", out=tmp_path / "study", model="builtin", trials=2,
@@ -111,6 +111,7 @@ class Study:
         (self.photos / "one" / "cut off.jpg").write_bytes(b"\xff\xd8\xff no more")
         self.reached: list[list[float] | BaseException] = []
         self.tried: list[FinetuneSettings] = []
+        monkeypatch.setattr(search_space, "UNFREEZE", ())  # each would be compiled
         monkeypatch.setattr(tune, "train", self._train)
         monkeypatch.setattr(tune, "load_examples", self._load_examples)
         monkeypatch.setattr(
