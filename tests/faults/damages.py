@@ -1,5 +1,6 @@
 """Files damaged on purpose, and what a reader makes of it; done in the driver's children."""
 
+import os
 import shutil
 import warnings
 from collections.abc import Callable
@@ -74,10 +75,11 @@ def damage(
 
 
 def damage_model(
-    file: str, damages: list[Damage], folder: str, spec: str, precision: str
+    file: str, damages: list[Damage], folder: str, spec: str, precision: str, cache: str
 ) -> list[list[str]]:
-    """The same for a file of a model folder, or of the compiled one that stands for it: what the
-    golden pictures of an index made with it become."""
+    """The same for a file of a model folder, or of the compiled one that stands for it in a cache:
+    what the golden pictures of an index made with it become."""
+    os.environ["EMBEDTOOL_CACHE_DIR"] = cache
     recipe = load_backbone(spec, precision=precision).recipe
     good = {path: path.read_bytes() for path in Path(folder).iterdir()}
 

@@ -23,7 +23,7 @@ from embedtool.store.reader import IndexReader
 
 TESTS = Path(__file__).resolve().parents[1]
 CHILDREN = 2
-MUTATIONS = 2_000
+MUTATIONS = 1_000
 MOST_SECONDS = 10  # of processor time for one file
 MOST_MEMORY = 1792  # MiB at the most in a process that decodes one file after another
 

@@ -22,7 +22,7 @@ def test_each_file_operation_fails(
     driver: Driver, quick: Path, pytestconfig: pytest.Config, name: str
 ) -> None:
     long = pytestconfig.getoption("every")
-    kinds, most = (list(FAULTS), None) if long else (QUICK, MOST.get(name, 20))
+    kinds, most = (list(FAULTS), None) if long else (QUICK, MOST.get(name, 8))
     tally = fail(SCENARIOS[name](driver, quick), kinds, most=most)
     print(tally)
     assert tally.wrong == []

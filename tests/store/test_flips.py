@@ -18,7 +18,7 @@ from embedtool.store.reader import IndexReader
 
 pytestmark = pytest.mark.slow
 
-FLIPS = 2000  # in every run of the tests
+FLIPS = 600  # in every run of the tests
 OF_INDEX = 0.75  # of them; the others are of the model cache
 
 
@@ -62,8 +62,14 @@ def test_every_file_of_an_index(driver: Driver, quick: Path, pytestconfig: pytes
 
 @pytest.mark.parametrize("kind", ["model folder", "compiled"])
 def test_every_file_of_the_model_cache(
-    driver: Driver, quick: Path, pytestconfig: pytest.Config, kind: str
+    driver: Driver,
+    quick: Path,
+    pytestconfig: pytest.Config,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
 ) -> None:
+    cache = quick / "cache"
+    monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(cache))
     count = int((pytestconfig.getoption("flips") or FLIPS) * (1 - OF_INDEX) / 2)
     if kind == "compiled":
         spec, precision = "builtin", "float32"
@@ -71,6 +77,5 @@ def test_every_file_of_the_model_cache(
     else:
         folder = Path(shutil.copytree(BUILTIN, quick / "model"))
         spec, precision = str(folder), "int8"
-    check_damage(
-        damage_files(driver, "damage_model", folder, count, [str(folder), spec, precision]), count
-    )
+    arguments = [str(folder), spec, precision, str(cache)]
+    check_damage(damage_files(driver, "damage_model", folder, count, arguments), count)

@@ -22,8 +22,8 @@ from embedtool.store.reader import IndexReader
 
 pytestmark = pytest.mark.slow
 
-KILLS = 200  # of forked children, in every run of the tests
-WHOLE_KILLS = 5  # of the whole command
+KILLS = 80  # of forked children, in every run of the tests
+WHOLE_KILLS = 3  # of the whole command
 Content = tuple[list[tuple[object, ...]], dict[str, bytes]]
 
 
@@ -72,7 +72,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from embedtool.images.drawn import draw_photos
 
     folder = tmp_path_factory.mktemp("many") / "photos"
-    draw_photos(folder, per_kind=25)
+    draw_photos(folder, per_kind=10)
     return folder
 
 
