@@ -19,6 +19,10 @@ LONG = {  # option: what its number counts; without it a test does what fits int
     "--minutes": "of one writer and four readers",
     "--machine": "examples of the state machine",
 }
+# Before numpy and faiss are loaded: their threads sleep where they wait for each other. Spinning,
+# as they do else, they take a third of the processor time of tests of search and classification.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")  # 2 ** 4 cycles, the least
 settings.register_profile("embedtool", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("embedtool")  # no test depends on how busy the machine is
 
@@ -33,8 +37,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """No test reads or writes the user's cache or writes beside the checkout, and none reaches for
-    a model host."""
+    a model host. Models imported and compiled are shared by all processes of a run; a test that
+    damages one does so in another cache."""
     cache = tmp_path_factory.mktemp("cache")
+    run = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        run = run.parent
+    for name in ("models", "compiled"):
+        (run / "shared-cache" / name).mkdir(parents=True, exist_ok=True)
+        (cache / name).symlink_to(run / "shared-cache" / name)
     link_files(SHARED / "tfhub_modules", cache / "tfhub")
     link_files(SHARED / "keras_home" / "models", cache / "keras" / "models")
     with pytest.MonkeyPatch.context() as patch:
