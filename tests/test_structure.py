@@ -88,7 +88,7 @@ def every_command() -> list[list[str]]:
 
 
 @pytest.mark.parametrize("command", every_command(), ids=" ".join)
-def test_every_command_has_help_and_stands_in_the_readme(command: list[str]) -> None:
+def test_every_command_has_help_and_stands_in_the_documentation(command: list[str]) -> None:
     done = embedtool(*command, "--help", COLUMNS="80")
     assert done.code == 0
     assert max(map(len, done.out.splitlines())) <= 80
@@ -97,7 +97,8 @@ def test_every_command_has_help_and_stands_in_the_readme(command: list[str]) -> 
     assert "--json" in done.out
     described = done.out.split("Usage:")[1].split("\n\n")[1].strip()
     assert described and not described.startswith("Options")
-    assert f"embedtool {' '.join(command)}" in (ROOT / "README.md").read_text()
+    pages = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    assert any(f"embedtool {' '.join(command)}" in page.read_text() for page in pages)
 
 
 def test_the_defaults_in_the_help_of_finetune_are_those_of_the_settings() -> None:

@@ -56,7 +56,7 @@ def names_by_class(
             progress(done, len(labels), stage="naming clusters")
     names = []
     for p, size in zip(sums / sizes[:, None], sizes.tolist(), strict=True):
-        q = whole / done if size < done else 1 / len(classes)  # one cluster has no rest
+        q = whole / done if size < done else 1 / len(classes)  # one cluster: nothing to compare
         divergence = p * np.log(np.maximum(p, LEAST_PROBABILITY) / np.maximum(q, LEAST_PROBABILITY))
         best = np.argsort(-divergence)[:MOST_CLASSES]
         least = SECOND_CLASS_SHARE * divergence[best[0]]

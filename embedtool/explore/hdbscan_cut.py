@@ -1,6 +1,6 @@
 """Density-based clustering by HDBSCAN, with a minimum cluster size that is chosen without labels.
 
-Takes a layout of the points and their neighbour graph, knows no paths. Campello, Moulavi, Sander:
+Takes a layout of the points and their neighbour graph; knows no paths. Campello, Moulavi, Sander:
 Density-Based Clustering Based on Hierarchical Density Estimates, PAKDD 2013.
 
 Of all sizes tried, the one with the most clusters is chosen whose modularity on the graph is at

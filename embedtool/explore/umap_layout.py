@@ -1,6 +1,6 @@
 """Coordinates in few dimensions: UMAP on the neighbour graph, and a new point on an existing map.
 
-Takes arrays and the graph, knows no paths. Distances here are chordal, sqrt(2 - 2 similarity): the
+Takes arrays and the graph; knows no paths. Distances here are chordal, sqrt(2 - 2 similarity): the
 straight-line distance between two unit rows.
 
 McInnes, Healy, Melville: UMAP: Uniform Manifold Approximation and Projection, arXiv:1802.03426.

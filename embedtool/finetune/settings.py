@@ -38,7 +38,7 @@ class FinetuneSettings:
     where a probe reaches 0.886.
 
     An epoch is one pass over all training photos and all their augmented copies.
-    Raises UsageError where a value cannot be meant.
+    Raises UsageError if a value is out of range.
 
     >>> settings = embedtool.FinetuneSettings(epochs=1, copies=0)
     >>> settings.learning_rate, settings.with_changes({"dropout": 0.5}).dropout
@@ -54,7 +54,7 @@ class FinetuneSettings:
     learning_rate: float = 2e-4  # of phase two
     head_learning_rate: float = 1e-3  # of phase one
     schedule: str = "constant"  # or "cosine", to zero over each phase
-    weight_decay: float = 1e-3  # decoupled, of kernels
+    weight_decay: float = 1e-3  # decoupled, on kernels only
     dropout: float = 0.3  # before the head
     label_smoothing: float = 0.1
     averaging: float = 0.998  # momentum of the weight averaging; 0: the last weights

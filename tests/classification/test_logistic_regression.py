@@ -1,5 +1,7 @@
 """Logistic regression against scikit-learn's."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -55,7 +57,7 @@ def test_class_weights_are_scikit_learns() -> None:
 def test_rows_left_out_are_not_learned_from() -> None:
     rows, labels = clouds(3, 300, 3, 12, 3)
     weights, axes = sample_weights(labels, 3, balanced=False), PrincipalAxes(rows)
-    whole = {"strength": 3.0, "axes": axes}
+    whole: dict[str, Any] = {"strength": 3.0, "axes": axes}
     wrong = np.concatenate([labels[:200], (labels[200:] + 1) % 3])
     one = fit(rows, labels, weights, 3, **whole, training=[slice(0, 200), slice(300, 300)])
     other = fit(rows, wrong, weights, 3, **whole, training=[slice(0, 200)])

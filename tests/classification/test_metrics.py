@@ -1,8 +1,10 @@
 """Scores against scikit-learn's, and intervals against what is known of them."""
 
 import warnings
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +48,7 @@ def test_scores_are_those_of_scikit_learn(seed: int, n: int, c: int, share: floa
             truth, predicted, labels=range(c), zero_division=0
         )
         balanced = theirs.balanced_accuracy_score(truth, predicted)
-    exactly = {"rel": 0, "abs": 1e-12}
+    exactly: dict[str, Any] = {"rel": 0, "abs": 1e-12}
     assert found.accuracy.value == pytest.approx(theirs.accuracy_score(truth, predicted), **exactly)
     assert found.balanced_accuracy.value == pytest.approx(balanced, **exactly)
     ours = (found.macro_precision, found.macro_recall, found.macro_f1)
@@ -157,7 +159,9 @@ def test_pairs_narrow_the_difference() -> None:
         ([0, 0], [[1, 0, 0], [0.5, 0.2, 0.1]], "those of image 1 sum to 0.8000"),
     ],
 )
-def test_what_cannot_be_scored_is_an_error(truth: object, probabilities: object, said: str) -> None:
+def test_what_cannot_be_scored_is_an_error(
+    truth: npt.ArrayLike, probabilities: npt.ArrayLike, said: str
+) -> None:
     with pytest.raises(EmbedtoolError) as caught:
         evaluate(truth, probabilities, CLASSES)
     assert said in str(caught.value)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.command import embedtool, fails
@@ -41,7 +42,7 @@ def test_max_rejects(index: Path, drawn: Path) -> None:
 
 
 def test_auto_offline_says_what_it_costs(drawn: Path, tmp_path: Path) -> None:
-    nowhere = {
+    nowhere: dict[str, Any] = {
         "EMBEDTOOL_CACHE_DIR": str(tmp_path / "cache"),
         "TFHUB_CACHE_DIR": str(tmp_path / "hub"),
         "KERAS_HOME": str(tmp_path / "keras"),

@@ -35,7 +35,7 @@ def test_a_crop_is_placed_where_it_was_cut() -> None:
     correlations, transforms = match_patches(coarse_image(reduced(whole)), patches)
     assert correlations[0] > 0.9
     # x: from 40 to 360 of 400 is -0.8 to 0.8; y: from 20 to 340 is -0.9 to 0.7
-    expected = [[0.8, 0, 0], [0, 0.8, -0.1], [0, 0, 1]]
+    expected = [[0.8, 0, 0], [0, 0.8, -0.1], [0, 0, 1.0]]
     assert np.allclose(transforms[0], expected, atol=0.05)
 
 

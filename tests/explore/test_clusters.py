@@ -231,7 +231,7 @@ def test_the_commands(tmp_path: Path) -> None:
     for one in printed["clusters"]:
         inside = [m["path"] for m in printed["assignments"] if m["cluster"] == one["id"]]
         assert len(inside) == one["size"]
-        folder = tmp_path / "folders" / f"{one['id'] + 1:03} {one['name']}"
+        folder = tmp_path / "folders" / f"{one['id']:03} {one['name']}"
         copies = sorted(p.read_bytes() for p in folder.iterdir())
         assert copies == sorted(Path(p).read_bytes() for p in inside)
     with open(table, newline="") as file:

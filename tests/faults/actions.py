@@ -31,10 +31,10 @@ from embedtool.store.writer import Writer, create
 sync.COMMIT_ROWS = 3
 sync.COMMIT_SECONDS = 1e9
 merge_segments.SEGMENT_ROWS = 4
-searcher.EXACT_ROWS = 20  # above, the approximate index is used
+searcher.EXACT_ROWS = 20  # type: ignore[attr-defined]  # above, the approximate index is used
 build_approximate.HELD_OUT = 6
 build_approximate.TIMED_QUERIES = 2
-build_approximate.PLANS = (build_approximate.Plan("HNSW16_SQ8", 8, 420, ((64, 8),)),)
+build_approximate.PLANS = (build_approximate.Plan("HNSW16_SQ8", 8, 420, ((64, 8),)),)  # type: ignore[assignment]
 layout.LOCK_WAIT = 5.0  # a connection that was left open shows in seconds
 OUT = "exports"  # a folder in that of an index
 assert write_npy and write_parquet  # imported before the fork, not in each child

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.command import embedtool_here as embedtool
@@ -24,7 +25,7 @@ from embedtool.models.backbone import BUILTIN
         ({"one": 3, "two": 3, "same": True}, "one and copies of it, 6 photos"),
     ],
 )
-def test_too_little_to_learn_from(counts: dict[str, int], words: str, tmp_path: Path) -> None:
+def test_too_little_to_learn_from(counts: dict[str, Any], words: str, tmp_path: Path) -> None:
     photos = save_photos(tmp_path / "photos", **counts)
     with pytest.raises(UsageError, match=words):
         finetune_model(photos, out=tmp_path / "out", model="builtin")

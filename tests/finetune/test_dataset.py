@@ -35,7 +35,8 @@ def test_no_training_photo_is_a_near_duplicate_of_a_test_photo(tmp_path: Path) -
     ]
     assert len(found.training.photos) == len(found.groups) == 7
     assert len(found.test.photos) == 4
-    assert "training photos that are near-duplicates of validation or test photos, left out: 3" in found.notes
+    left_out = "training photos that are near-duplicates of validation or test photos, left out: 3"
+    assert left_out in found.notes
     assert sorted(reject.path.parent.parent.name for reject in found.rejects) == [
         "photos", "test_photos"
     ]  # fmt: skip
@@ -102,7 +103,7 @@ def test_a_table_of_labels(tmp_path: Path) -> None:
     ):
         dataset_of(photos, labels=table, test=test_photos)
     table.write_text("path,label\nnowhere.jpg,cat\n")
-    with pytest.raises(UsageError, match=r"training photos in .*labels.csv, received none; 1 paths"):
+    with pytest.raises(UsageError, match=r"photos in .*labels.csv, received none; 1 paths"):
         dataset_of(photos, labels=table)
 
 

@@ -27,7 +27,7 @@ def test_it_follows_with_a_share_that_shrinks_to_the_momentum() -> None:
         share = 1 - min(0.6, step / (step + 3))  # 3/4, 3/5, 1/2, 3/7, then 0.4
         expected += share * (step - expected)
         with average.applied():
-            assert np.allclose(kernel.numpy(), [[expected], [0]], atol=1e-6)
+            assert np.allclose(kernel.numpy(), [[expected], [0.0]], atol=1e-6)
         assert kernel.numpy()[0, 0] == step
     average.apply()
     assert np.allclose(kernel.numpy()[0, 0], expected, atol=1e-6)

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ def test_a_shift_moves_along_its_axis_by_at_most_its_share(name: str, axis: int)
     ramp = np.broadcast_to(np.arange(SIDE, dtype=np.uint8) * 3, (SIDE, SIDE))
     ramp = np.stack([ramp if axis == 1 else ramp.T] * 3, -1)
     middle = slice(SIDE // 4, -SIDE // 4)
-    for variant in each(replace(NONE, **{name: 0.2}), ramp):
+    change: dict[str, Any] = {name: 0.2}
+    for variant in each(replace(NONE, **change), ramp):
         moved = (ramp[middle, middle].astype(float) - variant[middle, middle]) / 3
         assert moved.max() - moved.min() < 0.7  # the same everywhere, but for rounding
         assert abs(moved.mean()) <= 0.2 * SIDE + 0.5
@@ -111,6 +113,6 @@ def test_what_stands_beyond_the_edge(fill: str, dark: bool) -> None:
     ("change", "words"),
     [({"rotation": -1}, "rotation from 0 to 180"), ({"zoom": 1}, "zoom"), ({"fill": "x"}, "fill")],
 )
-def test_what_cannot_be_meant_is_refused(change: dict[str, object], words: str) -> None:
+def test_what_cannot_be_meant_is_refused(change: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         replace(NONE, **change)

@@ -2,6 +2,7 @@
 
 import io
 import struct
+from typing import Any
 
 import numpy as np
 import pytest
@@ -163,12 +164,13 @@ def test_extensions_do_not_matter_but_content_does() -> None:
 def test_a_large_jpeg_is_decoded_at_a_smaller_scale(monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(picture(5, (4000, 3000)), quality=90)
     decoded = []
-    load = Image.Image.resize
-    monkeypatch.setattr(
-        Image.Image,
-        "resize",
-        lambda self, *a, **k: decoded.append(self.size) or load(self, *a, **k),
-    )
+    own = Image.Image.resize
+
+    def resize(self: Image.Image, *arguments: Any, **options: Any) -> Image.Image:
+        decoded.append(self.size)
+        return own(self, *arguments, **options)
+
+    monkeypatch.setattr(Image.Image, "resize", resize)
     small = decode_image(data, 224)
     assert decoded == [(500, 375)]  # 1/8 of each side: 1/64 of the pixels
     full = Image.open(io.BytesIO(data)).resize(

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.broken_pictures import SIDE
@@ -82,7 +83,7 @@ if "embedtool.images.decode_worker" not in sys.orig_argv:
 
 
 @pytest.fixture
-def sabotaged(tmp_path: Path) -> dict[str, str]:
+def sabotaged(tmp_path: Path) -> dict[str, Any]:
     """An environment whose Pillow crashes over b"CRASH" and hangs over b"HANG"."""
     folder = tmp_path / "sabotage"
     folder.mkdir()
@@ -102,7 +103,7 @@ def refusals(index: Path) -> list[tuple[str, str, str]]:
 
 @pytest.mark.slow
 def test_three_files_that_crash_the_decoder(
-    photos: Path, tmp_path: Path, sabotaged: dict[str, str]
+    photos: Path, tmp_path: Path, sabotaged: dict[str, Any]
 ) -> None:
     for seed, name in ((50, "05 bad.jpg"), (51, "20 bad.jpg"), (52, "35 bad.jpg")):
         (photos / name).write_bytes(spoilt(seed, "CRASH"))
@@ -127,7 +128,7 @@ def test_three_files_that_crash_the_decoder(
 
 @pytest.mark.slow
 def test_a_file_that_hangs_the_decoder(
-    photos: Path, tmp_path: Path, sabotaged: dict[str, str]
+    photos: Path, tmp_path: Path, sabotaged: dict[str, Any]
 ) -> None:
     data = spoilt(60, "HANG")
     (photos / "07 bad.jpg").write_bytes(data)
@@ -154,7 +155,7 @@ def test_a_file_that_hangs_the_decoder(
 
 @pytest.mark.slow
 def test_a_tiff_that_crashes_the_decoder_takes_no_run_with_it(
-    photos: Path, tmp_path: Path, sabotaged: dict[str, str]
+    photos: Path, tmp_path: Path, sabotaged: dict[str, Any]
 ) -> None:
     (photos / "01 bad.tif").write_bytes(encoded(picture(70), "TIFF") + b"CRASH")
     (photos / "02 good.tif").write_bytes(encoded(picture(71), "TIFF"))

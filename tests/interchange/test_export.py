@@ -61,6 +61,8 @@ def test_no_more_than_a_block_is_held_and_all_is_of_one_version(
 def test_a_failed_export_leaves_nothing_or_the_earlier_one(
     index: Path, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    calls = 0
+
     def fail(index: IndexReader, rows: Vectors) -> None:
         nonlocal calls
         calls += 1
@@ -127,9 +129,9 @@ def test_only_an_earlier_export_is_replaced(index: Path, plain: Path, tmp_path: 
 def test_the_format_is_given_or_follows_from_the_ending(plain: Path, tmp_path: Path) -> None:
     for name, format in (("a.parquet", "parquet"), ("a.HDF5", "ann-benchmarks")):
         assert export_index(plain, tmp_path / name).format == format
-    for to, format in (("a", None), ("a.npy", None), ("a.parquet", "csv")):
+    for name, wrong in (("a", None), ("a.npy", None), ("a.parquet", "csv")):
         with pytest.raises(UsageError, match=r"clip-retrieval, parquet, .*--format"):
-            export_index(plain, tmp_path / to, format=format)
+            export_index(plain, tmp_path / name, format=wrong)
     make_index(tmp_path / "empty")
     for format, to in every_format(tmp_path / "none"):
         with pytest.raises(EmbedtoolError, match="holds no image"):

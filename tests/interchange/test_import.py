@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def test_blocks_are_bounded_and_an_interrupted_import_leaves_nothing(
     wanted = save_npy(tmp_path, rows, [f"{n:05}.jpg" for n in range(count)])
     real, sizes = Writer.commit, []
 
-    def commit(self: Writer, **batch: list) -> None:
+    def commit(self: Writer, **batch: list[Any]) -> None:
         sizes.append(len(batch["images"]))
         if len(sizes) == stop_at:
             raise KeyboardInterrupt

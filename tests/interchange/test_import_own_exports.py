@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_an_import_of_an_export_is_the_same_index(tmp_path: Path, format: str) -
     with IndexReader(tmp_path / "index") as one, IndexReader(tmp_path / "back") as other:
         assert (one.model, one.recipe, one.dim) == (other.model, other.recipe, other.dim)
         assert np.array_equal(one.golden, other.golden)
-    queries = {"rows": [1, 4, COUNT], "k": 20}
+    queries: dict[str, Any] = {"rows": [1, 4, COUNT], "k": 20}
     assert search_photos(tmp_path / "back", **queries) == search_photos(
         tmp_path / "index", **queries
     )

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +24,7 @@ from embedtool.interchange.incoming import BLOCK_ROWS
 from embedtool.store.writer import Writer
 
 
-def save_clip_retrieval(folder: Path, parts: int = 2, **columns: list[object]) -> Path:
+def save_clip_retrieval(folder: Path, parts: int = 2, **columns: Sequence[object]) -> Path:
     """What `clip-retrieval inference` writes: float16 rows, and a data frame beside each part."""
     for number in range(parts):
         for name in ("img_emb", "metadata"):
@@ -99,7 +101,7 @@ def test_a_parquet_file_is_never_held_whole(
     before = pa.total_allocated_bytes()
     real, held = Writer.commit, []
 
-    def commit(self: Writer, **batch: list) -> None:
+    def commit(self: Writer, **batch: list[Any]) -> None:
         held.append(pa.total_allocated_bytes() - before)
         real(self, **batch)
 

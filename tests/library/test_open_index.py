@@ -3,6 +3,7 @@
 import shutil
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -60,9 +61,12 @@ def test_ten_searches_load_the_network_once_and_hash_each_file_once(
     counted(seal, "_state")
     loaded = []
     start = LiteRTNetwork.__init__
-    monkeypatch.setattr(
-        LiteRTNetwork, "__init__", lambda self, file: (loaded.append(file), start(self, file))[1]
-    )
+
+    def load(self: LiteRTNetwork, model: Path | bytes) -> None:
+        loaded.append(model)
+        start(self, model)
+
+    monkeypatch.setattr(LiteRTNetwork, "__init__", load)
     new = tmp_path / "new.png"
     with embedtool.open(path) as index:
         for number in range(10):
@@ -94,10 +98,12 @@ def test_every_kind_of_query_finds_the_same(index: Path, photos: Path, fake_netw
         assert results[0][0].path == file
         single = opened.search(file, k=3)
         assert single == results[0]
-        assert opened.search(np.stack([vector, vector]), k=3)[1].matches == results[5].matches
+        several: Any = np.stack([vector, vector])  # an array of queries serves as a list does
+        assert opened.search(several, k=3)[1].matches == results[5].matches
         for several in ([file], (file,), np.array([str(file)]), np.array([file])):
             assert [list(result) for result in opened.search(several, k=3)] == [list(single)]
-        assert opened.search(pixels[None], k=3) == results[4:5]
+        several = pixels[None]
+        assert opened.search(several, k=3) == results[4:5]
         paths, rows = opened.vectors()
         assert rows.dtype == np.float32 and rows.shape == (7, MeanColourEmbedder.dim)
         assert np.allclose(rows[paths.index(file)], vector, atol=1e-3)
@@ -171,13 +177,13 @@ def test_an_index_deleted_and_made_anew_is_opened_anew(index: Path) -> None:
 def test_a_large_index_is_searched_by_its_certified_index_and_what_came_since(large: Path) -> None:
     queries = cloud(30, 7)
     with embedtool.open(large) as opened:
-        first = opened.search(queries, k=10)
+        first = opened.search(list(queries), k=10)
         assert all(result.certificate for result in first)
         with Writer(large) as writer:
             commit(writer, cloud(60, 2), COUNT)
             commit(writer, queries[:5], COUNT + 60)
             writer.drop([row.id for row in writer.rows()][:300], [])
-        results = opened.search(queries, k=10)
+        results = opened.search(list(queries), k=10)
         with IndexReader(large) as reader:
             expected = exact_ids(reader, queries, 10)
             paths = {row.id: str(Path("/photos") / row.path.decode()) for row in reader.rows()}

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,12 +158,16 @@ def test_nine_orientations_give_one_vector() -> None:
 def test_any_saved_model_is_an_opaque_embedder(tmp_path: Path) -> None:
     import tensorflow as tf
 
+    served: Callable[[Callable[..., Any]], Callable[..., Any]] = tf.function(
+        input_signature=[tf.TensorSpec((None, 64, 64, 3), tf.float32)]
+    )
+
     class Thirds(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.weight = tf.Variable([[1.0, 0, 0], [0, 2.0, 0], [0, 0, 3.0]])
 
-        @tf.function(input_signature=[tf.TensorSpec((None, 64, 64, 3), tf.float32)])
+        @served
         def __call__(self, images: tf.Tensor) -> tf.Tensor:
             return tf.reduce_mean(images, (1, 2)) @ self.weight
 
@@ -215,11 +221,12 @@ def test_the_fingerprint_changes_with_all_that_changes_a_vector() -> None:
 
 
 def test_unknown_specs_layers_and_precisions() -> None:
-    for call, text in (
+    wrong: list[tuple[Callable[[], object], str]] = [
         (lambda: load_backbone("resnet"), "embedtool model list"),
         (lambda: load_backbone("builtin", layer="block_99"), "embedtool model info builtin"),
         (lambda: load_backbone("builtin", precision="int4"), "float32 or int8"),
-    ):
+    ]
+    for call, text in wrong:
         with pytest.raises(UsageError, match=text):
             call()
     with pytest.raises(UsageError, match="runtime"):

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ class Blind(MeanColourEmbedder):
     """Has no vector for a black picture, as a network of ReLUs may."""
 
     def embed(self, pixels: Pixels) -> Vectors:
-        return unit_rows(pixels.reshape(len(pixels), -1))
+        return unit_rows(pixels.reshape(len(pixels), -1).astype(np.float32))
 
 
 def test_a_picture_without_a_vector_is_rejected_alone(tmp_path: Path) -> None:
@@ -158,7 +159,7 @@ def test_the_look_ahead_is_bounded(tmp_path: Path) -> None:
     sources = written(tmp_path, *[encoded(picture(seed), "PNG") for seed in range(200)])
     taken = 0
 
-    def counted() -> object:
+    def counted() -> Iterator[Source]:
         nonlocal taken
         for source in sources:
             taken += 1
@@ -167,6 +168,7 @@ def test_the_look_ahead_is_bounded(tmp_path: Path) -> None:
     outcomes = embed_files(counted(), MeanColourEmbedder(), known=set(), workers=2, batch_size=4)
     next(outcomes)
     assert taken <= 2 * 3 * 8
+    assert isinstance(outcomes, Generator)
     outcomes.close()
 
 
@@ -179,6 +181,10 @@ def test_a_pipe_is_rejected_not_waited_for(tmp_path: Path) -> None:
 
 
 def test_workers_and_batch_size_must_be_positive() -> None:
-    for options in ({"workers": -1}, {"batch_size": -2}):
+    for workers, batch_size in ((-1, None), (None, -2)):
         with pytest.raises(UsageError, match="at least 1"):
-            list(embed_files([], MeanColourEmbedder(), known=set(), **options))
+            list(
+                embed_files(
+                    [], MeanColourEmbedder(), known=set(), workers=workers, batch_size=batch_size
+                )
+            )

@@ -13,7 +13,8 @@ from embedtool.report.clusters_page import EDGES, write_clusters_page
 @pytest.mark.browser
 def test_the_contact_sheet_in_a_browser(drawn: Path, tmp_path: Path, chromium: Page) -> None:
     """Each kind of picture is a cluster, of whose edges more are known than are shown."""
-    clusters, members = [], []
+    clusters: list[Cluster] = []
+    members: list[Member] = []
     for kind in sorted(drawn.iterdir()):
         paths = tuple(sorted(kind.glob(f"{kind.name}-*")))
         members += [Member(path, len(clusters), len(clusters), 1.0) for path in paths]

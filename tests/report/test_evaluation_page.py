@@ -15,7 +15,7 @@ from embedtool.report.evaluation_page import evaluation_page, write_evaluation_p
 def test_the_page_shows_what_was_computed(tmp_path: Path) -> None:
     shot = save(tmp_path / "<b>.jpg", picture(1))
     found = evaluate([0, 0, 1], [[0.9, 0.1], [0.2, 0.8], [0.3, 0.7]], ["<i>", "b"])
-    epochs = [
+    epochs: list[dict[str, float | None]] = [
         {"epoch": 1, "loss": 2.0, "accuracy": 0.5, "validation_loss": None},
         {"epoch": 2, "loss": 1.0, "accuracy": 0.75, "validation_loss": 1.5},
     ]

@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def page(chromium: Page) -> Iterator[Page]:
         assert all(url.startswith(("file:", "data:", "blob:")) for url in page.requests)
 
 
-def opened(page: Page, found: Map, **device: object) -> None:
+def opened(page: Page, found: Map, **device: Any) -> None:
     """The page of a map, its points drawn."""
     file = found.index.parent / "map.html"
     write_map_page(found, file)
@@ -195,9 +196,7 @@ def test_on_a_dark_page_dark_groups_are_lifted(tmp_path: Path, page: Page) -> No
 def test_without_the_photos_it_says_so(index: Path, tmp_path: Path, page: Page) -> None:
     shutil.rmtree(tmp_path / "photos")
     opened(page, map_index(index))
-    assert (
-        page.run("$('notes').textContent") == "40 images could not be read and have no thumbnail"
-    )
+    assert page.run("$('notes').textContent") == "40 images could not be read and have no thumbnail"
     page.mouse("Moved", *place(page, 7))
     page.frame()
     assert "no thumbnail" in page.run("$('card').textContent")
@@ -207,6 +206,7 @@ def test_predictions_stand_in_the_card_and_the_legend(
     probed: tuple[Path, Path], page: Page
 ) -> None:
     found = predicted(*probed)
+    assert found.predictions is not None and found.probabilities is not None
     opened(page, found)
     assert page.run("colouring.name") == "prediction"
     ordered = sorted(Counter(found.predictions).items(), key=lambda one: (-one[1], one[0]))

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -114,7 +114,7 @@ class Page:
         """kind: Moved, Pressed, Released or Wheel."""
         self("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, **more)
 
-    def drag(self, path: list[tuple[float, float]], **more: Any) -> None:
+    def drag(self, path: Sequence[tuple[float, float]], **more: Any) -> None:
         """Press the left button at the first place, move through the others, and let go."""
         self.mouse("Moved", *path[0])
         self.mouse("Pressed", *path[0], button="left", buttons=1, clickCount=1, **more)

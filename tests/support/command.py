@@ -7,6 +7,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,7 +62,7 @@ def embedtool_here(*arguments: object) -> Result:
     return Result(code, out.buffer.getvalue(), err.buffer.getvalue())
 
 
-def fails(code: int, text: str, *arguments: object, **environment: str) -> None:
+def fails(code: int, text: str, *arguments: object, **environment: Any) -> None:
     """Assert that a command exits with this code and says why in one line."""
     done = embedtool(*arguments, **environment)
     assert done.code == code, done.err

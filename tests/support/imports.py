@@ -1,6 +1,7 @@
 """Vectors of other programs, and what an import made of them."""
 
 from pathlib import Path
+from typing import Any, TypedDict
 
 import numpy as np
 import pytest
@@ -11,6 +12,14 @@ from embedtool.errors import EmbedtoolError
 
 ROWS = np.random.default_rng(0).normal(size=(7, 5))
 NAMES = [f"a/{n}.jpg" for n in range(7)]
+
+
+class NpyArguments(TypedDict):
+    """The arguments of `import_vectors` for a .npy file."""
+
+    path: Path
+    paths: Path
+    index: Path
 
 
 def stored_images(index: Path) -> list[tuple[bytes, bytes, int, int, bytes, bytes]]:
@@ -29,13 +38,13 @@ def segment_bytes(index: Path) -> bytes:
     return b"".join(np.load(file).tobytes() for file in files)
 
 
-def save_npy(folder: Path, rows: np.ndarray = ROWS, names: list[str] = NAMES) -> dict[str, Path]:
+def save_npy(folder: Path, rows: np.ndarray = ROWS, names: list[str] = NAMES) -> NpyArguments:
     np.save(folder / "v.npy", rows)
     (folder / "p.txt").write_text("".join(f"{name}\n" for name in names))
     return {"path": folder / "v.npy", "paths": folder / "p.txt", "index": folder / "index"}
 
 
-def assert_refused(message: str, *, index: Path, **arguments: Path) -> None:
+def assert_refused(message: str, *, index: Path, **arguments: Any) -> None:
     """The import fails with this message, on one line, and makes no index."""
     with pytest.raises(EmbedtoolError, match=message) as caught:
         import_vectors(index=index, **arguments)

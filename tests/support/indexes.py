@@ -9,7 +9,7 @@ import pytest
 from embedtool.collection.results import IndexReport
 from embedtool.collection.sync import sync
 from embedtool.core.types import Source, Vectors, unit_rows
-from embedtool.models.embedder import MeanColourEmbedder
+from embedtool.models.embedder import Embedder, MeanColourEmbedder
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
@@ -50,7 +50,9 @@ def unused_embedder() -> MeanColourEmbedder:
     pytest.fail("the model was loaded")
 
 
-def run(index: Path, *photos: Path | str, embedder: Callable = MeanColourEmbedder) -> IndexReport:
+def run(
+    index: Path, *photos: Path | str, embedder: Callable[[], Embedder] = MeanColourEmbedder
+) -> IndexReport:
     with Writer(index) as target:
         report = sync(target, photos, embedder)
     parts = ("added", "updated", "renamed", "unchanged", "duplicates", "rejected")

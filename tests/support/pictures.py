@@ -4,6 +4,7 @@ import io
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -45,7 +46,7 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     return out.getvalue()
 
 
-def save(path: Path, image: Image.Image, *, date: int = 1_600_000_000, **options: object) -> Path:
+def save(path: Path, image: Image.Image, *, date: int = 1_600_000_000, **options: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     image.save(path, **options)
     os.utime(path, (date, date))

@@ -20,8 +20,8 @@ def originals() -> list[tuple[str, bytes]]:
     frames = [_picture(seed, "RGB") for seed in (6, 7, 8)]
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "a description"
-    tags = {"exif": exif, "icc_profile": _profile()}
-    animation = {"save_all": True, "append_images": frames}
+    tags: dict[str, object] = {"exif": exif, "icc_profile": _profile()}
+    animation: dict[str, object] = {"save_all": True, "append_images": frames}
     pictures: list[tuple[str, Image.Image, dict[str, object]]] = [
         ("JPEG", rgb, {}),
         ("JPEG", rgb, {"progressive": True}),
