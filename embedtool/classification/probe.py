@@ -151,7 +151,7 @@ def read_probe(path: PathLike) -> Probe:
         if (version := int(card["embedtool probe"])) > PROBE_FORMAT:
             raise EmbedtoolError(
                 f"{folder} has probe format {version}; this embedtool reads up to {PROBE_FORMAT}. "
-                "Upgrade: pip install -U embedtool"
+                "Install a newer embedtool"
             )
         content = (folder / TENSORS).read_bytes()
         if card.pop("sha256") != _digest(card, content):

@@ -32,7 +32,7 @@ from embedtool.finetune.training import train
 from embedtool.finetune.tune_report import TuneReport, TuneTrial
 from embedtool.models import Backbone, load_backbone
 
-require("optuna", extra="tune")
+require("optuna")
 STUDY, BEST = "study.sqlite", "best.json"
 TRIALS = 20
 WARM_UP = 3  # trials that finish before any trial is pruned

@@ -56,7 +56,7 @@ def read_card(text: str | bytes, file: object) -> Card:
         record = json.loads(text)
         if int(record["embedtool export"]) > CARD_FORMAT:
             raise EmbedtoolError(
-                f"{file} was exported by a newer embedtool. Upgrade: pip install -U embedtool"
+                f"{file} was exported by a newer embedtool. Install a newer embedtool"
             )
         recipe, dim = Recipe(**record["recipe"]), int(record["dim"])
         golden = np.frombuffer(base64.b64decode(record["golden"], validate=True), "<f4")

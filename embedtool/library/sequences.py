@@ -61,7 +61,7 @@ class Results(Collection[Item], Reversible[Item], Generic[Item]):
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a table with a row for each item, in their order. Needs pandas."""
-        require("pandas", extra="pandas")
+        require("pandas")
         import pandas
 
         records = self.to_records()

@@ -91,7 +91,7 @@ def read_folder(path: Path) -> ModelFolder:
         if version > MODEL_FORMAT:
             raise ModelUnavailable(
                 f"{path} has model format {version}; this embedtool reads up to {MODEL_FORMAT}. "
-                "Upgrade: pip install -U embedtool"
+                "Install a newer embedtool"
             )
         return ModelFolder(path=path, **card)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:

@@ -214,7 +214,7 @@ class Catalogue:
         if version > FORMAT:
             raise IndexTooNew(
                 f"{self.path} has index format {version}; this embedtool reads up to {FORMAT}. "
-                "Upgrade: pip install -U embedtool"
+                "Install a newer embedtool"
             )
 
     @contextmanager
