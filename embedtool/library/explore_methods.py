@@ -25,7 +25,7 @@ class ExploreMethods(ProbeMethods):
         seed: int = 0,
         progress: Progress | None = None,
     ) -> "ClusterResult":
-        """Group images that are alike, without being told how many groups; the index keeps them.
+        """Group similar images, without a given number of groups. The index stores the clusters.
 
         detail: above 1 smaller clusters, below 1 larger ones. name_by: "label" names a cluster by
         the folder that most of its images are in, "imagenet" by ImageNet classes, where the vectors

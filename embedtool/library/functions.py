@@ -136,7 +136,7 @@ def _function(
 cluster_index = _function(
     Index.cluster,
     "cluster_index",
-    """Group the images of an index that are alike, without being told how many groups.
+    """Group the similar images of an index, without a given number of groups.
 
     >>> embedtool.cluster_index("indexes/photos")
     <ClusterResult: 12 clusters of 361 images, ...>

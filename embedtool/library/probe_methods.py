@@ -27,7 +27,7 @@ class ProbeMethods(Connected):
         labels: a mapping of paths to labels, or a CSV or Parquet file with the columns path and
         label; [default: the names of the folders]. out: the folder to write the probe to.
         shots: also report the accuracy with this many labelled images per class. balanced: weigh
-        all classes alike, however many images each has.
+        all classes the same, however many images each has.
         C is chosen by 5-fold cross-validation. The scores are of images that the classifier was not
         trained on, with near-duplicates on one side of each split.
         Raises UsageError (fewer than two classes, a class of one picture, labels that match no

@@ -125,8 +125,8 @@ def damaged_derived(index: Path) -> list[str]:
                 _verified_content(index, manifest)
         except DerivedDamaged as error:
             makers = ("compact",) if file.stem == SEARCH else ("cluster", "map")
-            anew = " or ".join(f"embedtool {maker} {index}" for maker in makers)
-            faults.append(f"{error}. No data is lost; make the file again: {anew}")
+            commands = " or ".join(f"embedtool {maker} {index}" for maker in makers)
+            faults.append(f"{error}. No data is lost; make the file again: {commands}")
     return faults
 
 
