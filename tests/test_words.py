@@ -4,10 +4,11 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-RETIRED = set(
-    "album alike anew asked bearings care careless corridor everyone floor heap house judged "
-    "lesson portrait room shipment spare survey telling told untold walk".split()
-)
+RETIRED = {
+    *("album", "alike", "anew", "asked", "bearings", "care", "careless", "corridor", "everyone"),
+    *("floor", "heap", "house", "judged", "lesson", "portrait", "room", "shipment", "spare"),
+    *("survey", "telling", "told", "untold", "walk"),
+}
 ALLOWED = {
     # Keys of probe.json and report.json, which earlier files have.
     "classification/train.py": {"alike", "care", "judged", "untold"},
