@@ -27,6 +27,35 @@ settings.register_profile("embedtool", deadline=None, suppress_health_check=[Hea
 settings.load_profile("embedtool")  # no test depends on how busy the machine is
 
 
+LONGEST = [  # files that take longest: begun first, so that none is left to run by itself at the end
+    "test_examples.py",
+    "test_finetune_output.py",
+    "test_find_duplicates.py",
+    "test_train.py",
+    "test_backbone.py",
+    "test_tune.py",
+    "test_faults.py",
+    "test_kill.py",
+    "test_flips.py",
+    "test_map_page.py",
+    "test_map.py",
+    "test_clusters.py",
+    "test_docstrings.py",
+    "test_library_examples.py",
+    "test_documentation.py",
+]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False  # else xdist begins with the most tests, not minutes
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.name, len(order)))
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("embedtool", "long modes, beside what every run does")
     for name, counted in LONG.items():

@@ -74,7 +74,8 @@ class ExploreMethods(ProbeMethods):
         rebuild: bool = False,
         progress: Progress | None = None,
     ) -> "MapResult":
-        """Lay all images out on a plane by UMAP, like ones near each other; the index keeps it.
+        """Project all images to a plane by UMAP, with similar images near each other. The index
+        stores the map.
 
         New images are placed on the saved map one by one, and nothing else moves, until `rebuild`,
         other neighbours or another seed, or more images placed than laid out.

@@ -4,6 +4,7 @@ Each opens the index, calls the method and closes the index again.
 """
 
 from collections.abc import Callable, Sequence
+from inspect import Parameter, signature
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from embedtool.core.types import PathLike, Progress
@@ -78,18 +79,15 @@ def compare_indexes(
 ) -> "ComparisonResult":
     """Compare two models on the images that two indexes both hold, by content.
 
-    Compared are, each with its 95 % interval and that of the change, paired by image: probe and
-    k-NN accuracy by cross-validation on the same folds, precision@10 and mAP. Further: the share of
-    nearest images that both agree on, whether their clusters agree, the change of each class, and
-    the images that moved most. labels: of the first index's images, as in `Index.probe`.
-    Raises UsageError where the two share too little to compare.
+    The scores are probe and k-NN accuracy by cross-validation on the same folds, precision@10 and
+    mAP. Each has its 95 % confidence interval, and so has the difference, paired by image. The
+    result also has the share of nearest images that both models agree on, the agreement of their
+    clusters, the change of each class, and the images that changed most. labels: of the images of
+    the first index, as in `Index.probe`. Raises UsageError if the two share too few images.
 
-    >>> report = embedtool.index_photos(
-    ...     "photos", index="indexes/float32", model="builtin", precision="float32"
-    ... )
-    >>> found = embedtool.compare_indexes("indexes/photos", "indexes/float32")
-    >>> found.images, [measure.name for measure in found]
-    (360, ['probe accuracy', 'k-NN accuracy', 'precision@10', 'mAP'])
+    >>> found = embedtool.compare_indexes("indexes/photos", "indexes/photos")
+    >>> found.images, [measure.name for measure in found], found.overlap.value
+    (360, ['probe accuracy', 'k-NN accuracy', 'precision@10', 'mAP'], 1.0)
     """
     from embedtool.classification.compare_indexes import compare_indexes as compare
     from embedtool.library.probe_results import ComparisonResult
@@ -128,6 +126,11 @@ def _function(
         with Index(index) as opened:
             return method(opened, *args, **options)
 
+    _, *options = signature(method).parameters.values()
+    place = Parameter("index", Parameter.POSITIONAL_ONLY, annotation=PathLike)
+    function.__signature__ = signature(method).replace(  # type: ignore[attr-defined]
+        parameters=[place, *options]
+    )
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{doc}\n\n    The options are those of `Index.{method.__name__}`.\n    "
     return function
@@ -145,7 +148,7 @@ cluster_index = _function(
 find_outliers = _function(
     Index.outliers,
     "find_outliers",
-    """Return the images of an index that are least like the rest.
+    """Return the images of an index that are least similar to the others.
 
     >>> embedtool.find_outliers("indexes/photos", k=3)
     <Outliers: 3 outliers>
@@ -154,7 +157,7 @@ find_outliers = _function(
 map_index = _function(
     Index.map,
     "map_index",
-    """Lay the images of an index out on a plane by UMAP, like ones near each other.
+    """Project the images of an index to a plane by UMAP, with similar images near each other.
 
     >>> found = embedtool.map_index("indexes/photos")
     >>> found
@@ -216,7 +219,7 @@ index_info = _function(
 index_rejects = _function(
     Index.rejects,
     "index_rejects",
-    """Return every file that an index refused, by path, with stage and reason.
+    """Return every file that was rejected, by path, with stage and reason.
 
     >>> [reject] = embedtool.index_rejects("indexes/photos")
     >>> reject.path.name, reject.stage
@@ -226,7 +229,7 @@ index_rejects = _function(
 verify_index = _function(
     Index.verify,
     "verify_index",
-    """Hash every file of an index again; return what is wrong, [] if all is whole.
+    """Check every file of an index for damage; return what is wrong, [] if nothing is.
 
     >>> embedtool.verify_index("indexes/photos")
     []
@@ -244,7 +247,7 @@ doctor_index = _function(
 compact_index = _function(
     Index.compact,
     "compact_index",
-    """Give the space of removed images back to the disk.
+    """Free the disk space of removed images.
 
     >>> embedtool.compact_index("indexes/photos").segments_after
     1

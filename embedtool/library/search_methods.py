@@ -55,19 +55,19 @@ class SearchMethods(Connected):
         """Return the images most similar to a query, most similar first.
 
         query: a path, a PIL image, pixels as uint8 (h, w, 3), or a vector (d,) of another dtype.
-        For a list of these, and with rows, return a list of results. A file that is in the index
-        and has not changed is not embedded again, and an indexed path whose file is gone serves
-        too. An image that is in the index finds itself, or its copy, first.
+        A list of queries gives a list of results; so do rows, and an array of pictures or vectors.
+        A file that is in the index and has not changed is not embedded again; the path of an
+        indexed file that is gone can be used, too. An image that is in the index finds itself, or
+        a copy of itself, first.
         rows: numbers of indexed images, from 1, as further queries.
-        k: how many matches, at least 1; [default: 10, or with min_similarity all that are at least
-        this similar].
-        where: conditions that an image must meet, `label=NAME` or `path=FOLDER`; those of one kind
-        are alternatives. They are applied before the cut to k.
-        min_recall, max_memory (bytes): what an approximate index must hold. One that does is built
-        where there is none; where none can, search is exact and a warning says so. Conditions, and
-        min_similarity without k, are always answered exactly.
+        k: the number of matches, at least 1; [default: 10, or with min_similarity all images that
+        are at least this similar].
+        where: conditions `label=NAME` or `path=FOLDER`. An image must meet one of each kind.
+        min_recall, max_memory (bytes): requirements for the approximate index. If the present one
+        does not meet them, it is built again; if none can, search is exact and a warning says so.
+        Searches with `where`, and with min_similarity but without k, are always exact.
         Raises UsageError (k below 1, no cosine, no query, no such row), ImageRejected,
-        ModelMismatch (a vector of other dimensions), and IndexLocked where a search index must be
+        ModelMismatch (a vector of other dimensions), and IndexLocked if a search index must be
         built while another process writes.
 
         >>> with embedtool.open("indexes/photos") as index:

@@ -39,7 +39,7 @@ def test_bad_input_is_one_clear_line(index: Path, drawn: Path, tmp_path: Path) -
     fails(2, "--seed", "map", index, "--seed", 2**32)
     fails(2, "name the same file", "map", index, "--html", tmp_path / "m", "--png", tmp_path / "m")
     fails(2, "from -1 to 1", "search", index, "--row", 1, "--min-similarity", "nan")
-    fails(1, "expected a folder", "search", index, "--row", 1, "--html", tmp_path / "no" / "p")
+    fails(1, "does not exist", "search", index, "--row", 1, "--html", tmp_path / "no" / "p")
 
 
 def test_a_folder_of_other_files_becomes_no_index(drawn: Path, tmp_path: Path) -> None:

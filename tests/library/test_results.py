@@ -276,5 +276,5 @@ def test_a_notebook_shows_a_map_as_a_picture(results: dict[str, AnyResult]) -> N
 
 def test_a_table_says_how_to_install_pandas(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extras, "find_spec", lambda name: None)
-    with pytest.raises(EmbedtoolError, match=r"pip install 'embedtool\[pandas\]'"):
+    with pytest.raises(EmbedtoolError, match="pip install 'pandas"):
         Outliers(()).to_pandas()
