@@ -27,7 +27,7 @@ settings.register_profile("embedtool", deadline=None, suppress_health_check=[Hea
 settings.load_profile("embedtool")  # no test depends on how busy the machine is
 
 
-LONGEST = [  # files that take longest: begun first, so that none is left to run by itself at the end
+LONGEST = [  # files that take longest: begun first, so that none runs by itself at the end
     "test_examples.py",
     "test_finetune_output.py",
     "test_find_duplicates.py",
