@@ -163,3 +163,8 @@ def test_pages_escape_by_their_templates_alone() -> None:
 
 def test_version_is_printed() -> None:
     assert embedtool("--version").out.startswith("embedtool 0.")
+
+
+def test_no_file_has_more_than_300_lines() -> None:
+    files = [*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    assert [path for path in files if len(path.read_text().splitlines()) > 300] == []

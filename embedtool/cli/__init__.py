@@ -26,7 +26,7 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "compare": ("compare", "Compare two models on the same labelled photos."),
     "finetune": ("finetune", "Train the upper part of a network on labelled photos."),
     "tune": (
-        "finetune",
+        "tune",
         "Search for better fine-tuning settings.",
     ),
     "info": ("maintenance", "Show what an index holds."),

@@ -1,46 +1,27 @@
-"""`finetune`, and `tune`, which searches for its settings."""
+"""`finetune`."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import embedtool
-from embedtool.cli.output import SEEDS, Json, Quiet, emit_json, emit_record, emit_table, say
+from embedtool.cli.output import Json, Quiet, emit_json, emit_record, say
 from embedtool.cli.progress_bar import progress_bar
+from embedtool.cli.training import (
+    GIGABYTE,
+    CacheSize,
+    Labels,
+    Model,
+    Seed,
+    Validation,
+    say_notes,
+)
 from embedtool.core.atomic_files import check_writable
-from embedtool.core.types import Reject
 from embedtool.errors import UsageError
 
 if TYPE_CHECKING:
     from embedtool.finetune.checkpoint import Epoch
-GIGABYTE = 1e9
-Labels = Annotated[
-    Path | None,
-    typer.Option(
-        help="A CSV or Parquet file with the columns path and label.  [default: the names "
-        "of the folders]"
-    ),
-]
-Model = Annotated[
-    str,
-    typer.Option(
-        help="The network to start from: auto, builtin, mobilenet_v2 or the folder of a "
-        "fine-tuned model."
-    ),
-]
-Validation = Annotated[
-    list[Path] | None, typer.Option(help="Validation photos.  [default: a share of PHOTOS]")
-]
-Seed = Annotated[
-    int | None,
-    typer.Option(help="Random seed. The same seed gives the same result.  [default: 0]", **SEEDS),
-]
-CacheSize = Annotated[
-    float, typer.Option(min=0.1, help="Largest size of the cache of frozen-layer outputs, in GB.")
-]
 
 
 def finetune(
@@ -274,7 +255,7 @@ def finetune(
                  "macro_f1", "gain", "gain_ci95", "rejected", "seconds")  # fmt: skip
         emit_record({name: record[name] for name in shown if name in record})
     if not quiet:
-        _say_notes(report.notes, report.rejects)
+        say_notes(report.notes, report.rejects)
         say(f"index with it: embedtool index PHOTOS --model {out}")
 
 
@@ -284,101 +265,3 @@ def _say_epoch(epoch: "Epoch") -> None:
         text += f", validation loss {epoch.validation_loss:.4f} "
         text += f"accuracy {epoch.validation_accuracy:.4f}"
     say(f"{text}, {epoch.seconds:.0f} s")
-
-
-def tune(
-    photos: Annotated[
-        list[Path], typer.Argument(help="Training photos, with one folder per class.")
-    ],
-    out: Annotated[Path, typer.Option(help="The folder to write the search to.")],
-    labels: Labels = None,
-    model: Model = "auto",
-    validation: Validation = None,
-    trials: Annotated[
-        int, typer.Option(min=1, help="Total number of trials, counting those of earlier runs.")
-    ] = 20,
-    config: Annotated[
-        Path | None, typer.Option(help="A JSON file of settings: the first trial.")
-    ] = None,
-    epochs: Annotated[
-        int | None,
-        typer.Option(
-            help="Epochs of each trial in which the upper layers are trained.  [default: 3]"
-        ),
-    ] = None,
-    copies: Annotated[
-        int | None, typer.Option(help="Augmented copies of each photo.  [default: 4]")
-    ] = None,
-    seed: Seed = None,
-    html: Annotated[
-        Path | None,
-        typer.Option(
-            help="Also write the history and the importance of the settings to this HTML file."
-        ),
-    ] = None,
-    cache_size: CacheSize = 8.0,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Search for better fine-tuning settings.
-
-    Each trial trains with other settings and is scored on validation photos held out of PHOTOS.
-    Keep the test photos for the final model elsewhere. Trials that fall behind are stopped early.
-    The first trial has the default settings, so the best is at least as good. The best settings are
-    written to OUT/best.json, for `embedtool finetune PHOTOS --config OUT/best.json`. If the search
-    is interrupted, the same command continues it.
-    """
-    from embedtool.finetune.settings import read_settings
-
-    if html:
-        check_writable(html)
-    given = {"epochs": epochs, "copies": copies, "seed": seed}
-    changes = read_settings(config) if config else {}
-    changes |= {name: value for name, value in given.items() if value is not None}
-    with progress_bar(quiet=quiet) as progress:
-        report = embedtool.tune_model(
-            photos,
-            out=out,
-            model=model,
-            labels=labels,
-            validation=validation or None,
-            trials=trials,
-            settings=embedtool.FinetuneSettings().with_changes(changes),
-            cache_bytes=int(cache_size * GIGABYTE),
-            progress=progress,
-        )
-    if html:
-        from embedtool.report.tuning_page import write_tuning_page
-
-        write_tuning_page(report, html)
-    record = asdict(report)
-    del record["notes"], record["rejects"]
-    record["rejected"] = len(report.rejects)
-    if json:
-        emit_json({**record, "study": str(report.study), "config": str(report.config)})
-    else:
-        best = sorted(report.trials, key=lambda trial: -trial.accuracy)
-        emit_table(
-            ("trial", "accuracy", "epochs", "seconds", "chosen"),
-            [
-                (t.number, t.accuracy, t.epochs, round(t.seconds), _settings_text(t.chosen))
-                for t in best
-            ],
-        )
-    if not quiet:
-        _say_notes(report.notes, report.rejects)
-        say(f"use it: embedtool finetune PHOTOS --out MODEL --config {report.config}")
-
-
-def _say_notes(notes: Sequence[str], rejects: Sequence[Reject]) -> None:
-    for note in notes:
-        say(f"note: {note}")
-    for reject in rejects:
-        say(f"rejected: {reject.path}: {reject.stage}: {reject.reason}")
-
-
-def _settings_text(chosen: dict[str, object]) -> str:
-    return ", ".join(
-        f"{name} {value:.3g}" if isinstance(value, float) else f"{name} {value}"
-        for name, value in chosen.items()
-    )
