@@ -80,6 +80,7 @@ def distil(drawn: Path, out: Path) -> list[str]:
     return [
         sys.executable, "-c", EAGERLY, str(EXAMPLES / "train_builtin.py"), "train", str(drawn),
         "--out", str(out), "--alpha", "0.35", "--size", "32", "--epochs", "2", "--batch", "16",
+        "--limit", "16",
     ]  # fmt: skip
 
 

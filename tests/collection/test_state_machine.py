@@ -20,7 +20,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-EXAMPLES = 25  # in every run of the tests
+EXAMPLES = 20  # in every run of the tests
 STEPS = 25
 NAMES = st.sampled_from(["0.png", "a/1.png", "a/2.png", "a/b/3.png", "c/4.png", "c/5.png"])
 FOLDERS = st.sampled_from(["a", "a/b", "c", "d", "e/f"])

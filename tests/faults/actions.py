@@ -2,6 +2,8 @@
 
 import os
 from collections import Counter
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -42,6 +44,8 @@ assert write_npy and write_parquet  # imported before the fork, not in each chil
 
 def warm_up() -> None:
     """Do all once: what is imported late is then imported before the fork, not in each child."""
+    with suppress(ImportError):  # which pyarrow looks for when it makes its first table
+        import_module("pandas")
     with TemporaryDirectory() as folder:
         picture = Path(folder, "photos", "one.png")
         picture.parent.mkdir()

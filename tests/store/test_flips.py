@@ -18,7 +18,7 @@ from embedtool.store.reader import IndexReader
 
 pytestmark = pytest.mark.slow
 
-FLIPS = 600  # in every run of the tests
+FLIPS = 400  # in every run of the tests
 OF_INDEX = 0.75  # of them; the others are of the model cache
 
 

@@ -22,7 +22,7 @@ from embedtool.store.reader import IndexReader
 
 pytestmark = pytest.mark.slow
 
-KILLS = 80  # of forked children, in every run of the tests
+KILLS = 60  # of forked children, in every run of the tests
 WHOLE_KILLS = 3  # of the whole command
 Content = tuple[list[tuple[object, ...]], dict[str, bytes]]
 
