@@ -5,11 +5,11 @@ import numpy as np
 from embedtool.classification.cluster_agreement import Agreement, agreement
 from embedtool.classification.compare_vectors import ClassChange, Comparison, Moved, compare_vectors
 from embedtool.classification.cross_validation import FOLDS
-from embedtool.classification.labels import UNLABELLED, Labelled, LabelTable, read_labels
+from embedtool.classification.labels import UNLABELLED, LabelTable, read_labels
 from embedtool.classification.near_duplicates import near_duplicate_groups
 from embedtool.classification.splits import Numbers, assign_folds, stratified_sample
 from embedtool.core.connected_components import connected_components
-from embedtool.core.types import PathLike, Progress, Vectors
+from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
 from embedtool.store.cluster_labels import read_clusters
 from embedtool.store.reader import IndexReader
@@ -60,7 +60,7 @@ def compare_indexes(
         if len(chosen) < len(own):
             notes.append(f"compared on {len(chosen):,} of {len(own):,} images")
             mine, yours, own = mine[chosen], yours[chosen], own[chosen]
-        rows = [_rows(one, labelled, mine), _rows(other, theirs, yours)]
+        rows = [one.vectors_of(labelled.vectors[mine]), other.vectors_of(theirs.vectors[yours])]
         indexes, models = (one.path, other.path), (one.model, other.model)
     similar = [near_duplicate_groups(side, own, progress=progress) for side in rows]
     for side in similar:
@@ -125,13 +125,6 @@ def _cluster_agreement(
     if (late := int((~both).sum())) and both.any():
         notes.append(f"{late:,} images came after the clusters and do not count in their agreement")
     return agreement(first[both], second[both]) if both.any() else None
-
-
-def _rows(index: IndexReader, labelled: Labelled, contents: Numbers) -> Vectors:
-    """Return the unit rows (n, d) of contents in their order; `places` sorts them by id."""
-    ids = labelled.vectors[contents]
-    back = np.argsort(np.argsort(ids))
-    return index.rows_at(index.places(ids.tolist()))[back]
 
 
 def _joint_groups(groups: list[Numbers], own: Numbers) -> Numbers:

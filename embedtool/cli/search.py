@@ -71,8 +71,9 @@ def search(
     if none can, search is exact. Searches with --where, and with --min-similarity but without -k,
     are always exact.
     """
-    with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
-        results = opened.search(
+    with progress_bar(quiet=quiet) as progress:
+        results = embedtool.search_photos(
+            index,
             expand_stdin(images or []),
             rows=row or [],
             k=k,
@@ -82,7 +83,6 @@ def search(
             max_memory=_parse_bytes(max_memory),
             progress=progress,
         )
-        held = opened.info()["images"] if k else 0
     if html:
         from embedtool.report.search_page import write_search_page
 
@@ -109,7 +109,11 @@ def search(
         conditions += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
         why = " ".join(conditions) or "the index holds none"
         say(f"note: {empty} of {len(results)} queries matched no image: {why}")
-    if k and k > held and any(len(r) < k for r in results):
+    if (
+        k
+        and any(len(r) < k for r in results)
+        and k > (held := embedtool.index_info(index)["images"])
+    ):
         say(f"note: -k {k} is more than the {held} images of the index")
 
 

@@ -29,14 +29,16 @@ Made = TypeVar("Made")
 class OpenIndex:
     """The connections to one index. Raises NotAnIndex, IndexDamaged, IndexTooNew."""
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, *, hold_vectors: bool = True) -> None:
+        """hold_vectors: keep what is searched in memory for the next search."""
         self.path = Path(path)
+        self._hold_vectors = hold_vectors
         self._lock = Lock()
         self._closed = False
         self._start()
 
     def _start(self) -> None:
-        self._loaded = _Loaded(self.path)
+        self._loaded = _Loaded(self.path, self._hold_vectors)
         self._idle = [Session(self._loaded.reader, self._loaded)]
 
     @contextmanager
@@ -127,8 +129,9 @@ class Session:
 class _Loaded:
     """The data that the connections to one index share."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, hold_vectors: bool) -> None:
         self.reader = IndexReader(path)
+        self._hold_vectors = hold_vectors
         self.file = _identity(path)
         self._lock = Lock()
         self._search: SearchCache | None = None
@@ -146,6 +149,10 @@ class _Loaded:
             return self._embedder
 
     def searcher(self, reader: IndexReader, published: object) -> "Searcher":
+        if not self._hold_vectors:
+            from embedtool.search.searcher import open_searcher
+
+            return open_searcher(reader)
         with self._lock:
             if self._search is None:
                 from embedtool.search.search_cache import SearchCache

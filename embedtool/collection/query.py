@@ -10,10 +10,10 @@ from PIL import Image
 
 from embedtool.collection.open_index import OpenIndex, Session
 from embedtool.core.paths import full_path
-from embedtool.core.types import PathLike, Pixels, Progress, Source, Vectors, unit_rows
+from embedtool.core.types import PathLike, Pixels, Progress, Vectors, unit_rows
 from embedtool.errors import EmbedtoolError, ImageRejected, ModelMismatch, UsageError
 from embedtool.images.decode import decode_image, image_pixels
-from embedtool.images.read_file import read_source
+from embedtool.images.read_file import read_source, source_of
 from embedtool.search.build_approximate import ensure_certified
 from embedtool.search.exact import Ids, Similarities, check_similarity, nearest, within
 from embedtool.search.filters import Filter, parse_filter
@@ -50,33 +50,30 @@ def search_index(
     exact = chosen is not None or (k is None and min_similarity is not None)
     certify = not exact and (min_recall is not None or max_memory is not None)
     with index.session() as session:
-
-        def search() -> list[QueryMatches]:
-            return _search(session, names, np.vstack(vectors), k, min_similarity, chosen, exact)
-
         with session.snapshot():
-            names, vectors, new = _known(session.reader, queries, rows)
-            if not new and not certify:
-                return search()
+            known = [_known(session.reader, query) for query in queries]
+            of_rows = [_row(session.reader, row) for row in rows]
+            found = [one for one in known if one is not None]
+            if len(found) == len(known) and not certify:
+                return _search(session, [*found, *of_rows], k, min_similarity, chosen, exact)
         # Outside a snapshot, because a long read makes a writer wait.
-        for place in new:
-            names[place], vectors[place] = _embed(session, queries[place])
+        found = [one or _embed(session, query) for one, query in zip(known, queries, strict=True)]
         if certify:
             exact = not ensure_certified(session.reader, min_recall, max_memory, progress=progress)
         with session.snapshot():
-            return search()
+            return _search(session, [*found, *of_rows], k, min_similarity, chosen, exact)
 
 
 def _search(
     session: Session,
-    names: Sequence[str],
-    queries: Vectors,
+    named: Sequence[tuple[str, Vectors]],
     k: int | None,
     min_similarity: float | None,
     chosen: Filter | None,
     exact: bool,
 ) -> list[QueryMatches]:
     index = session.reader
+    queries = np.vstack([vector for _, vector in named])
     certificate = None
     found: Iterable[tuple[Similarities, Ids]]
     if exact:
@@ -93,7 +90,7 @@ def _search(
             certificate = session.searcher.certificate_for(k)
             found = zip(*session.searcher.nearest(queries, k), strict=True)
     results = []
-    for name, (similarities, ids) in zip(names, found, strict=True):
+    for (name, _), (similarities, ids) in zip(named, found, strict=True):
         images = index.images_of(ids.tolist())
         labels, labelled = session.clusters.labels_of(ids)
         found_images = [
@@ -110,35 +107,25 @@ def _search(
     return results
 
 
-def _known(
-    reader: IndexReader, queries: Sequence[Query], rows: Sequence[int]
-) -> tuple[list[str], list[Vectors], list[int]]:
-    """Return the name and the vector (1, d) of each query, then of each row.
+def _known(reader: IndexReader, query: Query) -> tuple[str, Vectors] | None:
+    """Return the name and the vector (1, d) of a query, or None if it must be embedded first."""
+    if isinstance(query, str | os.PathLike):
+        stored = reader.image_at(query)
+        return None if stored is None else (os.fspath(query), stored[1])
+    if isinstance(query, np.ndarray) and query.dtype != np.uint8:
+        return "vector", _vector(query, reader)
+    return None
 
-    Also returns the positions of queries that are new images, which must be embedded first."""
-    names, vectors, new = [], [], []
-    for place, query in enumerate(queries):
-        name, vector = "", np.empty((0, reader.dim), np.float32)
-        if isinstance(query, str | os.PathLike):
-            name, stored = os.fspath(query), reader.image_at(query)
-            if stored is not None:
-                vector = stored[1]
-        elif isinstance(query, np.ndarray) and query.dtype != np.uint8:
-            name, vector = "vector", _vector(query, reader)
-        if not len(vector):
-            new.append(place)
-        names.append(name)
-        vectors.append(vector)
-    for row in rows:
-        stored = reader.image(row)
-        if stored is None:
-            raise UsageError(
-                f"{reader.path} has no image with row {row}: expected the number of an indexed "
-                "image, from 1, that was not removed"
-            )
-        names.append(str(stored[0]))
-        vectors.append(stored[1])
-    return names, vectors, new
+
+def _row(reader: IndexReader, row: int) -> tuple[str, Vectors]:
+    """Return the path and the vector (1, d) of an indexed image."""
+    stored = reader.image(row)
+    if stored is None:
+        raise UsageError(
+            f"{reader.path} has no image with row {row}: expected the number of an indexed "
+            "image, from 1, that was not removed"
+        )
+    return str(stored[0]), stored[1]
 
 
 def _embed(session: Session, query: Query) -> tuple[str, Vectors]:
@@ -153,9 +140,8 @@ def _embed(session: Session, query: Query) -> tuple[str, Vectors]:
 
 
 def _file_pixels(path: PathLike, name: str, size: int) -> Pixels:
-    full = os.path.abspath(os.fsencode(path))
     try:
-        _, data = read_source(Source(os.path.dirname(full), os.path.basename(full), 0, 0))
+        _, data = read_source(source_of(path))
         return decode_image(data, size)
     except ImageRejected as reject:
         reason = f"cannot use the query image {name}: {reject.reason}"

@@ -10,6 +10,12 @@ from embedtool.errors import ImageRejected
 MAX_BYTES = 1 << 30  # a file is held in memory while it is decoded
 
 
+def source_of(path: str | bytes | os.PathLike[str]) -> Source:
+    """Return a file as a source, before it was looked at: size and time are 0."""
+    root, name = os.path.split(os.path.abspath(os.fsencode(path)))
+    return Source(root, name, size=0, mtime_ns=0)
+
+
 def read_source(source: Source) -> tuple[Source, bytes]:
     """Return a file's source, with its size and time when it was read, and its bytes.
 

@@ -54,9 +54,8 @@ def _blocks(index: IndexReader) -> Iterator[ImageBlock]:
     vectors = np.fromiter(index.vector_ids(), np.int64)  # 8 bytes per image
     rows = index.rows()
     for start in range(0, len(vectors), BLOCK_ROWS):
-        distinct, back = np.unique(vectors[start : start + BLOCK_ROWS], return_inverse=True)
-        stored = index.rows_at(index.places(distinct.tolist()))
-        yield ImageBlock(list(islice(rows, BLOCK_ROWS)), stored[back])
+        stored = index.vectors_of(vectors[start : start + BLOCK_ROWS])
+        yield ImageBlock(list(islice(rows, BLOCK_ROWS)), stored)
 
 
 def absolute_path(row: Row) -> bytes:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from embedtool.core.types import PathLike, Progress, Source, Vectors
+from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.images.decode import decode_image
 from embedtool.images.drawn import draw_queries
-from embedtool.images.read_file import read_source
+from embedtool.images.read_file import read_source, source_of
 from embedtool.library.index import Index
 from embedtool.search.benchmark import hold_out, write_vectors
 from embedtool.search.refresh import refresh_search_index
@@ -83,7 +83,6 @@ def _measure(
         embedder = session.embedder()
         for turn in range(ROUNDS):
             photo = photos[turn % len(photos)]
-            file = Source(os.fsencode(photo.parent), os.fsencode(photo.name), 0, 0)
             for name in order.permutation(list(times)):  # each finds caches as another left them
                 if name == "core":
                     with session.snapshot(), _timed(times["core"]):
@@ -93,7 +92,8 @@ def _measure(
                         index.search(stored[turn], k=K)
                 elif name == "embed":
                     with _timed(times["embed"]):
-                        embedder.embed(decode_image(read_source(file)[1], embedder.size)[None])
+                        _, data = read_source(source_of(photo))
+                        embedder.embed(decode_image(data, embedder.size)[None])
                 else:
                     with _timed(times["photo"]):
                         index.search(photo, k=K)

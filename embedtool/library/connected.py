@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class Connected:
     """An index that is open, and what never changes of it. `connection` is for our own use."""
 
-    def __init__(self, path: PathLike) -> None:
-        self.connection = OpenIndex(path)
+    def __init__(self, path: PathLike, *, hold_vectors: bool = True) -> None:
+        self.connection = OpenIndex(path, hold_vectors=hold_vectors)
 
     def __enter__(self) -> Self:
         return self

@@ -56,7 +56,7 @@ def search_photos(
     """
     from embedtool.library.search_methods import as_queries
 
-    with Index(index) as opened:
+    with Index(index, hold_vectors=False) as opened:  # there is no next search
         return opened.search(
             as_queries(images)[0],
             rows=rows,

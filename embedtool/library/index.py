@@ -56,10 +56,7 @@ class Index(SearchMethods, ExploreMethods):
         with self.connection.session() as session, session.snapshot():
             reader = session.reader
             paths = [full_path(row.root, row.path) for row in reader.rows()]
-            ids, rows = np.unique(np.fromiter(reader.vector_ids(), np.int64), return_inverse=True)
-            places = reader.places(ids.tolist())
-            reader.expect_reads(places)
-            return paths, reader.rows_at(places)[rows]
+            return paths, reader.vectors_of(np.fromiter(reader.vector_ids(), np.int64))
 
     def sync(
         self,

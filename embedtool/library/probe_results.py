@@ -11,10 +11,10 @@ from embedtool.classification.predict import Prediction, Predictions
 from embedtool.classification.probe import Probe
 from embedtool.classification.train import ProbeReport
 from embedtool.core.types import PathLike
-from embedtool.library.sequences import SHOWN, Results
+from embedtool.library.sequences import SHOWN, Gallery, Results
 
 
-class PredictionResult(Results[Prediction], Predictions):
+class PredictionResult(Gallery[Prediction], Predictions):
     """The class of every image, in the order indexed."""
 
     item_type = Prediction

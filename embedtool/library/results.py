@@ -13,11 +13,11 @@ from typing import Any
 from embedtool.core.types import PathLike, Progress
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
 from embedtool.explore.results import Cluster, ClusterReport, Map, Member, Outlier
-from embedtool.library.sequences import Results
+from embedtool.library.sequences import Gallery, Results
 from embedtool.search.results import Match, QueryMatches
 
 
-class SearchResult(Results[Match], QueryMatches):
+class SearchResult(Gallery[Match], QueryMatches):
     """The images nearest to one query, most similar first."""
 
     item_type = Match
@@ -52,7 +52,7 @@ class ImageRecord:
 
 
 @dataclass(frozen=True, repr=False)
-class Images(Results[ImageRecord]):
+class Images(Gallery[ImageRecord]):
     """The images of an index, in the order indexed."""
 
     records: tuple[ImageRecord, ...]
@@ -69,7 +69,7 @@ class Images(Results[ImageRecord]):
         return ((image.path, image.label) for image in self)
 
 
-class ClusterResult(Results[Cluster], ClusterReport):
+class ClusterResult(Gallery[Cluster], ClusterReport):
     """Clusters, the largest first, and in `members` the cluster of every image."""
 
     item_type = Cluster
@@ -115,7 +115,7 @@ class ClusterResult(Results[Cluster], ClusterReport):
 
 
 @dataclass(frozen=True, repr=False)
-class Assignments(Results[Member]):
+class Assignments(Gallery[Member]):
     """The cluster of every image, in the order indexed."""
 
     members: tuple[Member, ...]
@@ -136,7 +136,7 @@ class Assignments(Results[Member]):
 
 
 @dataclass(frozen=True, repr=False)
-class Outliers(Results[Outlier]):
+class Outliers(Gallery[Outlier]):
     """The images least like the rest, highest score first."""
 
     found: tuple[Outlier, ...]
@@ -153,7 +153,7 @@ class Outliers(Results[Outlier]):
         return ((one.path, f"{one.score:.3f}") for one in self)
 
 
-class DuplicateResult(Results[DuplicateGroup], Duplicates):
+class DuplicateResult(Gallery[DuplicateGroup], Duplicates):
     """Groups of images that show one picture, by kind, and in a kind by descending similarity."""
 
     item_type = DuplicateGroup

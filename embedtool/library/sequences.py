@@ -1,9 +1,11 @@
 """What every result is: a sequence of small dataclasses, a table, and pictures in a notebook."""
 
+from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Reversible, Sequence
 from dataclasses import fields, is_dataclass
 from itertools import islice
 from os import PathLike, fspath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, overload
 
 import numpy as np
@@ -32,8 +34,15 @@ class Results(Collection[Item], Reversible[Item], Generic[Item]):
         return cls(**vars(found))
 
     @property
-    def items(self) -> Sequence[Item]:
-        raise NotImplementedError
+    @abstractmethod
+    def items(self) -> Sequence[Item]: ...
+
+    @abstractmethod
+    def summary(self) -> str:
+        """Return one line that says what was found."""
+
+    @abstractmethod
+    def _repr_html_(self) -> str: ...
 
     def __len__(self) -> int:
         return len(self.items)
@@ -76,13 +85,13 @@ class Results(Collection[Item], Reversible[Item], Generic[Item]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.summary()}>"
 
-    def summary(self) -> str:
-        """Return one line that says what was found."""
-        return f"{len(self):,}"
 
-    def pictures(self) -> Iterator[tuple[Any, str]]:
-        """Yield the path and the caption of each picture that a notebook shows."""
-        raise NotImplementedError
+class Gallery(Results[Item]):
+    """Results that a notebook shows as pictures."""
+
+    @abstractmethod
+    def pictures(self) -> Iterator[tuple[Path, str]]:
+        """Yield the path and the caption of each picture."""
 
     def picture_count(self) -> int:
         """Return how many pictures `pictures` yields."""
@@ -95,7 +104,7 @@ class Results(Collection[Item], Reversible[Item], Generic[Item]):
         return gallery(self.summary(), shown, self.picture_count())
 
 
-Sequence.register(Results)
+Sequence.register(Results)  # type: ignore[type-abstract]
 
 
 def _plain(value: Any) -> Any:

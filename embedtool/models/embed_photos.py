@@ -15,6 +15,7 @@ from embedtool.core.paths import full_path
 from embedtool.core.types import PathLike, Progress, Reject, Source
 from embedtool.errors import TooManyRejects, UsageError
 from embedtool.images.listing import list_photos
+from embedtool.images.read_file import source_of
 from embedtool.models.backbone import load_backbone
 from embedtool.models.embed_files import embed_files
 from embedtool.models.embedder import Embedder, NetworkEmbedder
@@ -109,8 +110,8 @@ def list_inputs(photos: PathLike | bytes | Sequence[PathLike | bytes]) -> list[I
     for position, name in enumerate(names):
         file = named_file(name, position)
         text = os.fsdecode(name)
-        missing_file = not glob.has_magic(text) and not (alone and not os.path.splitext(text)[1])
-        if not os.path.isdir(text) and (os.path.lexists(text) or missing_file):
+        may_be_folder = glob.has_magic(text) or (alone and not os.path.splitext(text)[1])
+        if not os.path.isdir(text) and (os.path.lexists(text) or not may_be_folder):
             inputs.append(file)
         else:
             inputs += [Input(source, named=False) for source in list_photos([text]).files]
@@ -127,8 +128,7 @@ def named_file(name: object, position: int) -> Input:
             f"expected paths, each a str or a Path; input {position} is {name!r} "
             f"({type(name).__name__})"
         )
-    root, path = os.path.split(os.path.abspath(os.fsencode(name)))
-    return Input(Source(root, path, size=0, mtime_ns=0), named=True)
+    return Input(source_of(name), named=True)
 
 
 def embed_inputs(

@@ -52,7 +52,7 @@ class FaissIndex:
 
     def __init__(self, index: Any, method: str) -> None:  # faiss has no types for inner indexes
         self._index = index
-        self._breadth_parameter = "efSearch" if method.startswith("HNSW") else "nprobe"
+        self._is_graph = method.startswith("HNSW")
         self.count = int(index.ntotal)
         axes = self._axes()[:-1]
         first = axes[:GRAPH_AXES]  # padded to a multiple of 8: faiss is slow with other numbers
@@ -103,7 +103,7 @@ class FaissIndex:
 
         breadth: how much of the index is searched: efSearch of a graph or nprobe of lists.
         """
-        if self._breadth_parameter == "efSearch":  # a search below count ends too early
+        if self._is_graph:  # a search below count ends too early
             parameters = faiss.SearchParametersHNSW(  # type: ignore[attr-defined]
                 efSearch=max(breadth, count)
             )
@@ -127,7 +127,7 @@ class FaissIndex:
         """Set the coordinates (n, a) of all vectors along `graph_axes`, relative to a centre.
 
         They are in the order of `ids`. `propose_neighbours` uses them to search a graph."""
-        if self._breadth_parameter == "efSearch":
+        if self._is_graph:
             half = faiss.ScalarQuantizer.QT_fp16
             self._centred = faiss.IndexScalarQuantizer(
                 coordinates.shape[1], half, faiss.METRIC_INNER_PRODUCT
@@ -149,9 +149,9 @@ class FaissIndex:
         `set_centred_coordinates` first.
         """
         if self._graph is None:
+            lists = faiss.SearchParametersIVF(nprobe=breadth)  # type: ignore[call-arg]
             inner = self._id_map().index
-            faiss.ParameterSpace().set_index_parameter(inner, self._breadth_parameter, breadth)
-            found: Ids = inner.search(self._rotation().apply(directions), count)[1]
+            found: Ids = inner.search(self._rotation().apply(directions), count, params=lists)[1]
             return found
         self._graph.hnsw.efSearch = breadth
         # Each array needs a reference: faiss gets bare addresses.

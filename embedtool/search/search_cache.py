@@ -13,7 +13,7 @@ from embedtool.search.searcher import (
     compares_all,
     open_faiss_index,
 )
-from embedtool.store.reader import BLOCK_ROWS, IndexReader
+from embedtool.store.reader import IndexReader
 
 Places = npt.NDArray[np.void]  # PLACE records, see embedtool.store.reader
 
@@ -52,10 +52,10 @@ class SearchCache:
     def _in_memory(self, index: IndexReader, places: Places) -> Block:
         if self._block is None or not np.array_equal(self._block[0], places):
             self._block = None  # freed before the next is read, to need memory for one only
-            rows = np.empty((len(places), index.dim), np.float32)
+            rows, start = np.empty((len(places), index.dim), np.float32), 0
             index.expect_reads(places)
-            for start in range(0, len(places), BLOCK_ROWS):
-                part = slice(start, start + BLOCK_ROWS)
-                rows[part] = index.rows_at(places[part])
+            for ids, part in index.blocks_at(places):
+                rows[start : start + len(ids)] = part
+                start += len(ids)
             self._block = places, (places["id"].copy(), rows)
         return self._block[1]

@@ -65,9 +65,7 @@ class IndexReader(Catalogue):
         The whole segment is first checked against its SHA-256, once per reader."""
         if not rows.size:
             return
-        stored = self.files.whole(segment.id, self.segment)
-        if not 0 <= rows.min() <= rows.max() < len(stored):
-            raise damaged(self.path, f"segment {segment.id} has no row {rows.max()}")
+        stored = self.files.whole(segment.id, rows, self.segment)
         for start in range(0, len(rows), BLOCK_ROWS):
             yield stored[rows[start : start + BLOCK_ROWS]]
 
@@ -108,6 +106,11 @@ class IndexReader(Catalogue):
     def rows_at(self, places: npt.NDArray[np.void]) -> Vectors:
         """Return the unit rows (n, d) at PLACE records, read and checked by `stored_at`."""
         return normalise(to_float32(self.stored_at(places)))
+
+    def vectors_of(self, ids: npt.NDArray[np.int64]) -> Vectors:
+        """Return the unit rows (n, d) of vectors by id (n,), in any order and with repeats."""
+        distinct, back = np.unique(ids, return_inverse=True)
+        return self.rows_at(self.places(distinct.tolist()))[back]
 
     def stored_at(self, places: npt.NDArray[np.void]) -> Stored:
         """Return the rows at PLACE records as stored on disk. Each is checked; no others are read.

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from embedtool.store.layout import Segment, damaged
 from embedtool.store.segments import Stored, check_segment, map_segment
 
+Rows = npt.NDArray[np.int64]
 FindSegment = Callable[[int], Segment]  # by number; raises IndexDamaged
 
 
@@ -25,14 +26,15 @@ class SegmentFiles:
         self._requested: Counter[int] = Counter()  # rows of each segment that were requested
         self._lock = Lock()
 
-    def whole(self, number: int, find: FindSegment) -> Stored:
-        """Return a memory-mapped segment, checked once as a whole against its SHA-256."""
+    def whole(self, number: int, rows: Rows, find: FindSegment) -> Stored:
+        """Return the segment that has these rows (n,), checked once as a whole against its
+        SHA-256."""
         with self._lock:
             self._check(number, find)
-            return self._map(number, find)
+            return self._map(number, rows, find)
 
     def rows_of(
-        self, number: int, rows: npt.NDArray[np.int64], find: FindSegment, *, whole: bool
+        self, number: int, rows: Rows, find: FindSegment, *, whole: bool
     ) -> tuple[Stored, bool]:
         """Return the segment that has these rows (n,), and whether all of it has been checked.
 
@@ -40,9 +42,7 @@ class SegmentFiles:
         `whole`.
         """
         with self._lock:
-            segment = self._map(number, find)
-            if rows.size and not 0 <= rows.min() <= rows.max() < len(segment):
-                raise damaged(self._index, f"segment {number} has no row {rows.max()}")
+            segment = self._map(number, rows, find)
             if whole or self._requested[number] >= len(segment):
                 self._check(number, find)
             self._requested[number] += len(rows)
@@ -61,10 +61,14 @@ class SegmentFiles:
         with self._lock:
             self._mapped = {n: mapped for n, mapped in self._mapped.items() if n in numbers}
 
-    def _map(self, number: int, find: FindSegment) -> Stored:
+    def _map(self, number: int, rows: Rows, find: FindSegment) -> Stored:
+        """Return a memory-mapped segment. Raises IndexDamaged if it lacks one of the rows (n,)."""
         if number not in self._mapped:
             self._mapped[number] = map_segment(self._index, find(number), self._dim)
-        return self._mapped[number]
+        segment = self._mapped[number]
+        if rows.size and not 0 <= rows.min() <= rows.max() < len(segment):
+            raise damaged(self._index, f"segment {number} has no row {rows.max()}")
+        return segment
 
     def _check(self, number: int, find: FindSegment) -> None:
         if number not in self._checked:

@@ -17,6 +17,7 @@ from embedtool.errors import ModelMismatch, NotAnIndex, UsageError
 from embedtool.images.decode import decode_image
 from embedtool.models.embedder import MeanColourEmbedder
 from embedtool.models.litert import LiteRTNetwork
+from embedtool.search.search_cache import SearchCache
 from embedtool.store import derived, seal, segment_files
 from embedtool.store.cluster_labels import Clusters, save_clusters
 from embedtool.store.reader import IndexReader
@@ -155,6 +156,14 @@ def test_a_search_sees_what_was_committed_and_removed_since(index: Path) -> None
         expected = dict(zip((i.path for i in opened.images), labels.tolist(), strict=True))
         found = opened.search(first[0], k=5)
         assert [m.cluster for m in found] == [expected[m.path] for m in found]
+
+
+def test_a_single_search_holds_no_vectors(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = fill(index, 20)
+    with embedtool.open(index) as opened:
+        expected = opened.search(list(rows[:3]), k=5)
+    monkeypatch.setattr(SearchCache, "__init__", lambda self: pytest.fail("vectors are held"))
+    assert embedtool.search_photos(index, list(rows[:3]), k=5) == expected
 
 
 def test_an_index_deleted_and_made_anew_is_opened_anew(index: Path) -> None:
