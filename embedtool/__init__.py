@@ -1,9 +1,9 @@
 """embedtool: index a folder of photos, then search it by picture.
 
-Every public name is imported when it is first used, so `import embedtool` costs nothing. Errors
-are in `embedtool.errors`, the scikit-learn transformer in `embedtool.sklearn`.
+Every public name is imported when it is first used, so `import embedtool` is fast. All errors are
+in `embedtool.errors`, the scikit-learn transformer is in `embedtool.sklearn`.
 
-The examples in the docstrings run after these lines:
+The examples in the docstrings need these lines first:
 
 >>> import embedtool
 >>> embedtool.draw_photos("photos")

@@ -15,8 +15,8 @@ from embedtool.search.results import QueryMatches
 
 @dataclass(frozen=True)
 class DemoResult:
-    """The result of `run_demo`. precision_at_10: the share of the 10 nearest images that are of the
-    same kind as the query."""
+    """The result of `run_demo`. precision_at_10: the share of the 10 nearest images that show the
+    same kind of picture as the query, a mean over the queries."""
 
     photos: Path
     search_page: Path
@@ -28,9 +28,10 @@ class DemoResult:
 
 
 def run_demo(out: PathLike = "embedtool-demo", *, progress: Progress | None = None) -> DemoResult:
-    """Draw pictures into out/photos, index them with builtin, and search, cluster and map them.
+    """Draw pictures into out/photos, index them with the builtin network, and search, cluster and
+    map them.
 
-    Writes a page of search results and a page of the map.
+    Writes an HTML page of search results and one of the map.
 
     >>> result = embedtool.run_demo("demo")
     >>> result.report.added, result.precision_at_10 > 0.9, result.map_page.name

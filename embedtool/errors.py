@@ -3,13 +3,13 @@
 EmbedtoolError                      exit 1
 ├── UsageError                      exit 2   an argument is not valid
 ├── PhotosMissing                            a photo folder is missing, empty or unreadable
-├── TooManyRejects                           more rejects than the caller allows
+├── TooManyRejects                           more files were rejected than the caller allows
 ├── ImageRejected                            one image cannot be used; it names the stage
 ├── NotAnIndex                               the folder holds no index
-├── DerivedDamaged                           a derived file differs from what was published
-├── IndexDamaged                    exit 3   bytes differ from what was committed
-├── IndexTooNew                     exit 3   written by a later version
-├── IndexLocked                     exit 4   another process is writing
+├── DerivedDamaged                           a file computed from the vectors fails its checksum
+├── IndexDamaged                    exit 3   a file of the index fails its checksum
+├── IndexTooNew                     exit 3   the index was written by a later version
+├── IndexLocked                     exit 4   another process is writing to the index
 ├── ModelMismatch                   exit 5   vectors of two models would be mixed
 └── ModelUnavailable                         the model is missing, damaged or not suitable
     └── ModelOffline                         the model is not cached and cannot be downloaded
@@ -43,7 +43,8 @@ class PhotosMissing(EmbedtoolError):
 
 
 class TooManyRejects(EmbedtoolError):
-    """Too many files were rejected. `rejects` lists them, unless a report was returned before."""
+    """Too many files were rejected. `rejects` lists them; it is empty after `embedtool index`,
+    which stores them in the index."""
 
     def __init__(self, message: str, rejects: Sequence[Any] = ()) -> None:
         super().__init__(message)

@@ -15,17 +15,19 @@ from embedtool.models.embedder import NetworkEmbedder
 
 
 class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Turn paths of images into vectors: n paths into float32 (n, d), row i of path i.
+    """A transformer of image paths into vectors: from n paths it computes float32 (n, d), row i
+    from path i.
 
-    model, layer, precision: as in `embedtool.embed_photos`. on_reject: what happens to a file that
-    is missing, broken or not an image. "raise": embed all the others, then raise TooManyRejects,
-    which names every reject. "nan": the row of each reject is NaN.
+    model, layer, precision: as in `embedtool.embed_photos`. on_reject: what happens if a file is
+    missing, broken or not an image. "raise": embed all other files, then raise TooManyRejects,
+    whose `rejects` lists each such file. "nan": fill its row with NaN.
 
-    Fitted attributes: n_features_out_ (d), n_features_in_ (1), model_ (the network that `model`
-    stood for when it was fitted) and fingerprint_ (of that network, layer and precision).
+    Fitted attributes: n_features_out_ (d), n_features_in_ (1), model_ (the name of the network that
+    `fit` loaded, which differs from `model` if that is "auto") and fingerprint_ (of that network,
+    layer and precision).
 
-    A pickle or a copy has the settings and the fitted attributes. It loads the network at its first
-    `transform`, and raises ModelMismatch where that is another network than the fitted one.
+    A pickle or a copy has the settings and the fitted attributes, but not the network. It loads the
+    network at its first `transform`, and raises ModelMismatch if its fingerprint has changed.
 
     >>> from pathlib import Path
     >>> import embedtool
@@ -57,10 +59,10 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         self.on_reject = on_reject
 
     def fit(self, X: Any, y: object = None) -> Self:
-        """Load the network; no image is read.
+        """Load the network. No image is read.
 
-        X: paths, (n,) or (n, 1): a list, an array, or a column or a data frame of pandas. y: not
-        used. Raises UsageError, ModelOffline and ModelUnavailable.
+        X: paths of shape (n,) or (n, 1): a list, a NumPy array, or a pandas Series or DataFrame.
+        y: ignored. Raises UsageError, ModelOffline and ModelUnavailable.
         """
         self._inputs(X)
         backbone = load_backbone(self.model, layer=self.layer, precision=self.precision)
@@ -74,7 +76,7 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         return self
 
     def transform(self, X: Any) -> npt.NDArray[np.float32]:
-        """Return float32 (n, d), each row of length 1, or of NaN with on_reject="nan".
+        """Return unit vectors, float32 (n, d). With on_reject="nan", rows of rejects are NaN.
 
         X: as in `fit`. Raises NotFittedError, UsageError, TooManyRejects and ModelMismatch.
         """
@@ -85,7 +87,7 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     @property
     def _n_features_out(self) -> int:
-        """The number of names that get_feature_names_out returns, imageembedder0 and so on."""
+        """The number of names that get_feature_names_out returns: imageembedder0 and so on."""
         return self.n_features_out_
 
     def _inputs(self, X: Any) -> list[Input]:
@@ -99,7 +101,8 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
             names = names[:, 0]
         if names.ndim != 1 or not names.size:
             raise UsageError(
-                f"expected paths of shape (n,) or (n, 1), n at least 1; received {names.shape}"
+                "expected paths of shape (n,) or (n, 1) with at least one path, received shape "
+                f"{names.shape}"
             )
         return [named_file(name, position) for position, name in enumerate(names)]
 
@@ -112,9 +115,10 @@ class ImageEmbedder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
         backbone = load_backbone(self.model_, layer=self.layer, precision=self.precision)
         if backbone.fingerprint != self.fingerprint_:
             raise ModelMismatch(
-                f"expected the network that this ImageEmbedder was fitted with, {self.model_} of "
-                f"fingerprint {self.fingerprint_[:12]}; here it has {backbone.fingerprint[:12]}. "
-                "Put the old model back, or fit this estimator and the steps after it again"
+                f"expected the network that this ImageEmbedder was fitted with, {self.model_} with "
+                f"fingerprint {self.fingerprint_[:12]}; received a network with fingerprint "
+                f"{backbone.fingerprint[:12]}. Restore the old model, or fit this estimator and "
+                "the steps after it again"
             )
         return self._load(backbone)
 

@@ -82,7 +82,9 @@ def test_tour(photos: Path, tmp_path: Path) -> None:
         rf"<ClusterResult: \d+ clusters of {count} images, \d+ are noise>", found[1]
     )
     assert found[2] == f"<MapResult: {count} images on a plane>"
-    assert re.fullmatch(rf"<DuplicateResult: \d+ groups, \d+ of {count} images could go>", found[3])
+    assert re.fullmatch(
+        rf"<DuplicateResult: \d+ groups, \d+ of {count} images are redundant>", found[3]
+    )
     assert re.match(r"<ProbeResult: probe of 12 classes, accuracy (0\.9|1)", found[4])
     assert len(found) == 5
     assert "</html>" in (tmp_path / "map.html").read_text()

@@ -121,7 +121,7 @@ def test_what_paths_may_come_in(photos: list[Path], vectors: Any, fitted: ImageE
 @pytest.mark.parametrize("paths", ["a.jpg", [], [["a.jpg", "b.jpg"]], np.empty((0, 1)), [1.5]])
 def test_what_is_no_column_of_paths_is_refused(paths: object, fitted: ImageEmbedder) -> None:
     for method in (fitted.transform, ImageEmbedder(model="builtin").fit):
-        with pytest.raises(UsageError, match=r"expected paths.*(received \(|input 0 is 1.5)"):
+        with pytest.raises(UsageError, match=r"expected paths.*(received shape \(|input 0 is 1.5)"):
             method(paths)
 
 

@@ -30,7 +30,7 @@ class Estimate:
         return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"
 
     def record(self, name: str) -> dict[str, Any]:
-        """Return the JSON form: the value as NAME and its interval as NAME_ci95."""
+        """Return a dictionary for JSON: the value as NAME and its interval as NAME_ci95."""
         return {name: self.value, f"{name}_ci95": [self.low, self.high]}
 
 
@@ -40,7 +40,7 @@ def mean_with_interval(
     """Return the mean of one value per image (n,) and its confidence interval."""
     own = np.asarray(values, np.float64)
     if own.ndim != 1 or not own.size:
-        raise EmbedtoolError(f"expected one value for each of n images, received shape {own.shape}")
+        raise EmbedtoolError(f"expected one value per image, shape (n,), received {own.shape}")
     spread = [own @ weights / len(own) for weights in resample_weights(len(own), resamples, seed)]
     return estimate(float(own.mean()), np.array(spread))
 
@@ -56,7 +56,8 @@ def paired_difference(
     one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if one.shape != other.shape:
         raise EmbedtoolError(
-            f"expected values of the same images, received shapes {one.shape} and {other.shape}"
+            "expected one value per image of the same images, received shapes "
+            f"{one.shape} and {other.shape}"
         )
     return mean_with_interval(other - one, resamples=resamples, seed=seed)
 

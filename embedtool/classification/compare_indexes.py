@@ -29,7 +29,7 @@ def compare_indexes(
 
     Reports probe and k-NN accuracy by cross-validation on the same folds, precision@10 and mAP, the
     paired confidence interval of each difference, the overlap of nearest neighbours, the agreement
-    of clusters, the change of each class, and the images that moved most. labels: a table of path
+    of clusters, the scores of each class, and the images that changed most. labels: a table of path
     and label for the images of the first index; by default, the classes are the names of its
     folders.
     Raises UsageError if the indexes have too few images in common.
@@ -49,16 +49,16 @@ def compare_indexes(
         if (sizes < 2).any() or len(sizes) < 2:
             raise UsageError(
                 f"expected at least two classes with two images each in both indexes, received "
-                f"{len(known)} labelled images in common. Index the same photos into both (vectors "
-                "imported without the SHA-256 of their files match nothing), or give "
-                "labels: --labels FILE (path,label)"
+                f"{len(known)} labelled images in common. Index the same photos into both "
+                "(imported vectors match only if the import has the SHA-256 of the files), or name "
+                "a table with the columns path and label: --labels FILE"
             )
         agreed = _cluster_agreement(
             (one, labelled.vectors[mine]), (other, theirs.vectors[yours]), notes
         )
         chosen = stratified_sample(own, MAX_IMAGES, seed=seed)
         if len(chosen) < len(own):
-            notes.append(f"compared on {len(chosen):,} of {len(own):,} images")
+            notes.append(f"a sample of {len(chosen):,} of {len(own):,} images was compared")
             mine, yours, own = mine[chosen], yours[chosen], own[chosen]
         rows = [one.vectors_of(labelled.vectors[mine]), other.vectors_of(theirs.vectors[yours])]
         indexes, models = (one.path, other.path), (one.model, other.model)
@@ -115,7 +115,10 @@ def _cluster_agreement(
     for index, ids in (one, other):
         clusters = read_clusters(index)
         if clusters is None:
-            notes.append(f"clusters were not compared. Make them: embedtool cluster {index.path}")
+            notes.append(
+                "the clusters were not compared, because an index has none. Run: embedtool cluster "
+                f"{index.path}"
+            )
         else:
             sides.append(clusters.labels_of(ids, nearest=True))
     if len(sides) < 2:
@@ -123,7 +126,10 @@ def _cluster_agreement(
     (first, known), (second, too) = sides
     both = known & too
     if (late := int((~both).sum())) and both.any():
-        notes.append(f"{late:,} images came after the clusters and do not count in their agreement")
+        notes.append(
+            f"{late:,} images were indexed after the last clustering: the agreement of clusters "
+            "leaves them out"
+        )
     return agreement(first[both], second[both]) if both.any() else None
 
 

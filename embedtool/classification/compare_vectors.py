@@ -21,12 +21,12 @@ from embedtool.core.types import Progress, Vectors
 
 QUERIES = 2_000  # images used as queries: enough to know a mean to one percentage point
 K = 10
-MAX_MOVED = 24  # images, those that moved most
+MAX_MOVED = 24  # images to report, those that changed most
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One score of both models, and the second minus the first, paired by image."""
+    """One score of both models, and its change from the first to the second, paired by image."""
 
     name: str
     first: Estimate
@@ -78,7 +78,7 @@ class Comparison:
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
-        """Return the JSON form."""
+        """Return the comparison as a dictionary for JSON."""
         return {
             "indexes": [str(index) for index in self.indexes],
             "models": list(self.models),

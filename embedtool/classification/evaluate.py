@@ -14,7 +14,7 @@ from embedtool.core.types import Progress
 from embedtool.errors import UsageError
 from embedtool.store.reader import IndexReader
 
-MAX_MISTAKES = 60  # the most confident ones, for the page
+MAX_MISTAKES = 60  # mistakes on the page, the most confident ones
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class ProbeEvaluation:
     mistakes: tuple[Mistake, ...]
     labels: LabelReport
     training_images: int
-    unknown_classes: dict[str, int]  # classes not in the probe, with their images: left out
+    unknown_classes: dict[str, int]  # classes not in the probe: their images, which were left out
 
     def record(self) -> dict[str, Any]:
         return {
@@ -56,11 +56,12 @@ class ProbeEvaluation:
         if self.training_images:
             notes.append(
                 f"the probe was trained on {self.training_images:,} of {self.evaluation.n:,} "
-                "images, so this score is too high: `probe train` reports one on held-out images"
+                "images, so this score is too high: `embedtool probe train` reports a score on "
+                "held-out images"
             )
         if self.unknown_classes:
             names = ", ".join(f"{name} ({count})" for name, count in self.unknown_classes.items())
-            notes.append(f"left out, since the probe does not have these classes: {names}")
+            notes.append(f"images of classes that the probe does not know were left out: {names}")
         return notes
 
 
@@ -72,7 +73,7 @@ def evaluate_probe(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> ProbeEvaluation:
-    """Compare a probe's predictions with the labels of an index, from its folders or from a table.
+    """Compare the predictions of a probe with the labels of an index, from folders or from a table.
 
     Raises ModelMismatch if the index has vectors of another model, UsageError if no image has a
     class of the probe.
@@ -87,7 +88,8 @@ def evaluate_probe(
         if not known.size:
             raise UsageError(
                 f"expected labels among the probe's classes ({', '.join(probe.classes)}), received "
-                f"{', '.join(labelled.classes[:5]) or 'none'}. Give others: --labels FILE"
+                f"{', '.join(labelled.classes[:5]) or 'none'}. Name a table of labels: --labels "
+                "FILE"
             )
         probabilities = probe.predict(index, labelled.vectors[known], progress)
     paths = labelled.content_paths()

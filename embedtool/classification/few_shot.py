@@ -45,7 +45,9 @@ def few_shot(
     Raises UsageError if a class is too small.
     """
     if shots < 2:
-        raise UsageError(f"expected at least 2 shots, to cross-validate C, received {shots}")
+        raise UsageError(
+            f"expected shots of at least 2 images per class, for cross-validation, received {shots}"
+        )
     random = np.random.default_rng(seed)
     accuracies, knn_accuracies, test_images = [], [], 0
     for repeat in range(repeats):
@@ -56,13 +58,16 @@ def few_shot(
         for chosen in drawn:
             if len(chosen) < shots:
                 raise UsageError(
-                    f"expected {shots} different pictures per class, but one has {len(chosen)}: "
-                    "lower --shots"
+                    f"expected {shots} different pictures per class, but a class has only "
+                    f"{len(chosen)}: lower --shots"
                 )
         training = np.concatenate(drawn)
         test = mixed[~np.isin(groups[mixed], groups[training])][:TEST_IMAGES]
         if not test.size:
-            raise UsageError(f"{shots} shots leave no images to test on: lower --shots")
+            raise UsageError(
+                f"expected other images to test on, but {shots} images per class leave none: lower "
+                "--shots"
+            )
         shot_rows, shot_labels = rows[training], labels[training]
         folds = assign_folds(shot_labels, np.arange(len(training)), min(FOLDS, shots), seed=seed)
         strength = cross_validate(shot_rows, shot_labels, folds, classes).best.strength

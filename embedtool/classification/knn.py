@@ -27,7 +27,7 @@ def predict_knn(
 def cross_validate_knn(
     rows: Vectors, labels: Labels, folds: Numbers, classes: int
 ) -> Probabilities:
-    """Return the baseline's out-of-fold prediction (n, c) of each image."""
+    """Return the probabilities (n, c) of each image from the images of the other folds."""
     predicted = np.empty((len(rows), classes), np.float32)
     for fold in range(int(folds.max()) + 1):
         here = folds == fold

@@ -165,9 +165,9 @@ def match_table(
         places = [own] if own in known else sorted({place for place in others if place in known})
         if len(places) > 1:
             raise UsageError(
-                f"expected paths of one image each in {table_name(table)}, but {name!r} is "
+                f"expected paths of one image each in {table_name(table)}, but {name!r} matches "
                 f"{' and '.join(map(os.fsdecode, places[:2]))}. Make it absolute, or relative to "
-                "the table's folder"
+                "the folder of the table"
             )
         if not places:
             unmatched.append(name)
@@ -205,7 +205,8 @@ def read_table(table: Path) -> Iterator[tuple[str, str]]:
             for row in reader:
                 if row["path"] is None or row["label"] is None:
                     raise EmbedtoolError(
-                        f"{table}, line {reader.line_num}: expected a path and a label"
+                        f"{table}, line {reader.line_num}: expected a path and a label, received "
+                        "only one of them"
                     )
                 if not _is_unicode(row["label"]):  # a path may have any bytes
                     raise EmbedtoolError(
@@ -214,7 +215,9 @@ def read_table(table: Path) -> Iterator[tuple[str, str]]:
                     )
                 yield row["path"], row["label"]
     except csv.Error as error:
-        raise EmbedtoolError(f"{table} cannot be read as CSV: {error}") from error
+        raise EmbedtoolError(
+            f"{table} cannot be read as CSV: {error}. Save it as CSV in UTF-8"
+        ) from error
 
 
 def _is_unicode(text: str) -> bool:
@@ -226,7 +229,7 @@ def _is_unicode(text: str) -> bool:
 
 
 def _read_parquet(table: Path) -> Iterator[tuple[str, str]]:
-    import pyarrow as pa  # not every install has it
+    import pyarrow as pa  # an optional library
     import pyarrow.parquet as pq
 
     try:
@@ -252,10 +255,12 @@ def _check_columns(table: Path, found: Any) -> None:
 
 def _raise_no_label(index: IndexReader, table: LabelTable, unmatched: list[str]) -> NoReturn:
     if not unmatched:
-        raise UsageError(f"{table_name(table)} has no labels: expected lines of path,label")
+        raise UsageError(
+            f"expected a path and a label in each row, but {table_name(table)} has no labels"
+        )
     roots = ", ".join(os.fsdecode(root) for root in index.roots())
     raise UsageError(
-        f"none of the {len(unmatched):,} paths in {table_name(table)} is an image of {index.path}, "
-        f"the first is {unmatched[0]!r}: expected paths below {roots}, absolute or relative. "
-        f"To list the images: embedtool export {index.path} --to images.parquet"
+        f"expected paths below {roots}, absolute or relative, but none of the {len(unmatched):,} "
+        f"paths in {table_name(table)} is an image of {index.path}; the first is {unmatched[0]!r}. "
+        f"To list the images, run: embedtool export {index.path} --to images.parquet"
     )

@@ -70,7 +70,7 @@ class Evaluation:
         return {name: value for name, value in named if isinstance(value, Estimate)}
 
     def record(self) -> dict[str, Any]:
-        """Return the JSON form: each score as one number, and its interval as NAME_ci95."""
+        """Return a dictionary for JSON: each score as a number, and its interval as NAME_ci95."""
         record: dict[str, Any] = {"n": self.n, "classes": list(self.classes)}
         for name, score in self.headlines().items():
             record |= score.record(name)
@@ -236,7 +236,7 @@ def _check(true: Numbers, given: Values, c: int) -> None:
         wrong = true.max() if true.max() >= c else true.min()
         raise EmbedtoolError(f"expected classes from 0 to {c - 1}, received {wrong}")
     if not (np.isfinite(given).all() and given.min() >= 0):
-        raise EmbedtoolError("expected probabilities, received a negative number or NaN")
+        raise EmbedtoolError("expected probabilities from 0 to 1, received a negative one or NaN")
     sums = given.sum(1)
     worst = int(np.abs(sums - 1).argmax())
     if abs(sums[worst] - 1) > SUM_TOLERANCE:

@@ -15,7 +15,7 @@ from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
 from embedtool.store.reader import IndexReader
 
-CANDIDATES = 4_000  # for suggestions; of more images, a random sample: 64 MB of similarities
+CANDIDATES = 4_000  # images that suggestions are chosen from, 64 MB of similarities
 
 
 @dataclass(frozen=True)

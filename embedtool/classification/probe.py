@@ -75,9 +75,9 @@ class Probe:
         """Raise ModelMismatch if the probe cannot predict the vectors of an index."""
         if fingerprint != self.fingerprint:
             raise ModelMismatch(
-                f"this probe is for vectors of {self.model} ({self.fingerprint[:12]}), but "
-                f"{index} has other vectors ({fingerprint[:12]}). Train a probe for it: "
-                f"embedtool probe train {index} --out PROBE"
+                f"this probe is for vectors of {self.model} (fingerprint {self.fingerprint[:12]}), "
+                f"but the vectors of {index} have fingerprint {fingerprint[:12]}. Train a probe "
+                f"for this index: embedtool probe train {index} --out PROBE"
             )
 
     def predict(
@@ -159,13 +159,13 @@ def read_probe(path: PathLike) -> Probe:
         del card["embedtool probe"]
         standardisation = card.pop("standardisation")
         if standardisation != STANDARDISATION:
-            raise _broken(folder, f"its standardisation is {standardisation!r}")
+            raise _broken(folder, f"its standardisation {standardisation!r} is not known")
         tensors = load(content)
         hidden = None
         if version > LINEAR_FORMAT:
             activation = card.pop("activation")
             if activation not in ACTIVATIONS:
-                raise _broken(folder, f"its activation is {activation!r}")
+                raise _broken(folder, f"its activation {activation!r} is not known")
             hidden = Hidden(tensors["hidden_weights"], tensors["hidden_bias"], activation)
         return Probe(
             **card | {"classes": tuple(card["classes"])},

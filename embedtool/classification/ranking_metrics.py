@@ -1,4 +1,4 @@
-"""Measure how well similarity separates classes: whether an image's nearest have its class."""
+"""Measure how well similarity separates classes: whether the nearest images are of one class."""
 
 from dataclasses import dataclass
 

@@ -23,7 +23,7 @@ def fit_temperature(probabilities: Probabilities, labels: Labels) -> tuple[float
     if len(labels) < MIN_IMAGES or mistakes < MIN_MISTAKES:
         return 1.0, (
             f"probabilities were not calibrated: {len(labels)} held-out images with {mistakes} "
-            f"mistakes are too few, at least {MIN_IMAGES} and {MIN_MISTAKES} are "
+            f"mistakes are too few: at least {MIN_IMAGES} images and {MIN_MISTAKES} mistakes are "
             "needed"
         )
     at = np.arange(len(labels))

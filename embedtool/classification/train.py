@@ -65,7 +65,7 @@ class ProbeReport:
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
-        """Return the JSON form."""
+        """Return the report as a dictionary for JSON."""
         few = self.few_shot
         return {
             "probe": self.probe and str(self.probe),
@@ -92,7 +92,7 @@ class ProbeReport:
         }
 
     def file_record(self) -> dict[str, Any]:
-        """Return the record for probe.json, which has other names for some keys."""
+        """Return the record with the keys of probe.json, some of which have other names."""
         record = self.record()
         if few := record["few_shot"]:
             record["few_shot"] = {FILE_KEYS.get(key, key): value for key, value in few.items()}
@@ -117,7 +117,7 @@ def train_probe(
     image.
     C is chosen by 5-fold cross-validation, which also gives the score: each image is predicted by a
     classifier that was trained neither on it nor on a near-duplicate. As the best of several
-    strengths, the score is too high by some thousandths. Then the probe is trained on all images.
+    values of C, the score is too high by some thousandths. Then the probe is trained on all images.
     Memory: the vectors of the labelled images as float32, 512 MB for 100,000 of 1,280 dimensions,
     and as much again while they are read: 1.2 GB in all.
     Raises UsageError (fewer than two classes, a class of one picture, labels that match nothing).
@@ -233,7 +233,7 @@ def _read_training_set(index: IndexReader, labels: LabelTable | None) -> _Traini
             found = "".join(f": {name!r}, {count:,} images" for name, count in classes.items())
             raise UsageError(
                 f"expected images of at least two classes, received {len(classes)}{found}. Classes "
-                "are the names of the folders, or the labels in --labels FILE (path,label)"
+                "are the names of the folders, or the labels in the table of --labels FILE"
             )
         contents = np.flatnonzero(labelled.labels != UNLABELLED)
         return _TrainingSet(
@@ -256,6 +256,7 @@ def _check_classes(training: _TrainingSet, groups: Numbers) -> None:
         if (np.unique(groups[here]).size if whole else len(here)) < 2:
             copies = f" and {count - 1} copies of it" if count > 1 else ""
             raise UsageError(
-                f"class {name!r} has one picture{copies}: expected at least two of each class. "
-                "Index more of it, or leave it out with --labels FILE (path,label)"
+                f"expected at least two different pictures of each class, but class {name!r} has "
+                f"one picture{copies}. Index more photos of it, or leave it out of a table of "
+                "labels: --labels FILE"
             )

@@ -1,7 +1,7 @@
-"""The command line: argv to one call of the library to lines of text.
+"""The command line: each command makes one call of the library and prints its result.
 
 The table below is all that `embedtool --help` needs: Typer, numpy and the other packages are
-imported for the command that runs, and only for it.
+imported only for the command that runs.
 """
 
 import gc
@@ -11,7 +11,7 @@ import sys
 COMMANDS = {  # name -> (module of this package, the first line of its help)
     "demo": (
         "demo",
-        "Try it on drawn pictures: index, search, cluster and map them.",
+        "Index, search, cluster and map drawn pictures, to try embedtool.",
     ),
     "index": ("index", "Add photos to an index, or bring it up to date with them."),
     "search": ("search", "Find the images most similar to each query image."),
@@ -22,14 +22,14 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
     "cluster": ("cluster", "Group similar images, without a given number of groups."),
     "outliers": ("cluster", "List the images that are least similar to the others."),
     "map": ("map", "Draw a map of all images, with similar images near each other."),
-    "probe": ("probe", "Train, apply and evaluate a classifier of the stored vectors."),
+    "probe": ("probe", "Train, apply and evaluate a classifier on the stored vectors."),
     "compare": ("compare", "Compare two models on the same labelled photos."),
     "finetune": ("finetune", "Train the upper part of a network on labelled photos."),
     "tune": (
         "tune",
         "Search for better fine-tuning settings.",
     ),
-    "info": ("maintenance", "Show what an index holds."),
+    "info": ("maintenance", "Show the model, the counts and the sizes of an index."),
     "rejects": ("maintenance", "List the files that were rejected, and why."),
     "verify": ("maintenance", "Check every file of an index for damage."),
     "doctor": (
@@ -48,7 +48,7 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
 
 
 def main() -> None:
-    """The console command."""
+    """Run the console command."""
     arguments = sys.argv[1:]
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
@@ -60,7 +60,7 @@ def main() -> None:
 
         print(f"embedtool {version('embedtool')}")
     else:
-        gc.set_threshold(50_000)  # imports make objects that stay: looking at them often is waste
+        gc.set_threshold(50_000)  # imports create objects that are never freed: collect rarely
         from embedtool.cli.run import run
 
         known = not completing and arguments[0] in COMMANDS

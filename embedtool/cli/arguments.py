@@ -5,7 +5,7 @@ import sys
 
 
 def expand_stdin(given: list[str]) -> list[str]:
-    """Replace - by the paths on stdin: one a line, or NUL-separated."""
+    """Replace "-" by the paths on stdin: one per line, or separated by NUL."""
     names = []
     for name in given:
         if name == "-":

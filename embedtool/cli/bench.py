@@ -13,7 +13,7 @@ from embedtool.search.recall_certificate import MIN_RECALL
 
 
 class _PhotosUnlessNamed(TyperGroup):
-    """`bench PHOTOS` is `bench photos PHOTOS`."""
+    """A group of commands that reads `bench PHOTOS` as `bench photos PHOTOS`."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         if not args or args[0] not in (*self.commands, "--help"):
@@ -32,22 +32,23 @@ def bench_photos(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A network to measure, such as builtin or builtin:int8. Repeat it for more.  "
-            "[default: mobilenet_v2 and builtin]"
+            help="A network to measure, such as builtin or builtin:int8. Repeat the option for "
+            "more networks.  [default: mobilenet_v2 and builtin]"
         ),
     ] = None,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Number of rounds. The output has the medians.")
+        int, typer.Option(min=1, help="Number of measurements. Their medians are shown.")
     ] = 3,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure decoding, inference and indexing, and compare them with Keras.
 
-    All figures are images per second on all cores. "bound" is 1/(1/decode + 1/inference). "end to
-    end" is from image files to stored vectors. "keras idiom" is image_dataset_from_directory and
-    model.predict with the weights of the first model. The measurements take turns, so compare their
-    ratios rather than the figures of two runs.
+    "decode", "inference", "bound" and "end to end" are images per second on all cores. "bound" is
+    1/(1/decode + 1/inference). "end to end" is from image files to stored vectors; "of bound" and
+    "x keras" compare it with the bound and with Keras. "keras idiom" is
+    image_dataset_from_directory and model.predict with the weights of the first model. The
+    measurements alternate, so the ratios within a run are more reliable than the figures of two.
     """
     from embedtool.collection.benchmark import run_bench
 
@@ -100,8 +101,8 @@ def bench_search(
         int | None,
         typer.Option(
             min=4000,
-            help="Number of vectors to search. If the index has fewer, more are interpolated.  "
-            "[default: all of the index]",
+            help="Number of vectors to search among. If the index has fewer, more are "
+            "interpolated.  [default: all vectors of the index]",
         ),
     ] = None,
     min_recall: Annotated[
@@ -111,21 +112,23 @@ def bench_search(
         ),
     ] = MIN_RECALL,
     api: Annotated[
-        bool, typer.Option("--api", help="Instead measure searches through embedtool.open.")
+        bool,
+        typer.Option("--api", help="Measure single queries through the Python library instead."),
     ] = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure exact and approximate search over an index.
 
-    1,000 vectors are held out and used as queries. The times are milliseconds per query: the median
-    and the 99th percentile of single queries, and the mean of a batch of 1,000 on all cores.
-    "resident" is the memory besides the mapped files. Exact and approximate search each run in
-    their own process.
+    1,000 vectors are held out and used as queries. The times are milliseconds per query: "p50" and
+    "p99" are the median and the 99th percentile of single queries, "batch" is the mean of a batch
+    of 1,000 on all cores. "x exact" and "x batch" are the speed-ups over exact search. "resident
+    MB" is the memory of the process without memory-mapped files. Exact and approximate search each
+    run in their own process.
 
-    --api measures four medians of single queries through an open index: searching a vector among
-    arrays in memory, searching by the path of an indexed photo, decoding and inference of a new
-    photo, and searching by a new photo.
+    --api measures the median time of four operations on single queries: search by a vector among
+    arrays in memory, search by the path of an indexed photo, decoding and inference of a new photo,
+    and search by a new photo.
     """
     if api:
         _bench_api(index, vectors, json, quiet)
@@ -187,21 +190,26 @@ def bench_finetune(
             help="Photos, with one folder per class.  [default: the pictures of `demo`]"
         ),
     ] = None,
-    model: Annotated[str, typer.Option(help="The network: a MobileNetV2.")] = "auto",
-    unfreeze: Annotated[str, typer.Option(help="The lowest block to train.")] = "block_13",
+    model: Annotated[
+        str, typer.Option(help="The network, a MobileNetV2: auto, mobilenet_v2 or builtin.")
+    ] = "auto",
+    unfreeze: Annotated[
+        str, typer.Option(help="The lowest trainable block: block_1 to block_16 or Conv_1.")
+    ] = "block_13",
     images: Annotated[int, typer.Option(min=16, help="Number of training images.")] = 256,
     rounds: Annotated[
-        int, typer.Option(min=1, help="Number of rounds. The output has the medians.")
+        int, typer.Option(min=1, help="Number of measurements. Their medians are shown.")
     ] = 3,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure an epoch of fine-tuning, and compare it with Keras.
 
-    Both train the same layers of the same network on the same images. The figures are seconds per
+    Both train the same layers of the same network on the same images. The times are seconds per
     1,000 images. embedtool computes the output of the frozen layers once for each augmented copy;
     Keras uses image_dataset_from_directory, augmentation layers and model.fit, without XLA.
-    "parity" is the largest 1 - cosine between the vectors of embedtool and of Keras.
+    "of Keras" is the ratio of the times. "parity" is the largest 1 - cosine between the vectors of
+    embedtool and of Keras.
     """
     from embedtool.finetune.benchmark import run_finetune_bench
 
@@ -213,14 +221,14 @@ def bench_finetune(
         emit_json(asdict(report))
         return
     emit_table(
-        ("training", "s / 1,000 images", "of plain", "accuracy"),
+        ("training", "s / 1,000 images", "of Keras", "accuracy"),
         [
-            ("ours", f"{report.epoch:.1f}", f"{report.ratio:.2f}", f"{report.accuracy:.4f}"),
+            ("embedtool", f"{report.epoch:.1f}", f"{report.ratio:.2f}", f"{report.accuracy:.4f}"),
             ("model.fit", f"{report.keras_epoch:.1f}", "1.00", f"{report.keras_accuracy:.4f}"),
         ],
     )
     say(
         f"{report.model} from {report.unfreeze}, {report.images} images, {report.held_out} held "
-        f"out, {report.cores} cores, medians of {report.rounds} rounds; computed once in "
+        f"out, {report.cores} cores, medians of {report.rounds} rounds; frozen layers computed in "
         f"{report.computed_once:.1f} s / 1,000 copies; parity {report.parity:.1g}"
     )

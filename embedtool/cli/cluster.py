@@ -16,21 +16,21 @@ def cluster(
     detail: Annotated[
         float,
         typer.Option(
-            help="Size of the clusters: 2 makes them about half as large, 0.5 twice as large."
+            help="Level of detail: 2 makes the clusters about half as large, 0.5 twice as large."
         ),
     ] = 1.0,
     name_by: Annotated[
         Literal["label", "imagenet"] | None,
         typer.Option(
-            help="label names each cluster after the folder of most of its images. imagenet "
-            "names it after ImageNet classes, and needs an index of mobilenet_v2.  "
-            "[default: by number]"
+            help="label names each cluster after the folder that most of its images are in. "
+            "imagenet names it after ImageNet classes; the index must be made with "
+            "mobilenet_v2.  [default: a number for each]"
         ),
     ] = None,
     seed: Seed = 0,
     to: Annotated[
         Path | None,
-        typer.Option(help="Also write the cluster of each image to this file, CSV or Parquet."),
+        typer.Option(help="Also write the cluster of each image to this .csv or .parquet file."),
     ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Also write a contact sheet to this HTML file.")
@@ -40,14 +40,12 @@ def cluster(
     ] = None,
     link: Annotated[
         Path | None,
-        typer.Option(
-            help="Make this folder, with a folder of links to the images of each cluster."
-        ),
+        typer.Option(help="Create this folder. A subfolder per cluster holds links to its images."),
     ] = None,
     copy: Annotated[
         Path | None,
         typer.Option(
-            help="Make this folder, with a folder of copies of the images of each cluster."
+            help="Create this folder. A subfolder per cluster holds copies of its images."
         ),
     ] = None,
     json: Json = False,
@@ -55,13 +53,13 @@ def cluster(
 ) -> None:
     """Group similar images, without a given number of groups.
 
-    Builds a neighbour graph of the vectors, reduces it by UMAP and clusters it with HDBSCAN. An
+    Builds a neighbour graph of the vectors, projects it with UMAP and clusters it with HDBSCAN. An
     image that belongs to no cluster is a noise point and has the cluster -1; `nearest` is the
     cluster that it is closest to. The index stores the clusters, and `search` and `map` show them.
     Running the command again with another --detail takes seconds.
     """
     if link and copy:
-        raise UsageError("expected at most one of --link and --copy")
+        raise UsageError("expected at most one of --link and --copy, received both")
     check_distinct(to, html, png, link, copy)
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         report = opened.cluster(detail=detail, name_by=name_by, seed=seed, progress=progress)
@@ -127,9 +125,9 @@ def outliers(
 ) -> None:
     """List the images that are least similar to the others.
 
-    The score of an image is 1 minus its mean similarity to its 10 nearest neighbours, measured from
-    the mean of the collection. It is 0 if they show the same picture, and about 1 if they are as
-    different as two random images.
+    The score of an image is 1 minus its mean similarity to its 10 nearest neighbours. Similarity is
+    the cosine after the mean of all vectors is subtracted. The score is 0 if the neighbours show
+    the same picture, and about 1 if they are as different from the image as random ones.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.outliers(k=k, progress=progress)
@@ -153,4 +151,4 @@ def outliers(
         ("rank", "score", "path", "nearest"), [(o.rank, o.score, o.path, o.nearest) for o in found]
     )
     if not found and not quiet:
-        say("note: no outliers: the index holds fewer than two different images")
+        say("note: there are no outliers: the index has fewer than two different images")

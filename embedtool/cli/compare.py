@@ -11,15 +11,15 @@ from embedtool.cli.progress_bar import progress_bar
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="The folder of an index, A.")],
+    first: Annotated[Path, typer.Argument(help="The folder of the first index, A.")],
     second: Annotated[
         Path,
-        typer.Argument(help="The folder of an index of the same photos with another model, B."),
+        typer.Argument(help="The folder of the second index, B: the same photos, another model."),
     ],
     labels: Annotated[
         Path | None,
         typer.Option(
-            help="A CSV or Parquet file with the columns path and label, of the images of A.  "
+            help="A CSV or Parquet file with the columns path and label, for the images of A.  "
             "[default: the names of the folders of A]"
         ),
     ] = None,
@@ -36,10 +36,10 @@ def compare(
     """Compare two models on the same labelled photos.
 
     Images are matched by the content of their files. The scores are probe and k-NN accuracy by
-    cross-validation, precision@10 and mAP. Each has a 95 % confidence interval, and so has the
-    difference of the two models, paired by image. The output also has the change of each class, the
-    share of the 10 nearest images that both models agree on, and the agreement of the clusters if
-    `embedtool cluster` ran on both indexes.
+    cross-validation, precision@10 and mAP. Each has a 95 % confidence interval, and so has its
+    difference between the two models, paired by image. The output also has the scores of each
+    class, the share of the 10 nearest images that both models agree on, and the agreement of the
+    clusters if `embedtool cluster` ran on both indexes.
     """
     with progress_bar(quiet=quiet) as progress:
         found = embedtool.compare_indexes(
@@ -68,8 +68,8 @@ def compare(
     for note in found.notes:
         say(f"note: {note}")
     say(
-        f"note: {found.images:,} images in both; of the 10 nearest of one they share "
-        f"{found.overlap.value:.0%}"
+        f"note: {found.images:,} images are in both indexes; the models agree on this share of "
+        f"the 10 nearest images: {found.overlap.value:.0%}"
     )
     if html:
         say(f"page: {html}")

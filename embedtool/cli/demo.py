@@ -12,14 +12,15 @@ from embedtool.cli.progress_bar import progress_bar
 
 def demo(
     out: Annotated[
-        Path, typer.Option(help="The folder for the pictures, the index and the pages.")
+        Path, typer.Option(help="The folder to write the pictures, the index and the pages to.")
     ] = Path("embedtool-demo"),
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Try it on drawn pictures: index, search, cluster and map them.
+    """Index, search, cluster and map drawn pictures, to try embedtool.
 
-    It needs no internet connection: it draws the pictures itself and uses the built-in network.
+    No internet connection is needed: the command draws the pictures itself and uses the built-in
+    network.
     """
     with progress_bar(quiet=quiet) as progress:
         result = embedtool.run_demo(out, progress=progress)
@@ -48,11 +49,11 @@ def demo(
     )
     say(
         f"\nindexed {result.report.total} drawn pictures at "
-        f"{result.report.images_per_second:,.0f} images/s, {result.report.duplicates} a copy and "
-        f"{result.report.rejected} broken on purpose (embedtool rejects {result.report.index})\n"
-        f"{result.precision_at_10:.0%} of the 10 nearest are of their query's own kind\n"
-        f"{len(result.clusters.clusters)} clusters were found, of the 12 kinds that were drawn\n"
+        f"{result.report.images_per_second:,.0f} images/s; copies: {result.report.duplicates}, "
+        f"broken on purpose: {result.report.rejected} (embedtool rejects {result.report.index})\n"
+        f"{result.precision_at_10:.0%} of the 10 nearest images are of the same kind as the query\n"
+        f"12 kinds of picture were drawn, {len(result.clusters.clusters)} clusters were found\n"
         f"open these pages: {result.search_page}\n"
         f"                  {result.map_page}\n"
-        f"then your photos: embedtool index PHOTOS"
+        f"next, index your own photos: embedtool index PHOTOS"
     )

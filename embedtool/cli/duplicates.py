@@ -22,8 +22,8 @@ def duplicates(
     min_similarity: Annotated[
         float | None,
         typer.Option(
-            help="Also group images that are at least this similar, from -1 to 1. Try 0.9 for "
-            "mobilenet_v2, 0.97 for builtin."
+            help="Also group images whose cosine similarity is at least this, from -1 to 1. Try "
+            "0.9 for mobilenet_v2, 0.97 for builtin."
         ),
     ] = None,
     reference: Annotated[
@@ -35,16 +35,17 @@ def duplicates(
     ] = None,
     link: Annotated[
         Path | None,
-        typer.Option(help="Make this folder, with a folder of links to the images of each group."),
+        typer.Option(help="Create this folder. A subfolder per group holds links to its images."),
     ] = None,
     copy: Annotated[
         Path | None,
-        typer.Option(help="Make this folder, with a folder of copies of the images of each group."),
+        typer.Option(help="Create this folder. A subfolder per group holds copies of its images."),
     ] = None,
     move: Annotated[
         Path | None,
         typer.Option(
-            help="Move the images that are not kept into this folder. --undo moves them back."
+            help="Move all images of a group except the one to keep into this folder. --undo "
+            "moves them back."
         ),
     ] = None,
     dry_run: Annotated[
@@ -54,7 +55,8 @@ def duplicates(
     undo: Annotated[
         Path | None,
         typer.Option(
-            help="Move the images of an earlier --move back. Give its embedtool-moves.jsonl."
+            help="Move the images of an earlier --move back. The value is the file "
+            "embedtool-moves.jsonl in its folder."
         ),
     ] = None,
     json: Json = False,
@@ -64,13 +66,15 @@ def duplicates(
 
     Identical files have the same bytes. Near-identical images are one picture that was re-encoded,
     resized or lightly cropped: the vectors propose pairs, and the pixels decide. --min-similarity
-    adds groups of similar images, which --move leaves alone. The image to keep has the most pixels;
-    if equal, it is the larger file, the older one, or the first by path. Nothing is ever deleted.
+    adds groups of similar images, which --move does not move. The image to keep is the one with the
+    most pixels; among equals the largest file, then the oldest, then the first by path. Nothing is
+    ever deleted.
     """
     actions = [value for value in (link, copy, move, undo) if value]
     if len(actions) > 1 or (dry_run and not move):
         raise UsageError(
-            "expected at most one of --link, --copy, --move and --undo; --dry-run needs --move"
+            "expected at most one of --link, --copy, --move and --undo, and --dry-run only with "
+            "--move"
         )
     if undo:
         back, left = embedtool.undo_moves(undo)
@@ -78,9 +82,12 @@ def duplicates(
         for reason in left:
             say(f"note: {reason}")
         if left:
-            raise EmbedtoolError(f"{len(left)} files were not brought back; {undo} stays")
+            raise EmbedtoolError(
+                f"{len(left)} files were not moved back, for the reasons above. Solve them and run "
+                f"the same command again; {undo} still lists these files"
+            )
         if not back:
-            say(f"note: {undo} tells of no move")
+            say(f"note: {undo} lists no moved file: there is nothing to undo")
         return
     if index is None:
         raise UsageError("expected the folder of an index: embedtool duplicates INDEX")
@@ -107,21 +114,21 @@ def duplicates(
     for note in found.notes:
         say(f"note: {note}")
     redundant = sum(len(group.redundant) for group in found.groups)
-    say(f"note: {len(found.groups)} groups; {redundant} of {found.images} images could go")
+    say(f"note: {len(found.groups)} groups; {redundant} of {found.images} images are redundant")
     if html:
         say(f"page: {html}")
     if move and not dry_run and redundant:
         say(
-            f"note: to bring all back: embedtool duplicates --undo {move / 'embedtool-moves.jsonl'}"
+            f"note: to move them back: embedtool duplicates --undo {move / 'embedtool-moves.jsonl'}"
         )
 
 
 def _emit_groups(groups: tuple[DuplicateGroup, ...]) -> None:
-    """A group a paragraph on a terminal; a line for each image in a pipe."""
+    """Print one paragraph per group on a terminal, and one line per image in a pipe."""
     if sys.stdout.isatty():
         for group in groups:
-            doubt = "" if group.verified else " (by its vector alone)"
-            print(f"{group.kind}{doubt}, keep the first: {group.reason}")
+            doubt = "" if group.verified else " (by vectors only, pixels not compared)"
+            print(f"{group.kind}{doubt}, keep the first image: {group.reason}")
             rows = zip(group.similarities, group.paths, strict=True)
             emit_table(("similarity", "path"), list(rows))
             print()

@@ -20,8 +20,8 @@ def export(
         | None,
         typer.Option(
             help="clip-retrieval, npy and projector (TensorBoard) write a folder; parquet, "
-            "embedding-atlas and ann-benchmarks a file.  [default: by the ending of --to: "
-            ".parquet, .hdf5 or .h5]"
+            "embedding-atlas and ann-benchmarks write a file.  [default: from the suffix of --to: "
+            ".parquet is parquet, .hdf5 and .h5 are ann-benchmarks]"
         ),
     ] = None,
     json: Json = False,
@@ -49,7 +49,8 @@ def import_vectors(
     paths: Annotated[
         Path | None,
         typer.Option(
-            help="The paths of the images of a .npy file, one per line or separated by NUL."
+            help="A text file with the paths of the images of a .npy file, one per line or "
+            "separated by NUL."
         ),
     ] = None,
     root: Annotated[
@@ -61,8 +62,8 @@ def import_vectors(
     model: Annotated[
         str | None,
         typer.Option(
-            help="The name of the model that made the vectors.  [default: what the export says, "
-            "or a name made from its content]"
+            help="The name of the model that made the vectors.  [default: the name in the export, "
+            "or one derived from its content]"
         ),
     ] = None,
     json: Json = False,
@@ -80,4 +81,4 @@ def import_vectors(
     emit_report(record, notes, json=json, quiet=quiet)
 
 
-globals()["import"] = import_vectors  # the command's name is a word of Python's own
+globals()["import"] = import_vectors  # the name of the command is a keyword of Python

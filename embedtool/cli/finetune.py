@@ -34,7 +34,7 @@ def finetune(
     validation: Validation = None,
     test: Annotated[
         list[Path] | None,
-        typer.Option(help="Test photos. They are used only for the final scores."),
+        typer.Option(help="Test photos, one folder per class, used only for the final scores."),
     ] = None,
     config: Annotated[
         Path | None,
@@ -57,8 +57,8 @@ def finetune(
     head_epochs: Annotated[
         int | None,
         typer.Option(
-            help="Epochs before that in which only the new head is trained. Required with "
-            "--head-width.  [default: 0]"
+            help="Epochs in which only the new head is trained, before the upper layers. Required "
+            "with --head-width.  [default: 0]"
         ),
     ] = None,
     copies: Annotated[
@@ -82,14 +82,14 @@ def finetune(
     ] = None,
     schedule: Annotated[
         Literal["cosine", "constant"] | None,
-        typer.Option(help="Course of the learning rate.  [default: constant]"),
+        typer.Option(help="Learning-rate schedule.  [default: constant]"),
     ] = None,
     weight_decay: Annotated[
         float | None, typer.Option(help="Decoupled weight decay of the kernels.  [default: 0.001]")
     ] = None,
     dropout: Annotated[
         float | None,
-        typer.Option(help="Dropout before the head, from 0 to below 1.  [default: 0.3]"),
+        typer.Option(help="Dropout rate before the head, from 0 to below 1.  [default: 0.3]"),
     ] = None,
     label_smoothing: Annotated[
         float | None, typer.Option(help="Label smoothing, from 0 to below 1.  [default: 0.1]")
@@ -101,13 +101,16 @@ def finetune(
     interpolation: Annotated[
         float | None,
         typer.Option(
-            help="Interpolate the final weights: 0 is the initial weights, 1 the trained ones.  "
-            "[default: 0.7]"
+            help="Interpolate the final weights between the initial weights (0) and the trained "
+            "weights (1).  [default: 0.7]"
         ),
     ] = None,
     class_weights: Annotated[
         Literal["none", "balanced"] | None,
-        typer.Option(help="balanced gives all classes the same weight.  [default: none]"),
+        typer.Option(
+            help="Class weights in the loss. balanced gives all classes the same weight.  "
+            "[default: none]"
+        ),
     ] = None,
     head_width: Annotated[
         int | None,
@@ -120,8 +123,8 @@ def finetune(
     patience: Annotated[
         int | None,
         typer.Option(
-            help="Early stopping: end after this many epochs without a better validation "
-            "score.  [default: 0]"
+            help="Early stopping: stop after this many epochs without a better validation "
+            "score. 0 turns it off.  [default: 0]"
         ),
     ] = None,
     validation_share: Annotated[
@@ -133,7 +136,7 @@ def finetune(
     ] = None,
     mixed_precision: Annotated[
         bool | None,
-        typer.Option("--mixed-precision", help="Train in float16 and float32, on a GPU."),
+        typer.Option("--mixed-precision", help="Train in mixed float16 and float32. Needs a GPU."),
     ] = None,
     seed: Seed = None,
     rotation: Annotated[
@@ -164,13 +167,16 @@ def finetune(
     ] = None,
     flip: Annotated[
         bool | None,
-        typer.Option("--flip/--no-flip", help="Augmentation: mirror half of the copies."),
+        typer.Option(
+            "--flip/--no-flip",
+            help="Augmentation: mirror half of the copies horizontally.  [default: flip]",
+        ),
     ] = None,
     colour: Annotated[
         float | None,
         typer.Option(
-            help="Augmentation: largest change of brightness, contrast and saturation.  "
-            "[default: 0.2]"
+            help="Augmentation: largest change of brightness, contrast and saturation, as a share "
+            "of each.  [default: 0.2]"
         ),
     ] = None,
     fill: Annotated[
@@ -213,7 +219,10 @@ def finetune(
     for path in filter(None, (html, sheet)):
         check_writable(path)
     if html and not (test or validation or settings.validation_share):
-        raise UsageError("--html needs test photos, and none are held out: name some with --test")
+        raise UsageError(
+            "--html shows scores on held-out photos, and there are none. Add --test FOLDER, or a "
+            "--validation-share above 0"
+        )
     with progress_bar(quiet=quiet) as progress:
         report = embedtool.finetune_model(
             photos,
@@ -241,13 +250,13 @@ def finetune(
             mistakes=report.test_result.mistakes(),
             curves=record["history"],
             notes=(
-                f"Accuracy over a linear probe of the frozen network, on the same photos: "
-                f"{gain.value:+.4f}, {gain.low:+.4f} to {gain.high:+.4f}.",
+                f"Accuracy compared with a linear probe of the frozen network, on the same photos: "
+                f"{gain.value:+.4f}, 95 % interval {gain.low:+.4f} to {gain.high:+.4f}.",
                 *report.notes,
             ),
         )
     elif html:
-        say("no page: there are no test photos. Name some with --test")
+        say("note: no HTML page was written: no photos were held out. Add --test FOLDER")
     if json:
         emit_json(record)
     else:
@@ -256,7 +265,7 @@ def finetune(
         emit_record({name: record[name] for name in shown if name in record})
     if not quiet:
         say_notes(report.notes, report.rejects)
-        say(f"index with it: embedtool index PHOTOS --model {out}")
+        say(f"to index photos with this model: embedtool index PHOTOS --model {out}")
 
 
 def _say_epoch(epoch: "Epoch") -> None:

@@ -25,7 +25,7 @@ def index(
     index: Annotated[
         Path | None,
         typer.Option(
-            help="The folder of the index.  [default: indexes/, and the name of the first "
+            help="The folder of the index.  [default: indexes/NAME, where NAME is the first "
             "folder of photos]"
         ),
     ] = None,
@@ -40,7 +40,7 @@ def index(
     layer: Annotated[
         str | None,
         typer.Option(
-            help="Use the average of this layer as the vector.  [default: the last layer]"
+            help="Use the average output of this layer as the vector.  [default: the last layer]"
         ),
     ] = None,
     precision: Annotated[
@@ -52,7 +52,7 @@ def index(
     ] = None,
     runtime: Annotated[
         Literal["litert", "tensorflow"],
-        typer.Option(help="What runs the network. tensorflow can use a GPU."),
+        typer.Option(help="The library that runs the network. tensorflow can use a GPU."),
     ] = "litert",
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of threads.  [default: number of cores]")
@@ -66,13 +66,14 @@ def index(
     max_rejects: Annotated[
         str | None,
         typer.Option(
-            help="Exit with code 1 if more files are rejected: a number, or a share such as 5%."
+            help="Exit with code 1 if more files than this are rejected: a number, or a share "
+            "such as 5%.  [default: no limit]"
         ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="List each rejected file.")
+        bool, typer.Option("--verbose", "-v", help="List each rejected file and the reason.")
     ] = False,
 ) -> None:
     """Add photos to an index, or bring it up to date with them.
@@ -84,11 +85,11 @@ def index(
     """
     limit = _reject_limit(max_rejects)
     names = expand_stdin(photos)
-    if "-" in photos:  # a list made a while ago: one file that went since must not stop the rest
+    if "-" in photos:  # files may have been removed since the list was made: index the others
         gone = [name for name in names if not os.path.lexists(name)]
         names = [name for name in names if os.path.lexists(name)] or names
         if gone:
-            say(f"note: {len(gone)} listed paths do not exist, the first {gone[0]}")
+            say(f"note: paths from stdin that do not exist: {len(gone)}, the first is {gone[0]}")
     with progress_bar(quiet=quiet) as progress:
         report = embedtool.index_photos(
             names,
@@ -107,15 +108,16 @@ def index(
     record["seconds"] = round(report.seconds, 3)
     record["images_per_second"] = round(report.images_per_second, 1)
     if report.rejected:
-        notes += (f"{report.rejected} rejected; why: embedtool rejects {report.index}",)
+        notes += (f"rejected files: {report.rejected}; reasons: embedtool rejects {report.index}",)
     emit_report(record, notes, json=json, quiet=quiet)
     if verbose:
         for reject in embedtool.index_rejects(report.index):
             say(f"rejected: {reject.path}: {reject.stage}: {reject.reason}")
     if limit is not None and report.rejected > limit(report.total):
         raise TooManyRejects(
-            f"{report.rejected} of {report.total} files were rejected, more than --max-rejects "
-            f"{max_rejects}. Why: embedtool rejects {report.index}"
+            f"expected at most --max-rejects {max_rejects}, but {report.rejected} of "
+            f"{report.total} files were rejected. For the reasons, run: embedtool rejects "
+            f"{report.index}"
         )
 
 
@@ -127,7 +129,9 @@ def _reject_limit(text: str | None) -> Callable[[int], float] | None:
     except ValueError:
         number = -1.0
     if not number >= 0:
-        raise UsageError(f"expected --max-rejects as N or P%, received {text!r}")
+        raise UsageError(
+            f"expected --max-rejects as a number or a share such as 5%, received {text!r}"
+        )
     if text.endswith("%"):
         return lambda total: total * number / 100
     return lambda total: number

@@ -25,7 +25,7 @@ IndexPath = Annotated[Path, typer.Argument(help="The folder of the index.")]
 
 
 def info(index: IndexPath, json: Json = False) -> None:
-    """Show what an index holds."""
+    """Show the model, the counts and the sizes of an index."""
     content = embedtool.index_info(index)
     if json:
         emit_json(content)
@@ -58,7 +58,8 @@ def verify(
 ) -> None:
     """Check every file of an index for damage.
 
-    Compares every file with its checksum. The exit code is 0 if all are intact, and 3 if not.
+    Compares every file of the index with its checksum. The exit code is 0 if all files are intact,
+    and 3 if not.
     """
     with embedtool.open(index) as opened:
         faults = opened.verify()
@@ -82,14 +83,17 @@ def verify(
                 "their files have changed or are gone"
             )
     if faults:
-        raise IndexDamaged(f"{index} is damaged in {len(faults)} places")
+        raise IndexDamaged(
+            f"{index} is damaged, faults found: {len(faults)}. Restore it from a backup, or index "
+            "the photos into a new folder"
+        )
 
 
 def doctor(index: IndexPath, json: Json = False) -> None:
     """Check that this machine computes the same vectors as before.
 
-    Embeds three reference pictures and compares their vectors with those stored in the index. The
-    exit code is 0 if they agree, and 5 if not.
+    Embeds three reference pictures and compares their vectors with those stored in the index.
+    "golden cosines" are the cosines of each pair. The exit code is 0 if they agree, and 5 if not.
     """
     cosines = embedtool.doctor_index(index)
     if json:
@@ -104,8 +108,8 @@ def compact(index: IndexPath, json: Json = False, quiet: Quiet = False) -> None:
     """Free the disk space of removed images.
 
     Rewrites the vector files without the vectors of removed images, and merges small files. It
-    needs free space for one file of up to 65,536 vectors. If it is interrupted, the same command
-    continues.
+    needs free disk space for one new file of up to 65,536 vectors, which is 170 MB with 1,280
+    dimensions. If it is interrupted, the same command continues.
     """
     with progress_bar(quiet=quiet) as progress:
         report = embedtool.compact_index(index, progress=progress)

@@ -9,7 +9,10 @@ import embedtool
 from embedtool.cli.output import Json, emit_json, emit_record, emit_table, say
 
 model = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
-Spec = Annotated[str, typer.Argument(help="builtin, mobilenet_v2, a TF Hub handle or a folder.")]
+Spec = Annotated[
+    str,
+    typer.Argument(help="The network: builtin, mobilenet_v2, a TF Hub handle or a model folder."),
+]
 
 
 @model.command("list")

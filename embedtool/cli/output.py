@@ -1,5 +1,8 @@
-"""stdout carries data: a table on a terminal, tab-separated in a pipe, one JSON object on
-request. stderr carries talk, and a progress bar on a terminal."""
+"""Output of commands.
+
+stdout carries data: a table on a terminal, tab-separated rows in a pipe, or one JSON object with
+--json. stderr carries messages, and a progress bar on a terminal.
+"""
 
 import json
 import os
@@ -14,12 +17,13 @@ from embedtool.errors import UsageError
 
 if TYPE_CHECKING:
     from embedtool.search.recall_certificate import Certificate
-SCHEMA = 2  # of what --json prints
-# What would break a line or a column, or move a terminal's cursor; --json has names as they are.
+SCHEMA = 2  # version of the format that --json prints
+# Characters that would break a line or a column, or move the cursor of a terminal. --json does not
+# escape them in this way.
 ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar and no notes.")]
-SEEDS = {"min": 0, "max": 2**32 - 1}  # numpy's
+SEEDS = {"min": 0, "max": 2**32 - 1}  # the range that numpy accepts
 Seed = Annotated[
     int, typer.Option(help="Random seed. The same seed gives the same result.", **SEEDS)
 ]
@@ -31,7 +35,7 @@ def say(text: str) -> None:
 
 
 def plain(value: object) -> str:
-    """In one line, as `\\n` for a line break in a file's name."""
+    """Return the value as one line; a line break in a file name becomes `\\n`."""
     return str(value).translate(ESCAPES)
 
 
@@ -48,7 +52,8 @@ def emit_json(content: dict[str, Any]) -> None:
 
 
 def emit_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Aligned columns with a header on a terminal; bare tab-separated rows in a pipe."""
+    """Print aligned columns with a header on a terminal, tab-separated rows without one in a
+    pipe."""
     cells = [[_cell(value) for value in row] for row in rows]
     if not sys.stdout.isatty():
         for row in cells:
@@ -67,7 +72,7 @@ def emit_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
 
 
 def emit_record(record: dict[str, Any]) -> None:
-    """One name and value a line."""
+    """Print one name and value per line."""
     width = max(map(len, record)) if sys.stdout.isatty() else 0
     for name, value in record.items():
         text = f"{value:,}" if width and isinstance(value, int | float) else plain(value)
@@ -75,7 +80,7 @@ def emit_record(record: dict[str, Any]) -> None:
 
 
 def emit_report(record: dict[str, Any], notes: Sequence[str], *, json: bool, quiet: bool) -> None:
-    """What a command did, and what there is to note about it."""
+    """Print the result of a command, and its notes unless `quiet`."""
     if json:
         emit_json(record)
     else:
@@ -86,13 +91,14 @@ def emit_report(record: dict[str, Any], notes: Sequence[str], *, json: bool, qui
 
 
 def describe_search(certificate: "Certificate | None") -> str:
-    """How a search finds, and how much of it."""
+    """Return one line about the search method and its measured recall."""
     if certificate is None:
         return "exact"
     recall = ", ".join(f"{share:.3f} of the {k}" for k, share in certificate.recall.items())
     return (
-        f"approximate, {certificate.method} over {certificate.dimensions} axes, compared exactly: "
-        f"finds {recall} nearest ({certificate.queries:,} vectors of this index held out)"
+        f"approximate, {certificate.method} on {certificate.dimensions} dimensions, candidates "
+        f"compared exactly; recall: {recall} nearest (measured on {certificate.queries:,} held-out "
+        "vectors)"
     )
 
 

@@ -99,23 +99,27 @@ def predict(
     abstain_below: Annotated[
         float,
         typer.Option(
-            help="Give no label to images whose most likely class is less probable than this."
+            help="Give no label to images whose most likely class has a probability below this, "
+            "from 0 to 1."
         ),
     ] = 0.0,
     suggest: Annotated[
-        int, typer.Option(help="Instead list this many images that are most worth labelling next.")
+        int,
+        typer.Option(help="List this many images to label next, instead of the predictions."),
     ] = 0,
     to: Annotated[
         Path | None,
-        typer.Option(help="Also write the probability of each class to this file, CSV or Parquet."),
+        typer.Option(
+            help="Also write the probability of each class to this .csv or .parquet file."
+        ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Predict the class of every image of an index.
 
-    --suggest lists images to label next: those with many unsure images near them, none of which is
-    near an image listed before.
+    --suggest lists the images whose labels would help the classifier most: each has many uncertain
+    images near it, which are not near an image listed before it.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.predict(
@@ -136,8 +140,8 @@ def predict(
         return
     if found.abstained:
         say(
-            f"note: {found.abstained} of {len(found.images)} images have no label: their most "
-            "likely class is less probable than --abstain-below"
+            f"note: {found.abstained} of {len(found.images)} images have no label: the probability "
+            "of their most likely class is below --abstain-below"
         )
     if to:
         say(f"predictions: {to}")
@@ -151,7 +155,7 @@ def evaluate(
     html: Annotated[
         Path | None,
         typer.Option(
-            help="Also write the scores and the mistakes, as pictures, to this HTML file."
+            help="Also write the scores, and the misclassified images, to this HTML file."
         ),
     ] = None,
     seed: Seed = 0,
@@ -161,7 +165,8 @@ def evaluate(
     """Compare the predictions of a probe with labels.
 
     Each score has a 95 % confidence interval, computed by bootstrap over images. A note says how
-    many of the images the probe was trained on. Classes that the probe does not know are left out.
+    many of the images the probe was trained on. Images of classes that the probe does not know are
+    left out.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.evaluate(probe, labels=labels, seed=seed, progress=progress)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator["Progress | None"]:
-    """A callback that draws a bar for each stage it hears of; None where nobody would see it."""
+    """Yield a callback that draws a bar for the current stage; None if stderr is not a terminal or
+    `quiet`."""
     if quiet or not sys.stderr.isatty():
         yield None
         return

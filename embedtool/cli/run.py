@@ -1,4 +1,4 @@
-"""Runs commands, and holds the one `except` of the tool."""
+"""Run a command, and turn its errors into one line on stderr and an exit code."""
 
 import functools
 import os
@@ -16,16 +16,19 @@ from embedtool.cli.output import say
 from embedtool.core.own_process import claim_process
 from embedtool.errors import EmbedtoolError
 
-INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+INTERRUPTED = 130  # 128 + SIGINT, the convention of shells
 
 
 def run(arguments: Sequence[str], names: Sequence[str], *, debug: bool = False) -> None:
-    """Parse and run; `names` are the commands to load, one where the first word tells it."""
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - None where the caller closed it
+    """Parse the arguments and run the command.
+
+    names: the commands to load; only one if the first argument names it.
+    """
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - None if the caller closed it
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     claim_process()
     warnings.showwarning = lambda message, *_: say(f"note: {message}")
-    for stream in (sys.stdout, sys.stderr):  # names that are not UTF-8 leave as they came
+    for stream in (sys.stdout, sys.stderr):  # file names that are not UTF-8 are printed unchanged
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     app = typer.Typer(
@@ -53,7 +56,7 @@ def run(arguments: Sequence[str], names: Sequence[str], *, debug: bool = False) 
 
 
 def _guarded(command: Callable[..., Any], debug: bool) -> Callable[..., Any]:
-    """Turn what a command raises into one line on stderr and an exit code."""
+    """Wrap a command so that its exceptions become one line on stderr and an exit code."""
 
     @functools.wraps(command)
     def guarded(*args: Any, **options: Any) -> None:
@@ -66,9 +69,9 @@ def _guarded(command: Callable[..., Any], debug: bool) -> Callable[..., Any]:
                 say(f"error: {error}")
                 raise typer.Exit(error.exit_code) from None
             if isinstance(error, KeyboardInterrupt):
-                say("interrupted: what was stored is kept. Run the same command to continue")
+                say("interrupted: what was stored is not lost. Run the same command to continue")
                 raise typer.Exit(INTERRUPTED) from None
-            if isinstance(error, BrokenPipeError):  # `| head` has seen enough
+            if isinstance(error, BrokenPipeError):  # the reader, such as `| head`, closed the pipe
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(0) from None
             where = f"{os.fsdecode(error.filename)}: " if error.filename else ""

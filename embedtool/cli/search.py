@@ -34,25 +34,33 @@ def search(
         ),
     ] = None,
     min_similarity: Annotated[
-        float | None, typer.Option(help="Smallest similarity of a match, from -1 to 1.")
+        float | None,
+        typer.Option(
+            help="Smallest cosine similarity of a match, from -1 to 1.  [default: no limit]"
+        ),
     ] = None,
     where: Annotated[
         list[str] | None,
         typer.Option(
-            help="Search only images with label=NAME or in path=FOLDER. Repeat it for more "
-            "labels or folders; an image needs one of each kind.",
+            help="Search only images that meet a condition: label=NAME or path=FOLDER. Repeat the "
+            "option for more labels or folders: an image must match one of the labels and one of "
+            "the folders.",
             metavar="KEY=VALUE",
         ),
     ] = None,
     min_recall: Annotated[
         float | None,
         typer.Option(
-            help="Share of the true 10 nearest images that approximate search must find.  "
-            "[default: 0.99]"
+            help="Recall@10: the share of the true 10 nearest images that approximate search "
+            "must find.  [default: 0.99]"
         ),
     ] = None,
     max_memory: Annotated[
-        str | None, typer.Option(help="Largest size of the approximate index, such as 500M.")
+        str | None,
+        typer.Option(
+            help="Largest size of the approximate index in bytes, such as 500M.  "
+            "[default: no limit]"
+        ),
     ] = None,
     html: Annotated[
         Path | None, typer.Option(help="Also write an HTML page with thumbnails to this file.")
@@ -107,14 +115,14 @@ def search(
     if empty := sum(not r for r in results):
         conditions = [f"--where {condition}" for condition in where or []]
         conditions += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
-        why = " ".join(conditions) or "the index holds none"
-        say(f"note: {empty} of {len(results)} queries matched no image: {why}")
+        why = " ".join(conditions) or "none, the index has no images"
+        say(f"note: {empty} of {len(results)} queries matched no image (conditions: {why})")
     if (
         k
         and any(len(r) < k for r in results)
         and k > (held := embedtool.index_info(index)["images"])
     ):
-        say(f"note: -k {k} is more than the {held} images of the index")
+        say(f"note: the index has {held} images, which is fewer than -k {k}")
 
 
 def _query_record(result: QueryMatches) -> dict[str, object]:
@@ -142,5 +150,8 @@ def _parse_bytes(text: str | None) -> int | None:
     except (ValueError, OverflowError):
         size = 0
     if size <= 0:
-        raise UsageError(f"expected --max-memory as a number of bytes or 500M, received {text!r}")
+        raise UsageError(
+            "expected --max-memory as a number of bytes, such as 500000000 or 500M; received "
+            f"{text!r}"
+        )
     return size

@@ -25,7 +25,8 @@ Model = Annotated[
     ),
 ]
 Validation = Annotated[
-    list[Path] | None, typer.Option(help="Validation photos.  [default: a share of PHOTOS]")
+    list[Path] | None,
+    typer.Option(help="Validation photos, one folder per class.  [default: a share of PHOTOS]"),
 ]
 Seed = Annotated[
     int | None,

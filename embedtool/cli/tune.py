@@ -25,7 +25,9 @@ def tune(
     photos: Annotated[
         list[Path], typer.Argument(help="Training photos, with one folder per class.")
     ],
-    out: Annotated[Path, typer.Option(help="The folder to write the search to.")],
+    out: Annotated[
+        Path, typer.Option(help="The folder to write the trials and the best settings to.")
+    ],
     labels: Labels = None,
     model: Model = "auto",
     validation: Validation = None,
@@ -33,13 +35,11 @@ def tune(
         int, typer.Option(min=1, help="Total number of trials, counting those of earlier runs.")
     ] = 20,
     config: Annotated[
-        Path | None, typer.Option(help="A JSON file of settings: the first trial.")
+        Path | None, typer.Option(help="A JSON file with the settings of the first trial.")
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(
-            help="Epochs of each trial in which the upper layers are trained.  [default: 3]"
-        ),
+        typer.Option(help="Epochs in which each trial trains the upper layers.  [default: 3]"),
     ] = None,
     copies: Annotated[
         int | None, typer.Option(help="Augmented copies of each photo.  [default: 4]")
@@ -58,10 +58,11 @@ def tune(
     """Search for better fine-tuning settings.
 
     Each trial trains with other settings and is scored on validation photos held out of PHOTOS.
-    Keep the test photos for the final model elsewhere. Trials that fall behind are stopped early.
-    The first trial has the default settings, so the best is at least as good. The best settings are
-    written to OUT/best.json, for `embedtool finetune PHOTOS --config OUT/best.json`. If the search
-    is interrupted, the same command continues it.
+    PHOTOS must not contain the test photos of the final model. Trials whose
+    score is below the median of the others are stopped early. The first trial has the default
+    settings, so the best is at least as good. The best settings are written to OUT/best.json, for
+    `embedtool finetune PHOTOS --config OUT/best.json`. If the search is interrupted, the same
+    command continues it.
     """
     from embedtool.finetune.settings import read_settings
 
@@ -102,7 +103,10 @@ def tune(
         )
     if not quiet:
         say_notes(report.notes, report.rejects)
-        say(f"use it: embedtool finetune PHOTOS --out MODEL --config {report.config}")
+        say(
+            "to train with the best settings: embedtool finetune PHOTOS --out MODEL --config "
+            f"{report.config}"
+        )
 
 
 def _settings_text(chosen: dict[str, object]) -> str:

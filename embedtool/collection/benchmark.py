@@ -1,4 +1,4 @@
-"""Measurements that users can repeat on their own machine, as ratios within one run."""
+"""Measure the speed of indexing on this machine, compared with the Keras idiom in the same run."""
 
 import os
 import tempfile
@@ -29,7 +29,7 @@ from embedtool.store.writer import create
 
 Item = TypeVar("Item")
 ROUNDS = 3
-DECODED = 64  # images that the inference measurement repeats
+DECODED = 64  # decoded images that the inference measurement uses again and again
 
 
 @dataclass
@@ -48,15 +48,15 @@ def run_bench(
     rounds: int = ROUNDS,
     progress: Progress | None = None,
 ) -> BenchReport:
-    """Measure decoding, inference, end to end and the Keras idiom, one after another in each round.
+    """Measure decoding, inference, indexing end to end and the Keras idiom, in turn in each round.
 
-    photos: one folder; default: the demo pictures. models: specs, each with an optional ":float32"
-    or ":int8"; default: mobilenet_v2 in both precisions, if it is available, and builtin. The Keras
-    idiom uses the weights of the first model in float32. Raises UsageError if photos is not a
-    folder.
+    photos: one folder; default: the demo pictures. models: names of networks, each with an optional
+    suffix ":float32" or ":int8"; default: mobilenet_v2 in both precisions, if it is available, and
+    builtin. The Keras idiom uses the weights of the first model in float32. Raises UsageError if
+    photos is not a folder.
     """
     if photos is not None and not Path(photos).is_dir():
-        raise UsageError(f"expected one folder of photos, received {photos}")
+        raise UsageError(f"expected an existing folder of photos, received {photos}")
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         folder = Path(photos) if photos is not None else Path(scratch) / "photos"
         if photos is None:

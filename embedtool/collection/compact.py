@@ -11,9 +11,9 @@ from embedtool.store.writer import Writer
 def compact_index(index: IndexReader, *, progress: Progress | None = None) -> CompactReport:
     """Free the disk space of removed images, and merge vector files into a few large ones.
 
-    An approximate search index that is missing or damaged is built again.
+    If the approximate search index is missing or damaged, it is built again.
 
-    Raises IndexLocked if another process is writing.
+    Raises IndexLocked if another process is writing to the index.
     """
     with Writer(index.path, files=index.files) as writer:
         before = writer.segments()

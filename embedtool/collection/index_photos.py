@@ -37,10 +37,13 @@ def index_photos(
 ) -> IndexReport:
     """Bring an index up to date with photos, or create it if it does not exist.
 
-    photos: folders, files or patterns. index: its folder; default: indexes/<name of the first photo
-    folder>. model, layer, precision: as in `load_backbone`; default: those of the index, "auto" for
-    a new one. Files that cannot be used are recorded and raise no error.
-    Raises PhotosMissing (nothing is changed), ModelMismatch, ModelOffline, IndexLocked.
+    photos: folders, image files or patterns such as "a/*.jpg". index: the folder of the index;
+    default: indexes/<name of the first photo folder>. model, layer, precision: as in
+    `embed_photos`; default: those of the index, "auto" for a new one. runtime: "litert" or
+    "tensorflow", which can use a GPU. workers: number of threads; default: number of cores.
+    batch_size: images per call of the network; default: the fastest measured.
+    Files that cannot be used are recorded (see `index_rejects`) and do not raise.
+    Raises PhotosMissing (the index does not change), ModelMismatch, ModelOffline, IndexLocked.
 
     >>> report = embedtool.index_photos("photos/fish", index="indexes/fish", model="builtin")
     >>> report.added, report.total
@@ -50,7 +53,7 @@ def index_photos(
     """
     photos = as_list(photos)
     if not photos:
-        raise UsageError("expected at least one folder, image file or pattern")
+        raise UsageError("expected at least one folder, image file or pattern, received none")
     path = Path(index) if index is not None else default_index(photos[0])
     note: tuple[str, ...] = ()
     fresh: Embedder | None = None

@@ -23,7 +23,7 @@ DOCTOR_TOLERANCE = 1e-3  # 1 - cosine; rounding on another CPU changes int8 vect
 
 
 def index_info(index: IndexReader) -> dict[str, Any]:
-    """Return what an index holds: model, counts, roots, sizes in bytes.
+    """Return the model, the counts, the photo folders (roots) and the sizes in bytes of an index.
 
     dead_rows is the number of rows in vector files that no longer belong to an image; `compact`
     removes them."""
@@ -57,9 +57,9 @@ def _certificate(index: IndexReader) -> dict[str, Any] | None:
 
 
 def verify_index(index: PathLike) -> list[str]:
-    """Hash every vector file and derived file again, and check the catalogue.
+    """Check every vector file and derived file against its checksum, and check the catalogue.
 
-    Returns the faults, [] if there are none."""
+    Returns one line per fault, [] if there is none."""
     with IndexReader(index) as opened, opened.snapshot():  # a new reader has checked nothing yet
         return [*opened.verify(), *damaged_derived(opened.path)]
 
@@ -97,7 +97,10 @@ def deep_verify_index(
             row = stored[outcome.source.root, outcome.source.path]
             cosines.append(float(outcome.vector @ row))
             if cosines[-1] < 1 - DOCTOR_TOLERANCE:
-                faults.append(f"{path}: its vector has changed (cosine {cosines[-1]:.4f})")
+                faults.append(
+                    f"{path}: embedding it again gives a vector that differs from the stored one "
+                    f"(cosine {cosines[-1]:.4f})"
+                )
     return DeepCheck(
         compared=len(cosines),
         skipped=len(chosen) - len(sources),
@@ -107,7 +110,7 @@ def deep_verify_index(
 
 
 def doctor_index(index: IndexReader, embedder: "Embedder") -> list[float]:
-    """Embed the golden pictures again, and return the cosine of each with the vector in the index.
+    """Embed the reference images, and return the cosine of each with its vector in the index.
 
     Raises ModelMismatch if one is under 1 - DOCTOR_TOLERANCE: the model, decoder or runtime of this
     machine computes vectors that differ from those in the index.
@@ -119,8 +122,8 @@ def doctor_index(index: IndexReader, embedder: "Embedder") -> list[float]:
     if min(cosines) < 1 - DOCTOR_TOLERANCE:
         raise ModelMismatch(
             f"this machine computes different vectors from the one that made {index.path}: "
-            f"cosine {min(cosines):.4f}, expected at least {1 - DOCTOR_TOLERANCE}. Index the "
-            "photos into a new folder, or use the versions that the index was made with: "
+            f"expected a cosine of at least {1 - DOCTOR_TOLERANCE}, received {min(cosines):.4f}. "
+            "Index the photos into a new folder, or use the version that the index was made with: "
             f"{index.meta['created_by']}"
         )
     return cosines

@@ -24,7 +24,8 @@ class KerasBaseline:
             )
         except ValueError as error:
             raise UsageError(
-                f"the Keras idiom reads only JPEG, PNG, GIF and BMP, and {folder} has none of these"
+                f"expected photos that Keras can read (JPEG, PNG, GIF or BMP), and {folder} has "
+                "none. Choose another folder"
             ) from error
         vectors = self._embed.predict(photos, verbose=0)
         return len(vectors) / (time.perf_counter() - start)

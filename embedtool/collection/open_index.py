@@ -30,7 +30,7 @@ class OpenIndex:
     """The connections to one index. Raises NotAnIndex, IndexDamaged, IndexTooNew."""
 
     def __init__(self, path: PathLike, *, hold_vectors: bool = True) -> None:
-        """hold_vectors: keep what is searched in memory for the next search."""
+        """hold_vectors: keep the searched vectors in memory for the next search."""
         self.path = Path(path)
         self._hold_vectors = hold_vectors
         self._lock = Lock()
@@ -82,7 +82,7 @@ class OpenIndex:
 
 
 class Session:
-    """One connection, and the objects made from the version that it saw last."""
+    """One connection, and the objects computed from the version of the index that it saw last."""
 
     def __init__(self, reader: IndexReader, loaded: "_Loaded") -> None:
         self.reader = reader

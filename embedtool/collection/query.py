@@ -45,7 +45,10 @@ def search_index(
         raise UsageError(f"expected k of at least 1, received {k}")
     check_similarity(min_similarity)
     if not queries and not rows:
-        raise UsageError("expected at least one query: an image file, or the row of an image")
+        raise UsageError(
+            "expected at least one query, received none: name an image file, or the row of an "
+            "indexed image"
+        )
     chosen = parse_filter(where)
     exact = chosen is not None or (k is None and min_similarity is not None)
     certify = not exact and (min_recall is not None or max_memory is not None)
@@ -122,8 +125,8 @@ def _row(reader: IndexReader, row: int) -> tuple[str, Vectors]:
     stored = reader.image(row)
     if stored is None:
         raise UsageError(
-            f"{reader.path} has no image with row {row}: expected the number of an indexed "
-            "image, from 1, that was not removed"
+            f"expected the number of an indexed image, from 1, received {row}: {reader.path} has "
+            "no such image, or it was removed"
         )
     return str(stored[0]), stored[1]
 
@@ -170,8 +173,8 @@ def _vector(query: npt.NDArray[Any], reader: IndexReader) -> Vectors:
         )
     if len(query) != reader.dim:
         raise ModelMismatch(
-            f"expected a vector of {reader.dim} dimensions, as {reader.path} has, received "
-            f"{len(query)}"
+            f"expected a vector of {reader.dim} dimensions, as in {reader.path}, received "
+            f"{len(query)}. Embed the query with the model of the index"
         )
     try:
         return unit_rows(query[None])

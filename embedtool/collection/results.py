@@ -9,7 +9,7 @@ class IndexReport:
     """The report of one run of `index`.
 
     Each listed file is counted in exactly one of added, updated, renamed, unchanged, duplicates and
-    rejected; `total` is their sum. `removed` counts rows whose file was gone."""
+    rejected; `total` is their sum. `removed` counts indexed images whose file was gone."""
 
     index: Path
     model: str
@@ -32,13 +32,13 @@ class DeepCheck:
 
     compared: int
     skipped: int  # the file is gone or has changed: run `index`
-    lowest_cosine: float | None  # of a stored and a new vector; None if none was compared
+    lowest_cosine: float | None  # between stored and new vectors; None if none was compared
     faults: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class CompactReport:
-    """Vector files and their bytes, before and after."""
+    """The number of vector files and their size in bytes, before and after."""
 
     segments_before: int
     segments_after: int
@@ -48,7 +48,7 @@ class CompactReport:
 
 @dataclass(frozen=True)
 class BenchRow:
-    """The speed of one network on all cores, medians over the rounds."""
+    """The speed of one network on all cores, as medians over the rounds."""
 
     model: str
     precision: str

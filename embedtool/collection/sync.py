@@ -60,8 +60,9 @@ def sync(
         embedder = open_embedder()
         if embedder.fingerprint != index.fingerprint:
             raise ModelMismatch(
-                f"{index.path} holds vectors of fingerprint {index.fingerprint[:12]}, but the "
-                f"embedder has {embedder.fingerprint[:12]}. Index into another folder with --index"
+                f"expected a network with fingerprint {index.fingerprint[:12]}, as in "
+                f"{index.path}, received {embedder.fingerprint[:12]}. Index into another folder "
+                "with --index"
             )
         outcomes = embed_files(
             plan.pending,
@@ -251,8 +252,8 @@ def _notes(index: Writer, listing: Listing, plan: _Plan) -> list[str]:
     if plan.unreadable:
         file, reason = plan.unreadable[0]
         notes.append(
-            f"{len(plan.unreadable)} files cannot be read and keep their vectors; the first is "
-            f"{os.fsdecode(os.path.join(file.root, file.path))}: {reason}"
+            f"{len(plan.unreadable)} files cannot be read and keep their stored vectors; the first "
+            f"is {os.fsdecode(os.path.join(file.root, file.path))}: {reason}"
         )
     if listing.others:
         notes.append(f"{listing.others} other files are not images and were skipped")

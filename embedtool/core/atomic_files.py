@@ -35,7 +35,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raise the OSError now that `atomic_write` would raise after long work."""
+    """Raise the OSError that `atomic_write` would raise, before long work starts."""
     draft = _draft(path)
     draft.touch()
     draft.unlink()
@@ -43,7 +43,9 @@ def check_writable(path: Path) -> None:
 
 def _draft(path: Path) -> Path:
     if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "expected a file name, this is a folder", str(path))
+        raise IsADirectoryError(
+            errno.EISDIR, "expected a file name, but this is a folder", str(path)
+        )
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "this folder does not exist", str(path.parent))
     return path.with_name(path.name + ".new")
@@ -56,9 +58,9 @@ def publish_folder(
     """Yield an empty folder. If the block ends without an error, it is on disk as `target`.
 
     existing: what happens if `target` exists by then. "keep": it stays and the new folder is
-    dropped, because both have the same content. "replace": it is removed; after a kill between the
-    two renames, both folders are beside it under hidden names. "refuse": FileExistsError is raised
-    and the new folder is dropped.
+    deleted, because both have the same content. "replace": it is removed; if the process is killed
+    between the two renames, both folders are left beside it under hidden names. "refuse":
+    FileExistsError is raised and the new folder is deleted.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = _hidden_sibling(target)

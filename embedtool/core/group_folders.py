@@ -26,7 +26,7 @@ def write_group_folders(groups: Iterable[Group], folder: PathLike, *, copy: bool
         place = target / name
         place.mkdir(parents=True)
         for inside, path in files:
-            if not path.is_file():  # only its vector is left
+            if not path.is_file():  # the file is gone, the index still has its vector
                 gone += 1
             elif copy:
                 shutil.copy2(path, place / inside)
@@ -35,7 +35,8 @@ def write_group_folders(groups: Iterable[Group], folder: PathLike, *, copy: bool
         made.append(place)
     if gone:
         warnings.warn(
-            f"{gone:,} photos are not where they were indexed and are missing from {target}",
+            f"{gone:,} photos are no longer at their indexed paths, so {target} lacks them. Update "
+            "the index: embedtool index PHOTOS",
             stacklevel=3,
         )
     return made

@@ -28,7 +28,7 @@ def acquire_lock(path: Path) -> int:
     except OSError as error:
         os.close(handle)
         raise IndexLocked(
-            f"another embedtool process is writing to {path}. Wait for it to end, then run this "
-            "again"
+            f"another embedtool process is writing to {path}. Wait until it has finished, then run "
+            "the same command again"
         ) from error
     return handle

@@ -1,7 +1,7 @@
 """Process-wide settings, which embedtool changes only in its own processes.
 
-Its own processes are a command and the workers that it starts. Used as a library, embedtool does
-not change the warnings, logging, environment and file descriptor 2 of its host.
+Its own processes are the command line and the workers that it starts. Used as a library, embedtool
+does not change the warnings, logging, environment or file descriptor 2 of the host process.
 """
 
 import logging
@@ -28,8 +28,8 @@ def claim_process() -> None:
 def quiet_stderr() -> Iterator[bool]:
     """Discard what a library writes directly to file descriptor 2 while it loads.
 
-    Yields whether output is discarded: in a host's process nothing is redirected, because other
-    threads write there too.
+    Yields whether output is discarded. In the process of a host program nothing is redirected,
+    because other threads write there too.
     """
     if not _claimed.is_set():
         yield False

@@ -58,7 +58,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """Exactly what determines the values of a vector. Its digest is the fingerprint."""
+    """All properties that determine the values of a vector. Its digest is the fingerprint."""
 
     weights: str  # SHA-256 over names, shapes and float32 values
     architecture: str

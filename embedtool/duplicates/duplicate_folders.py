@@ -11,10 +11,10 @@ from embedtool.duplicates.results import Duplicates
 def write_duplicate_folders(
     duplicates: Duplicates, folder: PathLike, *, copy: bool = False
 ) -> list[Path]:
-    """Make a folder for each group with links to its images, or with copies of them if `copy`.
+    """Create a folder for each group, with links to its images, or copies if `copy`.
 
     folder/<kind>-0001/01 keep NAME is the image to keep; the others follow by similarity. Returns
-    the groups' folders. Raises UsageError if folder exists and is not an empty folder.
+    the folders of the groups. Raises UsageError if folder exists and is not an empty folder.
     """
     return write_group_folders(_groups(duplicates), folder, copy=copy)
 

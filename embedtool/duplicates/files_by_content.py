@@ -85,12 +85,15 @@ def read_contents(
     notes = []
     if changed:
         notes.append(
-            f"{changed} files were left out, since they changed after indexing: index them again"
+            f"{changed} files were left out, because they have changed since they were indexed: "
+            "index them again"
         )
     if missing:
         notes.append(f"{missing} files are gone: only their vectors were compared")
     if linked_names:
-        notes.append(f"{linked_names} names are links to other files of the index: not counted")
+        notes.append(
+            f"{linked_names} names are links to other files of the index and were left out"
+        )
     return items, notes
 
 

@@ -24,7 +24,7 @@ from embedtool.store.reader import IndexReader
 
 NEIGHBOURS = 8  # pairs proposed for each image: a copy is among the first few
 MIN_COSINE = (
-    0.5  # of a pair: every re-encoding, resize or crop measured is above it, with either network
+    0.5  # of a pair to compare: every re-encoding, resize and crop that was measured is above it
 )
 Test = Callable[[Pairs], npt.NDArray[np.bool_]]
 
@@ -147,8 +147,8 @@ class _Search:
     ) -> list[Items]:
         """Group the pairs, and search again for hubs whose neighbours were all near.
 
-        A search returns only NEIGHBOURS of an image's near ones. The others are found by further
-        searches, in which each group is represented by its hub alone.
+        A search returns at most NEIGHBOURS neighbours of an image. Further searches, in which only
+        its hub represents a group, find the others.
         """
         links = pairs[test(pairs)]
         while True:

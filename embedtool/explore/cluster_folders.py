@@ -12,10 +12,10 @@ from embedtool.explore.results import ClusterReport
 def write_cluster_folders(
     report: ClusterReport, folder: PathLike, *, copy: bool = False
 ) -> list[Path]:
-    """Make a folder for each cluster with links to its images, or with copies of them if `copy`.
+    """Create a folder for each cluster, with links to its images, or copies if `copy`.
 
     folder/000 NAME lists the strongest members first. folder/noise has the noise points. Returns
-    the clusters' folders. Raises UsageError if folder exists and is not an empty folder.
+    the folders of the clusters. Raises UsageError if folder exists and is not an empty folder.
     """
     return write_group_folders(_groups(report), folder, copy=copy)
 

@@ -208,10 +208,11 @@ def _to_centres(
 def _notes(vectors: int, clusters: int) -> tuple[str, ...]:
     if vectors < MIN_IMAGES:
         return (
-            f"{vectors} different images are too few to cluster: at least {MIN_IMAGES} are needed",
+            f"expected at least {MIN_IMAGES} different images to cluster, the index has {vectors}: "
+            "all images are noise",
         )
     if not clusters:
-        return ("no clusters were found: all images are noise",)
+        return ("no clusters were found: all images are noise. Try a --detail above 1",)
     return ()
 
 

@@ -36,15 +36,16 @@ def map_index(
     rebuild: bool = False,
     progress: Progress | None = None,
 ) -> Map:
-    """Return the map of an index: UMAP on its neighbour graph, laid out once and saved.
+    """Return the map of an index: the UMAP layout of its neighbour graph, computed once and saved.
 
-    New images are placed on the saved map one by one, and nothing else on it moves. All images are
-    laid out again with `rebuild`, if neighbours or seed differ from the saved map, if the saved map
-    is damaged, and if more images were placed than laid out, which a note reports.
-    neighbours: of UMAP, at least 2 [default: as in the saved map, or 30]; seed: [default: as in the
-    saved map, or 0].
-    Raises UsageError (neighbours below 2, no image), IndexLocked if the map must change while
-    another process writes.
+    New images are placed on the saved map one by one, and the others stay where they are. The whole
+    map is laid out again with `rebuild`, if neighbours or seed differ from the saved map, if the
+    saved map is damaged, and if more than half of its images were placed later, which a note
+    reports.
+    neighbours: the number of neighbours that UMAP considers, at least 2 [default: as in the saved
+    map, or 30]; seed: [default: as in the saved map, or 0].
+    Raises UsageError (neighbours below 2, an index without images), IndexLocked if the map must
+    change while another process is writing.
     """
     if neighbours is not None and neighbours < 2:
         raise UsageError(f"expected at least 2 neighbours, received {neighbours}")
@@ -112,16 +113,20 @@ def _updated(
         present = np.isin(current.ids, live, assume_unique=True)
         laid_out = int((present & ~current.placed).sum())
         new = len(live) - int(present.sum())
-        if laid_out > 0 and len(live) - laid_out <= laid_out:
+        if len(live) - laid_out <= laid_out:
             remaining = replace(
                 current,
                 ids=current.ids[present],
                 coordinates=current.coordinates[present],
                 placed=current.placed[present],
             )
-            note = f"{new:,} new images were placed on the saved map; --rebuild makes a new one"
+            note = f"{new:,} new images were placed on the saved map; --rebuild computes a new map"
             return place_new_images(writer, remaining, progress=progress), [note] if new else []
-    notes = ["laid out again, since more images were placed than laid out"] if current else []
+    notes = (
+        ["the map was computed again, because more than half of its images were placed later"]
+        if current
+        else []
+    )
     before = current or read_map(writer)
     if neighbours is None:
         neighbours = before.neighbours if before else NEIGHBOURS
@@ -162,7 +167,10 @@ def _with_images(index: IndexReader, saved: SavedMap, notes: list[str]) -> Map:
         labels, clustered = found.labels_of(saved.ids)
         clusters = labels[where]
         if late := int((~clustered).sum()):
-            notes.append(f"{late:,} images came after the clusters: embedtool cluster {index.path}")
+            notes.append(
+                f"{late:,} images were indexed after the last clustering and have no cluster. Run: "
+                f"embedtool cluster {index.path}"
+            )
     full = [os.path.join(row.root, row.path) for row in rows]
     return Map(
         index=index.path,

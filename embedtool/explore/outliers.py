@@ -1,4 +1,4 @@
-"""The images of an index that are least like the rest."""
+"""Find the images of an index that are least similar to the others."""
 
 import numpy as np
 
@@ -18,12 +18,12 @@ def find_outliers(
 ) -> list[Outlier]:
     """Return the k images with the highest outlier score, highest first.
 
-    The score is 1 minus the mean similarity to the 10 nearest others (Ramaswamy, Rastogi, Shim,
+    The score is 1 minus the mean similarity to the 10 nearest neighbours (Ramaswamy, Rastogi, Shim,
     SIGMOD 2000, with the mean of the distances instead of the last). Similarity is that of the
-    neighbour graph: the cosine measured from the mean of the collection. An image and its copies
+    neighbour graph: the cosine after the mean of all vectors is subtracted. An image and its copies
     count as one. An index of one image has no outliers.
-    Raises UsageError (k below 1), IndexLocked if the graph must be made while another process
-    writes.
+    Raises UsageError (k below 1), IndexLocked if the graph must be computed while another process
+    is writing.
     """
     if k < 1:
         raise UsageError(f"expected k of at least 1, received {k}")

@@ -29,7 +29,7 @@ class Cluster:
     size: int  # images
     stability: float  # as HDBSCAN defines it: how long the cluster persists as density rises
     representatives: tuple[Path, ...]  # nearest to its centre, the medoid first
-    borderline: tuple[Path, ...]  # members almost as near to another centre, the closest call first
+    borderline: tuple[Path, ...]  # members almost as near to another centre, the nearest first
     outliers: tuple[Path, ...]  # least similar to its centre
 
 
@@ -92,10 +92,10 @@ class Map:
 
 @dataclass(frozen=True)
 class Outlier:
-    """An image that is unlike the rest of the index."""
+    """An image that differs from all others of the index."""
 
     rank: int  # from 1
     path: Path
-    score: float  # 1 - its mean similarity to its nearest others, see find_outliers
-    nearest: Path  # the most similar other
+    score: float  # 1 - its mean similarity to its nearest neighbours, see find_outliers
+    nearest: Path  # the most similar other image
     similarity: float  # to `nearest`

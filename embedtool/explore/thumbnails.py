@@ -1,5 +1,5 @@
-"""Thumbnails of an index's images and their dates: made once for each vector, and saved in a
-derived file.
+"""Thumbnails and dates of the images of an index: made once for each vector, and saved in a derived
+file.
 
     derived/thumbnails-<digest>.bin    ids (n,), ends (n,) and dates (n,), all <i8, then the
                                        thumbnails, one after the other
@@ -80,8 +80,8 @@ def open_thumbnails(index: IndexReader) -> Thumbnails:
 
 
 def make_thumbnails(index: Writer, *, progress: Progress | None = None) -> Thumbnails:
-    """Make the missing thumbnails, drop those of vectors that are gone, and return all. A vector
-    without a readable file is tried again the next time."""
+    """Make the missing thumbnails, delete those of removed vectors, and return all thumbnails. A
+    vector without a readable file is tried again the next time."""
     live = index.places_after(0)["id"]
     saved = open_thumbnails(index)
     if not np.isin(saved.ids, live).all():

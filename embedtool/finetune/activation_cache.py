@@ -64,7 +64,7 @@ class ActivationStore:
         os.close(self._lock)
 
     def missing(self, keys: Iterable[bytes]) -> list[bytes]:
-        """Return the keys that have no intact row, and drop damaged rows."""
+        """Return the keys that have no intact row, and delete damaged rows."""
         rows = self._mapped()
         absent = []
         for key in keys:

@@ -1,4 +1,4 @@
-"""Measure the gain of caching the frozen layers: an epoch of embedtool against one of model.fit."""
+"""Measure the gain of caching the frozen layers: compare an epoch of embedtool with model.fit."""
 
 import math
 import os
@@ -59,7 +59,7 @@ class FinetuneBenchReport:
     computed_once: float  # seconds per 1,000 rows of the frozen part, with decoding
     epoch: float
     keras_epoch: float
-    ratio: float  # of the epoch times, by round
+    ratio: float  # epoch / keras_epoch, computed in each round
     parity: float
     accuracy: float
     keras_accuracy: float
@@ -83,7 +83,9 @@ def run_finetune_bench(
     of Keras, is turned off there, since on a CPU it is several times slower.
     """
     if unfreeze in (ALL, NONE):
-        raise UsageError(f"expected a part of the network to train, received {unfreeze}")
+        raise UsageError(
+            f"expected a block to train, such as block_13, received --unfreeze {unfreeze}"
+        )
     settings = FinetuneSettings(
         unfreeze=unfreeze,
         epochs=rounds + 1,  # the first is a warm-up and does not count
@@ -164,8 +166,8 @@ def run_finetune_bench(
 
 
 def _chosen(dataset: Dataset, images: int, seed: int) -> Dataset:
-    """Return the dataset with about this many training photos at most, stratified, and only photos
-    in formats that Keras reads."""
+    """Return the dataset with a stratified sample of about `images` training photos, and only
+    photos in formats that Keras reads."""
     training, groups = dataset.training, dataset.groups
     usable = np.array([_suffix(photo) in KERAS_READS for photo in training.photos])
     training, groups = training.subset(usable), groups[usable]
@@ -185,7 +187,8 @@ def _suffix(photo: Photo) -> str:
 def _parity(
     trained_part: TrainedPart, frozen_part: FrozenPart, base: Backbone, dataset: Dataset
 ) -> float:
-    """Return the largest 1 - cosine between vectors of both parts and of the whole in Keras."""
+    """Return the largest 1 - cosine between the vectors of both parts and of the whole network in
+    Keras."""
     photos = dataset.training.photos[:COMPARED]
     pixels = np.stack([decode_image(read_source(p.source)[1], frozen_part.size) for p in photos])
     halves = np.asarray(trained_part.vectors(frozen_part.forward(pixels).astype(np.float32)))

@@ -52,7 +52,9 @@ class Checkpoint:
         except SafetensorError:
             about, tensors = {}, {}
         if about.get("sha256") != _digest(tensors, about.get("run"), about.get("history")):
-            warnings.warn(f"{file} is damaged: training starts again", stacklevel=2)
+            warnings.warn(
+                f"{file} is damaged: training starts again from the first epoch", stacklevel=2
+            )
             return None
         if about["run"] != run:
             return None

@@ -98,7 +98,7 @@ def read_dataset(
                 strange = sorted({label for _, label in files} - set(classes))
                 notes.append(
                     f"{len(files) - len(known)} {role} photos have classes without training "
-                    f"photos ({', '.join(strange[:3])}): left out"
+                    f"photos ({', '.join(strange[:3])}) and were left out"
                 )
             readable = _read([s for s, _ in known], [classes.index(c) for _, c in known], rejects)
             sets.append(_embedded(readable, store, frozen_part, rejects, notes, progress))
@@ -150,7 +150,7 @@ def _without_leaks(sets: Sequence[PhotoSet], pairs: Numbers, notes: list[str]) -
     flags: list[Flags] = np.split(clean, np.cumsum(sizes)[:-1])
     for own, what in zip(flags, LEAKS, strict=False):
         if left_out := int((~own).sum()):
-            notes.append(f"{what}, left out: {left_out}")
+            notes.append(f"{what} were left out: {left_out}")
     return flags
 
 
@@ -209,7 +209,9 @@ def _embedded(
         labels.setdefault(photo.digest, set()).add(photo.label)
     clear = [photo for photo in photos if len(labels[photo.digest]) == 1]
     if len(clear) < len(photos):
-        notes.append(f"{len(photos) - len(clear)} photos have a copy in another class: left out")
+        notes.append(
+            f"{len(photos) - len(clear)} photos have a copy in another class and were left out"
+        )
     whole = tuple(photo for photo in clear if photo.digest not in refused)
     rows, places = store.rows(row_keys(whole, [0]))
     return PhotoSet(whole, unit_rows(rows[places]))
@@ -229,6 +231,6 @@ def _small_classes(
             why += rejects[0].reason
         raise UsageError(
             "expected at least two classes with two photos each, from the names of folders or from "
-            f"--labels FILE (path,label), received {named or 'none'}{why}"
+            f"the table of --labels FILE, received {named or 'none'}{why}"
         )
     return [name for n, name in zip(counts, classes, strict=True) if n < 2]

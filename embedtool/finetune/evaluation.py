@@ -29,7 +29,7 @@ class TestResult:
     probabilities: npt.NDArray[np.float32]  # (n, c) of the trained network
     evaluation: Evaluation
     probe: Evaluation  # of the probe on frozen vectors
-    gain: Estimate  # in accuracy over the probe, paired
+    gain: Estimate  # accuracy minus that of the probe, paired by photo
 
     def mistakes(self) -> list[Mistake]:
         """Return the photos with a wrong prediction, the most confident first."""

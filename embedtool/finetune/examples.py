@@ -35,7 +35,7 @@ def load_examples(
     cache_bytes: int = CACHE_BYTES,
     progress: Progress | None = None,
 ) -> RunExamples:
-    """Compute the rows that are not cached: of every photo and of copies of the training photos.
+    """Compute the rows that are not cached yet, for all photos and the copies of training photos.
 
     Raises UsageError if even the rows without copies do not fit in cache_bytes.
     """
@@ -46,8 +46,8 @@ def load_examples(
     if plain > capacity:
         gigabytes = plain * cache_bytes / max(capacity, 1) / 1e9
         raise UsageError(
-            f"{plain} photos need {gigabytes:.1f} GB of cache, and the limit is "
-            f"{cache_bytes / 1e9:.1f} GB: pass a larger --cache-size, or train fewer layers"
+            f"expected a cache of at least {gigabytes:.1f} GB for {plain} photos, received a limit "
+            f"of {cache_bytes / 1e9:.1f} GB: pass a larger --cache-size, or train fewer layers"
         )
     notes = []
     if settings.batch_size > (count := len(training_photos) * (copies + 1)):
@@ -57,7 +57,7 @@ def load_examples(
         )
     if copies > (fit := (capacity - plain) // len(training_photos)):
         notes.append(
-            f"{fit} augmented copies of each photo are used instead of {copies}: more need a "
+            f"{fit} augmented copies of each photo are used instead of {copies}: for more, pass a "
             "larger --cache-size"
         )
         copies = fit

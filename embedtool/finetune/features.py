@@ -47,7 +47,7 @@ class Examples:
 
 
 def row_keys(photos: Sequence[Photo], copies: Sequence[int], *, seed: int = 0) -> list[bytes]:
-    """Return the key of each copy of each photo: all photos for the first copy, then the next."""
+    """Return the key of each copy of each photo, ordered by copy, then by photo."""
     return [copy_key(photo.digest, copy, seed=seed) for copy in copies for photo in photos]
 
 
@@ -122,6 +122,6 @@ def read_photo(photo: Photo) -> bytes:
         name = full_path(photo.source.root, photo.source.path)
         raise EmbedtoolError(
             f"expected the photos not to change during training, but {name} was changed or "
-            "removed: run the same command again"
+            "removed. Run the same command again"
         )
     return data

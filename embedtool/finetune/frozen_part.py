@@ -28,13 +28,13 @@ class FrozenPart:
         folder = backbone.folder
         if folder.architecture != MOBILENET:
             raise UsageError(
-                f"expected a MobileNetV2, but {backbone.spec} is another network: "
+                f"expected a MobileNetV2, but {backbone.spec} is another network. Run: "
                 "embedtool finetune PHOTOS --out MODEL --model mobilenet_v2"
             )
         cuts = folder.cuts()
         if unfreeze not in (ALL, NONE, *cuts):
             raise UsageError(
-                f"expected the lowest part to train ({ALL}, {', '.join(cuts)}, {NONE}), "
+                f"expected the lowest block to train ({ALL}, {', '.join(cuts)}, {NONE}), "
                 f"received --unfreeze {unfreeze}"
             )
         self.size = folder.size

@@ -32,8 +32,9 @@ def fit_probe(
     folds = fold_count(labels, groups)
     if folds < 2:
         raise UsageError(
-            f"expected a class with two different training pictures, but each of the {classes} has "
-            f"one and copies of it, {len(labels)} photos in all: add more, or hold out fewer"
+            f"expected a class with two different training pictures, but each of the {classes} "
+            f"classes has only copies of one, {len(labels)} photos in all: add more photos, or "
+            "hold out fewer"
         )
     fold_of = assign_folds(labels, groups, folds, seed=settings.seed)
     validation = cross_validate(

@@ -40,7 +40,8 @@ def labelled_photos(
                     "relative to the table or to a photo folder"
                 )
             notes.append(
-                f"{os.fspath(table)} has no {role} photos: their classes are their folders' names"
+                f"{os.fspath(table)} has no {role} photos: the names of their folders are their "
+                "classes"
             )
             named = [(file, {_folder(file)}) for file in files]
         found.append([(file, next(iter(own))) for file, own in named if len(own) == 1])
@@ -48,7 +49,7 @@ def labelled_photos(
             notes.append(f"{len(files) - len(named)} of {len(files)} {role} photos have no label")
         if len(found[-1]) < len(named):
             notes.append(
-                f"{len(named) - len(found[-1])} {role} photos have several labels: left out"
+                f"{len(named) - len(found[-1])} {role} photos have several labels and were left out"
             )
     return found
 

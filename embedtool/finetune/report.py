@@ -34,7 +34,7 @@ class FinetuneReport:
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
-        """Return the JSON form: the record of the evaluation, and the facts of the run."""
+        """Return a dictionary for JSON: the scores, and the inputs and settings of the run."""
         result = self.test_result.record() if self.test_result else {"classes": list(self.classes)}
         return {
             "model": str(self.model),
@@ -53,6 +53,6 @@ class FinetuneReport:
         }
 
     def file_record(self) -> dict[str, Any]:
-        """Return the record for report.json, which has other names for some keys."""
+        """Return the record with the keys of report.json, some of which have other names."""
         record = {**self.record(), "settings": self.settings.file_record()}
         return {FILE_KEYS.get(key, key): value for key, value in record.items()}

@@ -28,7 +28,7 @@ from embedtool.finetune.write_model import REPORT, write_head, write_model
 from embedtool.models import Backbone, load_backbone
 
 UNCALIBRATED = "probabilities were not calibrated: no photos were held out for validation"
-TEMPERATURE, EPOCH = "temperature", "epoch"  # what validation photos may choose
+TEMPERATURE, EPOCH = "temperature", "epoch"  # what may be chosen on validation photos
 
 
 def finetune_model(
@@ -51,8 +51,10 @@ def finetune_model(
     photos: folders with one folder per class, or any folders with `labels`, a table of path and
     label. validation: validation photos; by default, a share of `photos`, with near-duplicates kept
     together. test: test photos, used only for the final scores. out: the model folder, for
-    `index --model`; it must not exist. sheet: also write a PNG of augmented photos. If a run is
-    killed, the same call resumes after its last epoch, from OUT.training.
+    `index --model`; it must not exist. model: the network to start from. sheet: also write a PNG of
+    augmented photos. tensorboard: also write logs to this folder. cache_bytes: the largest size of
+    the cache of frozen-layer outputs. after_epoch: called after each epoch. If a run is killed, the
+    same call resumes after its last epoch, from OUT.training.
     Raises UsageError, PhotosMissing, ModelOffline, ModelUnavailable.
 
     >>> count = embedtool.draw_photos("few", per_kind=4, jpeg_only=True)
@@ -81,7 +83,10 @@ def finetune_model(
         progress=progress,
     )
     if settings.patience and not dataset.validation.photos:
-        raise UsageError("patience needs validation photos, but none are held out: leave it out")
+        raise UsageError(
+            "patience needs validation photos, but none are held out. Name some with --validation, "
+            "or leave out --patience"
+        )
     trained_part = TrainedPart(base.folder, frozen_part.shape, len(dataset.classes), settings)
     if sheet is not None:
         write_sheet(dataset.training.photos, sheet, settings, size=frozen_part.size)
@@ -119,8 +124,8 @@ def finetune_model(
     notes = [base.note, *dataset.notes, *examples.notes, uncalibrated]
     if chosen:
         notes.append(
-            f"the test photos also chose the {' and the '.join(chosen)}, so the score may be "
-            "too high: give other photos with --test"
+            f"the test photos were also used to choose the {' and the '.join(chosen)}, so the "
+            "score may be too high: name other photos with --test"
         )
     with publish_folder(target, existing="refuse") as draft:
         tuned = write_model(draft, trained_part, base, settings, name=target.name)
@@ -160,7 +165,7 @@ def finetune_model(
 
 
 def _identity(base: Backbone, dataset: Dataset, copies: int, settings: FinetuneSettings) -> str:
-    """Return the identity of a run: a digest of all that decides its weights. A run resumes only
-    from a checkpoint of the same identity."""
+    """Return the identity of a run: a digest of everything that determines its weights. A run
+    resumes only from a checkpoint of the same identity."""
     about = [base.fingerprint, dataset.classes, copies, settings.file_record(), dataset.contents()]
     return hashlib.sha256(json.dumps(about).encode()).hexdigest()

@@ -32,7 +32,9 @@ class TrainedPart:
         keras.utils.set_random_seed(settings.seed)
         self._from_scratch = settings.from_scratch
         if settings.mixed_precision and not tf.config.list_physical_devices("GPU"):
-            raise UsageError("mixed precision needs a GPU, but none was found: leave it out")
+            raise UsageError(
+                "mixed precision needs a GPU, but none was found. Leave out --mixed-precision"
+            )
         with _policy("mixed_float16" if settings.mixed_precision else "float32"):
             self._build(model, shape, classes, settings)
 

@@ -86,7 +86,10 @@ def tune_model(
     if settings.from_scratch or settings.patience:
         raise UsageError("a search does not support from_scratch and patience: leave them out")
     if not (settings.epochs and settings.learning_rate and settings.weight_decay):
-        raise UsageError("expected epochs, learning_rate and weight_decay above 0 for a search")
+        raise UsageError(
+            "expected epochs, learning_rate and weight_decay above 0 for a search, received 0 for "
+            "at least one of them"
+        )
     folder = Path(out)
     foreign = sorted({file.name for file in folder.glob("*")} - {LOCK})
     if foreign and STUDY not in foreign:
@@ -107,7 +110,9 @@ def tune_model(
         progress=progress,
     )
     if not dataset.validation.photos:
-        raise UsageError("a search needs validation photos: name some with --validation")
+        raise UsageError(
+            "a search needs validation photos, and none are held out: name some with --validation"
+        )
     inputs = _TrialInputs(base, dataset, settings, fit_probe(dataset, settings).head, cache_bytes)
     folder.mkdir(parents=True, exist_ok=True)
     lock = acquire_lock(folder)

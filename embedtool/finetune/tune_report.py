@@ -22,8 +22,8 @@ class TuneTrial:
 
 @dataclass(frozen=True)
 class TuneReport:
-    """The state of a search. importance: for each setting, its share in what distinguishes the
-    better half of the trials, as shares of 1; empty if there are too few trials."""
+    """The state of a search. importance: for each setting, its share, from 0 to 1, of what
+    distinguishes the better half of the trials; empty if there are too few trials."""
 
     study: Path
     config: Path  # the best settings, for `finetune --config`

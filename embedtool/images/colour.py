@@ -78,7 +78,7 @@ def _extremes(image: Image.Image) -> tuple[float, float]:
         finite = samples[np.isfinite(samples)]
         low, high = finite.min(initial=low), finite.max(initial=high)
     if low > high:
-        raise ImageRejected("decode", "no finite sample in the image")
+        raise ImageRejected("decode", "the image has no finite pixel value")
     return float(low), float(high)
 
 

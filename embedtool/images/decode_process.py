@@ -98,7 +98,7 @@ class _Process:
             self.close()
             raise EmbedtoolError(
                 f"expected a decoding process to start, but it ended (exit {code}): "
-                f"{' '.join(lines[-1:])}. Try it by hand: {' '.join(COMMAND)} < {os.devnull}"
+                f"{' '.join(lines[-1:])}. To see its output: {' '.join(COMMAND)} < {os.devnull}"
             )
 
     def ask(self, order: bytes, data: bytes) -> tuple[bool, bytes, str]:

@@ -15,10 +15,11 @@ PER_KIND = 30
 def draw_photos(
     folder: PathLike, *, seed: int = 0, per_kind: int = PER_KIND, jpeg_only: bool = False
 ) -> int:
-    """Draw pictures of every kind into folder/<kind>/, and return how many files there are.
+    """Draw pictures of twelve kinds into folder/<kind>/, and return the number of files.
 
-    Some are rotated by EXIF, some are PNG or WebP, one is a byte-for-byte copy and one is
-    truncated, so that a first run shows how these are handled. jpeg_only: all are complete JPEGs.
+    per_kind: the number of pictures of each kind. Some are rotated by EXIF, some are PNG or WebP,
+    one is a byte-for-byte copy and one is truncated, so that a first run shows how these are
+    handled. jpeg_only: all are complete JPEGs.
 
     >>> embedtool.draw_photos("more photos", per_kind=2)
     26

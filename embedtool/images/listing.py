@@ -141,7 +141,8 @@ def _list_folder(scope: Scope, listing: Listing) -> Iterable[Source]:
         except OSError as error:
             if folder == scope.path:
                 raise PhotosMissing(
-                    f"cannot read the folder {scope}: {error.strerror}. Nothing was changed"
+                    f"cannot read the folder {scope}: {error.strerror}. Nothing was changed. Check "
+                    "its permissions, then run the same command again"
                 ) from error
             listing.unreadable.append(Scope(scope.root, folder))
             continue

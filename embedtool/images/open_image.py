@@ -83,7 +83,7 @@ class _Reader(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self.left -= 1
         if self.left < 0:
-            raise ImageRejected("decode", f"too many separate parts: over {MAX_READS:,}")
+            raise ImageRejected("decode", f"the file has more than {MAX_READS:,} separate parts")
         return super().read(size)
 
 

@@ -28,7 +28,9 @@ def read_source(source: Source) -> tuple[Source, bytes]:
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
             if status.st_size > MAX_BYTES:
-                raise ImageRejected("read", f"{status.st_size:,} bytes is over {MAX_BYTES:,}")
+                raise ImageRejected(
+                    "read", f"{status.st_size:,} bytes, more than the limit of {MAX_BYTES:,}"
+                )
             data = file.read()
     except OSError as error:
         raise ImageRejected("read", error.strerror or str(error)) from error

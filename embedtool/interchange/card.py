@@ -1,9 +1,10 @@
 """The card that describes an export, and paths as text that can be read back exactly.
 
-Every export of embedtool has a card: the model, the recipe and the golden vectors of its index. An
-imported export can therefore be searched with new photos, and refuses other models. In a folder the
-card is `embedtool.json`, in a Parquet file the metadata entry `embedtool` of its schema, in an
-HDF5 file the attribute `embedtool`.
+Every export of embedtool has a card: the model, the recipe and the golden vectors of its index
+(those of the reference images of `embedtool.models.golden`). An imported export can therefore be
+searched with new photos, and vectors of other models are rejected. In a folder the card is
+`embedtool.json`, in a Parquet file the metadata entry `embedtool` of its schema, in an HDF5 file
+the attribute `embedtool`.
 """
 
 import base64
@@ -50,8 +51,8 @@ class Card:
 
 
 def read_card(text: str | bytes, file: object) -> Card:
-    """Raises EmbedtoolError if the text is not a card, contradicts itself, or is of a newer
-    version."""
+    """Return the card in a text. Raises EmbedtoolError if it is not a card, contradicts itself, or
+    is of a newer version. file: its name, for the message."""
     try:
         record = json.loads(text)
         if int(record["embedtool export"]) > CARD_FORMAT:
@@ -70,9 +71,14 @@ def read_card(text: str | bytes, file: object) -> Card:
         )
         consistent = record["fingerprint"] == recipe.fingerprint and dim > 0
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as e:
-        raise EmbedtoolError(f"the description of the model in {file} is damaged ({e!r})") from e
+        raise EmbedtoolError(
+            f"the description of the model in {file} is damaged ({e!r}). Export the index again"
+        ) from e
     if not consistent:
-        raise EmbedtoolError(f"the recipe and the fingerprint in {file} do not match")
+        raise EmbedtoolError(
+            f"the recipe and the fingerprint of the model in {file} do not match. Export the index "
+            "again"
+        )
     return card
 
 

@@ -71,11 +71,11 @@ def export_index(
 
     All rows are of one version of the index, and one block of them is held at a time. A writer that
     commits in the meantime waits until the rows are read, 5 to 10 seconds for 100,000 images. After
-    60 seconds it stops with IndexLocked; run again, it continues where it stopped. The export
-    appears under `to` complete or not at all. It replaces an earlier export of embedtool; anything
-    else is left alone. A killed run leaves a hidden file or folder beside `to`, named after it.
-    Raises UsageError (unknown format), EmbedtoolError (`to` exists, a library is missing, the index
-    has no image), NotAnIndex, IndexDamaged.
+    60 seconds it stops with IndexLocked; if it is run again, it continues where it stopped. The
+    export appears under `to` complete or not at all. It replaces an earlier export of embedtool,
+    but nothing else. A killed run leaves a hidden file or folder beside `to`, named after it.
+    Raises UsageError (unknown format), EmbedtoolError (`to` exists and is not an export, a library
+    is missing, the index has no images), NotAnIndex, IndexDamaged.
     """
     to = Path(to)
     name, chosen = _choose_format(to, format)
@@ -104,7 +104,7 @@ def export_index(
             rows, notes = module.write(index, file, card, seed=seed)
         size = to.stat().st_size
     if replaced:
-        notes.insert(0, f"replaced the earlier export at {to}")
+        notes.insert(0, f"the earlier export at {to} was replaced")
     if chosen.open_command:
         notes.append("open it with: " + chosen.open_command.format(shlex.quote(str(to))))
     return ExportReport(to, name, card.model, rows, card.dim, size, tuple(notes))
@@ -118,8 +118,8 @@ def _choose_format(to: Path, format: str | None) -> tuple[str, _Format]:
                     f"expected a name that ends in {known.required_suffix}, received {to}"
                 )
             return name, known
-    received = f"received format {format!r}" if format else f"the name {to} does not say which"
-    raise UsageError(f"expected one of {', '.join(FORMATS)}; {received}. Add --format NAME")
+    received = f"received {format!r}" if format else f"the name {to} does not say which"
+    raise UsageError(f"expected a format among {', '.join(FORMATS)}; {received}. Add --format NAME")
 
 
 def _is_unchanged_export(path: Path) -> bool:

@@ -52,14 +52,14 @@ def import_vectors(
     root: PathLike | None = None,
     model: str | None = None,
 ) -> ImportReport:
-    """Make an index of the vectors at `path`. The photos are not needed.
+    """Make an index from vectors of another program, or from an export. No photos are needed.
 
     path: a clip-retrieval folder, a .npy file (n, d) of float16, float32 or float64 with `paths`
     (a text file of one path per row, each ended by a line break or by NUL), or an embedtool export
-    as parquet, npy, clip-retrieval or embedding-atlas. root: the folder of relative paths, by
-    default the current one. Each row is normalised to length 1 and stored as float16. An embedtool
-    export gives the same stored bytes again, in all four formats (below some 50 dimensions, one
-    row in a hundred may differ in a last bit).
+    as parquet, npy, clip-retrieval or embedding-atlas. index: the folder of the new index. root:
+    the folder that relative paths start from; default: the current folder. Each row is normalised
+    to length 1 and stored as float16. An embedtool export gives the same stored bytes again, in all
+    four formats (below some 50 dimensions, one row in a hundred may differ in a last bit).
 
     An embedtool export keeps its model, roots, sizes and times: new photos can query the imported
     index, and `index_photos` can update it. For other vectors, `model` is a name for the model; by
@@ -81,8 +81,8 @@ def import_vectors(
     path, target = Path(path), Path(index)
     if os.path.lexists(target):
         raise EmbedtoolError(
-            f"{target} already exists, and an import makes a new index: embedtool import {path} "
-            f"--index {target}-2"
+            f"expected a new folder for the index, but {target} exists. Run: embedtool import "
+            f"{path} --index {target}-2"
         )
     incoming = _open(path, None if paths is None else Path(paths))
     name, recipe, golden = _identify_model(incoming, model)
@@ -101,7 +101,12 @@ def import_vectors(
             refresh_search_index(writer)
             counts = writer.counts()
     notes = (
-        () if incoming.card else ("made by another program: query by an indexed path or by --row",)
+        ()
+        if incoming.card
+        else (
+            "the vectors were made by another program: search by the path of an indexed image or "
+            "by --row",
+        )
     )
     return ImportReport(target, name, counts["images"], counts["vectors"], incoming.dim, notes)
 
@@ -117,7 +122,7 @@ def _open(path: Path, paths: Path | None) -> IncomingVectors:
         return read_arrays([path], paths)
     if head[:4] == b"PAR1":
         if paths is not None:
-            raise UsageError(f"{path} has the paths of its images: leave --paths out")
+            raise UsageError(f"{path} already has the paths of its images. Leave out --paths")
         require("pyarrow")
         from embedtool.interchange.read_parquet import read_parquet
 
@@ -146,20 +151,21 @@ def _open_folder(path: Path, paths: Path | None) -> IncomingVectors:
 
 def _paths_needed(path: Path) -> UsageError:
     return UsageError(
-        f"{path} has no image paths: add --paths FILE, a text file with one path per line"
+        f"{path} has no paths of images. Add --paths FILE, a text file with one path per line"
     )
 
 
 def _identify_model(incoming: IncomingVectors, model: str | None) -> tuple[str, Recipe, Vectors]:
-    """Return model, recipe and golden vectors, as in the export or for an unknown model."""
+    """Return the model, the recipe and the vectors of the reference images, as in the export or for
+    an unknown model."""
     card = incoming.card
     if card is not None:
         if model not in (None, card.model):
-            raise UsageError(f"the model of this export is {card.model}: leave --model out")
+            raise UsageError(f"the model of this export is {card.model}. Leave out --model")
         if card.dim != incoming.dim:
             raise EmbedtoolError(
-                f"expected vectors of {card.dim} dimensions, as the card of the export says, "
-                f"received {incoming.dim}"
+                f"expected vectors of {card.dim} dimensions, as the export says, received "
+                f"{incoming.dim}. Export the index again"
             )
         return card.model, card.recipe, card.golden
     if model is None:
@@ -190,7 +196,9 @@ def _write_rows(writer: Writer, incoming: IncomingVectors, default_root: bytes) 
                 )
             digest = image.digest or path_digest
             if len(digest) != len(path_digest):
-                raise EmbedtoolError(f"row {number} has a sha256 of {len(digest)} bytes, not 32")
+                raise EmbedtoolError(
+                    f"row {number}: expected a sha256 of 32 bytes, received {len(digest)} bytes"
+                )
             if digest not in stored:
                 stored.add(digest)
                 vectors.append((digest, row))
@@ -198,13 +206,17 @@ def _write_rows(writer: Writer, incoming: IncomingVectors, default_root: bytes) 
         writer.commit(vectors=vectors, images=images, renames=[], rejects=[])
         first += len(block)
     if first != incoming.rows:
-        raise EmbedtoolError(f"expected {incoming.rows} rows, but only {first} could be read")
+        raise EmbedtoolError(
+            f"expected {incoming.rows} rows, but only {first} could be read. Write the files again"
+        )
 
 
 def _locate(image: IncomingImage, default_root: bytes, number: int) -> Source:
     """Return the source of an image, with its own root, `default_root` or else its folder."""
     if not image.path or b"\0" in image.path:
-        raise EmbedtoolError(f"row {number} has no path, or a path that contains NUL")
+        raise EmbedtoolError(
+            f"row {number}: expected a path without NUL, received no path or a path with NUL"
+        )
     path = os.path.abspath(os.path.join(default_root, image.path))
     root = (image.root or default_root).rstrip(b"/") + b"/"
     if not path.startswith(root):

@@ -117,4 +117,6 @@ def _read_images_jsonl(table: Path) -> Iterator[IncomingImage]:
                     bytes.fromhex(record["sha256"]),
                 )
             except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-                raise EmbedtoolError(f"line {number} of {table} is damaged ({error!r})") from error
+                raise EmbedtoolError(
+                    f"line {number} of {table} is damaged ({error!r}). Export the index again"
+                ) from error

@@ -25,7 +25,7 @@ def read_parquet(file: Path) -> IncomingVectors:
     with _arrow_errors(file):
         first = next(table.parquet.iter_batches(1, columns=["vector"]), None)
     if first is None:
-        raise EmbedtoolError(f"{file} has no rows")
+        raise EmbedtoolError(f"expected at least one row, but {file} has none")
     dim = _vector_rows(first["vector"], file, 0, None).shape[1]
 
     def blocks() -> Iterator[tuple[list[IncomingImage], RawVectors]]:
@@ -41,8 +41,8 @@ def read_clip_retrieval(arrays: list[Path], files: list[Path]) -> IncomingVector
     """Read a clip-retrieval folder: .npy parts and as many Parquet parts, with image_path."""
     if len(arrays) != len(files):
         raise EmbedtoolError(
-            f"expected as many parts, but {arrays[0].parent} has {len(arrays)} and "
-            f"{files[0].parent} has {len(files)}"
+            f"expected as many .npy files as Parquet files, but {arrays[0].parent} has "
+            f"{len(arrays)} and {files[0].parent} has {len(files)}"
         )
     vectors = open_arrays(arrays)
     tables = [_ParquetImages(file, "image_path", []) for file in files]
@@ -53,7 +53,10 @@ def read_clip_retrieval(arrays: list[Path], files: list[Path]) -> IncomingVector
                 f"{table.file.name} has {table.rows} images"
             )
         if (table.card and table.card.text()) != (tables[0].card and tables[0].card.text()):
-            raise EmbedtoolError(f"{files[0].name} and {table.file.name} are parts of two exports")
+            raise EmbedtoolError(
+                f"expected parts of one export, but {files[0].name} and {table.file.name} are from "
+                "two"
+            )
 
     def blocks() -> Iterator[tuple[list[IncomingImage], RawVectors]]:
         for raw, table in zip(vectors, tables, strict=True):

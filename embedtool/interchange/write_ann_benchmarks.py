@@ -32,7 +32,9 @@ def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple
         with read_images(index) as images:
             queries = max(1, min(QUERIES, images.count // 10))
             if images.count == queries:
-                raise EmbedtoolError(f"expected at least two images, but {index.path} has one")
+                raise EmbedtoolError(
+                    f"expected at least two images, but {index.path} has one. Index more photos"
+                )
             held_out = sample_mask(images.count, queries, seed)
             train = hdf5.create_dataset("train", (images.count - queries, images.dim), "f4")
             test = hdf5.create_dataset("test", (queries, images.dim), "f4")

@@ -39,5 +39,5 @@ def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[i
                 for block in islice(images.blocks, PART_ROWS // BLOCK_ROWS):
                     vectors.write(block.vectors.astype("<f2").data)
                     table.write_batch(record_batch(block, columns))
-        notes = [f"in {parts} parts of up to {PART_ROWS:,} images"] if parts > 1 else []
+        notes = [f"wrote {parts} parts of up to {PART_ROWS:,} images"] if parts > 1 else []
         return images.count, notes

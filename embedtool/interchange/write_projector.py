@@ -48,7 +48,7 @@ def write(index: IndexReader, folder: Path, card: Card, *, seed: int) -> tuple[i
     if images.count <= MAX_POINTS:
         return images.count, []
     return MAX_POINTS, [
-        f"a random sample of {MAX_POINTS:,} of {images.count:,} images, seed {seed}: "
+        f"a random sample of {MAX_POINTS:,} of {images.count:,} images was written (seed {seed}): "
         "TensorBoard draws no more"
     ]
 

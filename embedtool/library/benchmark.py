@@ -1,4 +1,4 @@
-"""`bench search --api`: what a search through an open index costs beyond its parts."""
+"""Measure the overhead of a search through an open index: `bench search --api`."""
 
 import os
 import tempfile
@@ -20,20 +20,22 @@ from embedtool.search.refresh import refresh_search_index
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
-ROUNDS = 300  # of each measurement, in turn
+ROUNDS = 300  # repetitions; each round runs every measurement once
 K = 10
 
 
 @dataclass(frozen=True)
 class ApiBenchReport:
-    """Medians of one query at a time, in milliseconds. The two that go through the open index
-    contain what stands before them: at most 0.3 ms and 1.5 times `search_ms` are promised of
-    `indexed_path_ms`, and at most 1 ms more than `embed_ms` and that of `new_photo_ms`."""
+    """Medians of one query at a time, in milliseconds.
+
+    The target of `indexed_path_ms` is at most 0.3 ms + 1.5 times `search_ms`. The target of
+    `new_photo_ms` is at most 1 ms + `embed_ms` + the target of `indexed_path_ms`.
+    """
 
     vectors: int
     dim: int
-    method: str  # "exact", or faiss's name of the approximate index
-    search_ms: float  # of a vector, among arrays in memory
+    method: str  # "exact", or the name that faiss gives to the approximate index
+    search_ms: float  # search by a vector, among arrays in memory
     indexed_path_ms: float
     embed_ms: float  # reading, decoding and inference of one photo
     new_photo_ms: float
@@ -48,9 +50,9 @@ def run_api_bench(
 ) -> ApiBenchReport:
     """Measure searches through an open index of the vectors of `index`, on this machine.
 
-    vectors: how many to search among; where the index has fewer, more are interpolated. The new
-    photos are drawn. Raises UsageError where the index is too small, ModelUnavailable where its
-    vectors were made elsewhere.
+    vectors: the number of vectors to search among; if the index has fewer, more are interpolated.
+    The new photos are drawn pictures. Raises UsageError if the index is too small,
+    ModelUnavailable if its vectors were made by another program.
     """
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         place = Path(scratch)
@@ -83,7 +85,7 @@ def _measure(
         embedder = session.embedder()
         for turn in range(ROUNDS):
             photo = photos[turn % len(photos)]
-            for name in order.permutation(list(times)):  # each finds caches as another left them
+            for name in order.permutation(list(times)):  # a random order: each changes the caches
                 if name == "core":
                     with session.snapshot(), _timed(times["core"]):
                         session.searcher.nearest(queries[turn : turn + 1], K)

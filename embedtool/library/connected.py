@@ -1,4 +1,4 @@
-"""The part of `Index` that its methods stand on: the open index and its facts."""
+"""The base class of `Index`: the open index and its constant properties."""
 
 from typing import TYPE_CHECKING, Self
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Connected:
-    """An index that is open, and what never changes of it. `connection` is for our own use."""
+    """An open index and its constant properties. `connection` is not part of the public API."""
 
     def __init__(self, path: PathLike, *, hold_vectors: bool = True) -> None:
         self.connection = OpenIndex(path, hold_vectors=hold_vectors)
@@ -22,7 +22,7 @@ class Connected:
         self.close()
 
     def close(self) -> None:
-        """Let go of all that is loaded. Calls that are at work in other threads finish first.
+        """Close the index and free its memory, after running calls of other threads have finished.
 
         >>> index = embedtool.open("indexes/photos")
         >>> index.close()
@@ -44,7 +44,7 @@ class Connected:
 
     @property
     def model(self) -> str:
-        """The name of the network that made the vectors.
+        """The name of the network that computed the vectors.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     index.model

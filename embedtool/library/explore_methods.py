@@ -1,4 +1,4 @@
-"""The methods of `Index` that need no labels: clusters, outliers, the map, duplicates."""
+"""The methods of `Index` that need no labels: clusters, outliers, map, duplicates."""
 
 from typing import TYPE_CHECKING
 
@@ -27,10 +27,10 @@ class ExploreMethods(ProbeMethods):
     ) -> "ClusterResult":
         """Group similar images, without a given number of groups. The index stores the clusters.
 
-        detail: above 1 smaller clusters, below 1 larger ones. name_by: "label" names a cluster by
-        the folder that most of its images are in, "imagenet" by ImageNet classes, where the vectors
-        are of mobilenet_v2.
-        Raises UsageError (detail not above 0, another name_by), IndexLocked; by "imagenet" also
+        detail: the level of detail, above 0; above 1 gives smaller clusters, below 1 larger ones.
+        name_by: "label" names each cluster after the folder that most of its images are in,
+        "imagenet" after ImageNet classes, which needs vectors of mobilenet_v2; [default: numbers].
+        Raises UsageError (invalid detail or name_by), IndexLocked; with "imagenet" also
         ModelMismatch and ModelOffline.
 
         >>> with embedtool.open("indexes/photos") as index:
@@ -49,10 +49,11 @@ class ExploreMethods(ProbeMethods):
             )
 
     def outliers(self, *, k: int = 20, progress: Progress | None = None) -> "Outliers":
-        """Return the k images least like the rest, highest score first.
+        """Return the k images that are least similar to the others, highest score first.
 
-        The score is 1 less the mean similarity to the 10 nearest others, as seen from the mean of
-        the collection. Raises UsageError (k below 1), IndexLocked.
+        The score is 1 minus the mean similarity to the 10 nearest neighbours. Similarity is the
+        cosine after the mean of all vectors is subtracted. Raises UsageError (k below 1),
+        IndexLocked.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     found = index.outliers(k=3)
@@ -77,11 +78,13 @@ class ExploreMethods(ProbeMethods):
         """Project all images to a plane by UMAP, with similar images near each other. The index
         stores the map.
 
-        New images are placed on the saved map one by one, and nothing else moves, until `rebuild`,
-        other neighbours or another seed, or more images placed than laid out.
-        probe: what says the class of each image, as in `predict`. neighbours: of UMAP, at least 2,
-        [default: those of the saved map, or 30]; seed: [default: that of the saved map, or 0].
-        Raises UsageError (neighbours below 2, no image), IndexLocked.
+        New images are placed on the saved map one by one, and the others stay where they are. The
+        whole map is computed again with `rebuild`, with other neighbours or another seed, and when
+        more than half of its images were placed later.
+        probe: a classifier that predicts the class of each image, as in `predict`. neighbours: the
+        number of neighbours that UMAP considers, at least 2; [default: that of the saved map, or
+        30]. seed: [default: that of the saved map, or 0].
+        Raises UsageError (neighbours below 2, an index without images), IndexLocked.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     found = index.map()
@@ -111,12 +114,13 @@ class ExploreMethods(ProbeMethods):
         reference: PathLike | None = None,
         progress: Progress | None = None,
     ) -> "DuplicateResult":
-        """Group images that show the same picture, and say which of each group to keep.
+        """Group images that show the same picture, and suggest which image of each group to keep.
 
-        Kinds: "identical" bytes; "near-identical", one picture re-encoded, resized or lightly
-        cropped; and with min_similarity "similar", at least this near the kept one in cosine.
-        reference: a folder whose images are kept; groups are then those of an image in it and at
-        least one outside. Raises UsageError.
+        Kinds of groups: "identical", files with the same bytes; "near-identical", one picture that
+        was re-encoded, resized or lightly cropped; and with min_similarity "similar", images whose
+        cosine with the image to keep is at least min_similarity, from -1 to 1.
+        reference: a folder whose images are all kept; each group then has at least one image in it
+        and at least one outside. Raises UsageError.
 
         >>> report = embedtool.index_photos("photos/sunset", index="indexes/dusk", model="builtin")
         >>> with embedtool.open("indexes/dusk") as index:

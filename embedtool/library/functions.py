@@ -1,4 +1,4 @@
-"""The methods of `Index` as functions of an index's folder, for a single call.
+"""The methods of `Index` as functions that take the folder of an index, for a single call.
 
 Each opens the index, calls the method and closes the index again.
 """
@@ -44,10 +44,10 @@ def search_photos(
     max_memory: int | None = None,
     progress: Progress | None = None,
 ) -> "list[SearchResult]":
-    """Return the images most similar to each query: `Index.search`, and always a list.
+    """Return the images most similar to each query, as `Index.search` does, always as a list.
 
-    images: one query or a list of them. The list that is returned has one result for each query,
-    in their order, then one for each of rows. The other options, and the errors, are those of
+    images: one query or a list of queries. The returned list has one result for each query, in
+    their order, then one for each of `rows`. The other options, and the errors, are those of
     `Index.search`.
 
     >>> [result] = embedtool.search_photos("indexes/photos", "photos/fish/fish-03.jpg", k=2)
@@ -56,7 +56,7 @@ def search_photos(
     """
     from embedtool.library.search_methods import as_queries
 
-    with Index(index, hold_vectors=False) as opened:  # there is no next search
+    with Index(index, hold_vectors=False) as opened:  # no later search would use them
         return opened.search(
             as_queries(images)[0],
             rows=rows,
@@ -77,13 +77,14 @@ def compare_indexes(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> "ComparisonResult":
-    """Compare two models on the images that two indexes both hold, by content.
+    """Compare two models on the images that are in both indexes, matched by content.
 
     The scores are probe and k-NN accuracy by cross-validation on the same folds, precision@10 and
-    mAP. Each has its 95 % confidence interval, and so has the difference, paired by image. The
-    result also has the share of nearest images that both models agree on, the agreement of their
-    clusters, the change of each class, and the images that changed most. labels: of the images of
-    the first index, as in `Index.probe`. Raises UsageError if the two share too few images.
+    mAP. Each has a 95 % confidence interval, and so has its difference, paired by image. The result
+    also has the share of the 10 nearest images that both models agree on, the agreement of their
+    clusters, the scores of each class, and the images that changed most. labels: the labels of the
+    images of the first index, as in `Index.probe`. Raises UsageError if the indexes have too few
+    images in common.
 
     >>> found = embedtool.compare_indexes("indexes/photos", "indexes/photos")
     >>> found.images, [measure.name for measure in found], found.overlap.value
@@ -105,9 +106,9 @@ def train_probe(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> "ProbeResult":
-    """Train a linear classifier on the labelled images of an index: `Index.probe`, to a folder.
+    """Train a linear classifier on the labelled images of an index, and write it to a folder.
 
-    out: the folder to write the probe to; an earlier probe there is replaced. The other options,
+    out: the folder to write the probe to; it replaces an earlier probe there. The other options,
     and the errors, are those of `Index.probe`.
 
     >>> embedtool.train_probe("indexes/photos", "kinds")
@@ -168,7 +169,7 @@ map_index = _function(
 find_duplicates = _function(
     Index.duplicates,
     "find_duplicates",
-    """Group the images of an index that show the same picture, and say which to keep.
+    """Group the images of an index that show the same picture, and suggest which to keep.
 
     >>> report = embedtool.index_photos("photos/sunset", index="indexes/sunset", model="builtin")
     >>> [group] = embedtool.find_duplicates("indexes/sunset")
@@ -190,7 +191,7 @@ predict_images = _function(
 evaluate_probe = _function(
     Index.evaluate,
     "evaluate_probe",
-    """Compare a probe's predictions with the labels of an index.
+    """Compare the predictions of a probe with the labels of the images of an index.
 
     >>> probe = embedtool.train_probe("indexes/photos", "kinds")
     >>> embedtool.evaluate_probe("indexes/photos", "kinds")
@@ -200,7 +201,7 @@ evaluate_probe = _function(
 export_index = _function(
     Index.export,
     "export_index",
-    """Write every image of an index, with its vector, for other programs.
+    """Write the images and vectors of an index to a file or folder for other programs.
 
     >>> report = embedtool.export_index("indexes/photos", "vectors", format="npy")
     >>> report.rows, report.dim
@@ -210,7 +211,7 @@ export_index = _function(
 index_info = _function(
     Index.info,
     "index_info",
-    """Return what an index holds: model, counts, roots, sizes in bytes.
+    """Return the model, the counts, the photo folders and the sizes in bytes of an index.
 
     >>> embedtool.index_info("indexes/photos")["images"]
     361
@@ -219,7 +220,7 @@ index_info = _function(
 index_rejects = _function(
     Index.rejects,
     "index_rejects",
-    """Return every file that was rejected, by path, with stage and reason.
+    """Return every file that was rejected, ordered by path, with the failed stage and the reason.
 
     >>> [reject] = embedtool.index_rejects("indexes/photos")
     >>> reject.path.name, reject.stage
@@ -229,7 +230,7 @@ index_rejects = _function(
 verify_index = _function(
     Index.verify,
     "verify_index",
-    """Check every file of an index for damage; return what is wrong, [] if nothing is.
+    """Check every file of an index for damage. Return one line per fault, [] if there is none.
 
     >>> embedtool.verify_index("indexes/photos")
     []
@@ -238,7 +239,10 @@ verify_index = _function(
 doctor_index = _function(
     Index.doctor,
     "doctor_index",
-    """Embed the golden pictures again; return the cosine of each with what the index has.
+    """Check that this machine computes the same vectors as the one that made the index.
+
+    Embeds three built-in reference images and returns the cosine of each vector with the one that
+    the index stores. Raises ModelMismatch if they differ.
 
     >>> [round(cosine, 3) for cosine in embedtool.doctor_index("indexes/photos")]
     [1.0, 1.0, 1.0]
@@ -247,7 +251,7 @@ doctor_index = _function(
 compact_index = _function(
     Index.compact,
     "compact_index",
-    """Free the disk space of removed images.
+    """Free the disk space of removed images, and return the sizes before and after.
 
     >>> embedtool.compact_index("indexes/photos").segments_after
     1

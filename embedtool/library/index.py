@@ -1,4 +1,4 @@
-"""`Index`: an index of photos, held open."""
+"""`Index`: an open index of photos."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class Index(SearchMethods, ExploreMethods):
-    """An index of photos, held open: make one with `embedtool.open`.
+    """An open index of photos. Use `embedtool.open` to open one.
 
-    What is checked and loaded once (vector files, the search index, the network) serves every
-    later call. Several threads may use one `Index`. Each call sees one whole version, the newest:
-    what another process has committed meanwhile is in it.
+    Vector files, the search index and the network are checked and loaded once, then used by every
+    later call. Several threads may use one `Index`. Each call sees one consistent version of the
+    index, the newest, including what other processes have committed since.
 
     >>> with embedtool.open("indexes/photos") as index:
     ...     len(index.images), index.dim
@@ -34,7 +34,7 @@ class Index(SearchMethods, ExploreMethods):
 
     @property
     def images(self) -> "Images":
-        """The images, in the order indexed: path, label, size, date, cluster.
+        """The images in the order they were indexed, with path, label, size, date and cluster.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     table = index.images.to_pandas()
@@ -45,8 +45,8 @@ class Index(SearchMethods, ExploreMethods):
             return session.once("images", lambda: _images(session))
 
     def vectors(self) -> tuple[list["Path"], Vectors]:
-        """Return the paths of the images and their unit vectors, float32 (n, d), in the order
-        indexed.
+        """Return the paths of the images and their unit vectors, float32 (n, d), in the order they
+        were indexed.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     paths, vectors = index.vectors()
@@ -66,12 +66,15 @@ class Index(SearchMethods, ExploreMethods):
         batch_size: int | None = None,
         progress: Progress | None = None,
     ) -> "IndexReport":
-        """Bring the index up to date with photos, as `embedtool index` does: add new ones, embed
-        changed ones again, follow renamed ones, drop those that are gone.
+        """Bring the index up to date with the photos in some folders, as `embedtool index` does.
 
-        photos: folders, files or patterns. Folders that were indexed and are not named are left
-        alone. Files that cannot be used are recorded, never raised.
-        Raises PhotosMissing (nothing is changed), ModelMismatch, ModelOffline, IndexLocked.
+        Adds new photos, embeds changed photos again, updates the paths of renamed photos, and
+        removes photos whose files are gone. photos: folders, files or patterns. Folders that were
+        indexed before and are not given stay unchanged in the index. Files that cannot be used are
+        recorded (see `rejects`) and do not raise.
+        workers: the number of threads; [default: the number of cores]. batch_size: images per call
+        of the network; [default: the fastest measured].
+        Raises PhotosMissing (the index does not change), ModelMismatch, ModelOffline, IndexLocked.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     report = index.sync("photos")
@@ -95,13 +98,14 @@ class Index(SearchMethods, ExploreMethods):
             )
 
     def export(self, to: PathLike, *, format: str | None = None, seed: int = 0) -> "ExportReport":
-        """Write every image, with its vector, for other programs.
+        """Write the images and vectors to a file or folder for other programs.
 
         format: "clip-retrieval", "parquet", "npy", "projector" (TensorBoard), "embedding-atlas" or
-        "ann-benchmarks"; [default: as the ending of `to` says]. An earlier export is replaced,
-        anything else there is left alone.
-        Raises UsageError (no such format), EmbedtoolError (`to` is taken, a library is missing, the
-        index has no image).
+        "ann-benchmarks"; [default: from the suffix of `to`]. The export replaces an earlier export
+        at `to`, but no other file or folder. seed: of the samples in projector and
+        ann-benchmarks.
+        Raises UsageError (no such format), EmbedtoolError (another file or folder exists at `to`, a
+        library is missing, the index has no images).
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     index.export("arrays", format="npy").rows
@@ -113,7 +117,7 @@ class Index(SearchMethods, ExploreMethods):
             return export_index(session.reader, to, format=format, seed=seed)
 
     def info(self) -> dict[str, Any]:
-        """Return what the index holds: model, counts, roots, sizes in bytes.
+        """Return the model, the counts, the photo folders (roots) and the sizes in bytes.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     found = index.info()
@@ -126,7 +130,7 @@ class Index(SearchMethods, ExploreMethods):
             return index_info(session.reader)
 
     def rejects(self) -> list[Reject]:
-        """Return every file that was refused, by path, with stage and reason.
+        """Return every file that was rejected, ordered by path, with the failed stage and reason.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     [reject.path.name for reject in index.rejects()]
@@ -136,8 +140,8 @@ class Index(SearchMethods, ExploreMethods):
             return session.reader.rejects()
 
     def verify(self) -> list[str]:
-        """Hash every file of the index again and check the catalogue; return what is wrong, [] if
-        all is whole.
+        """Check every file of the index against its checksum, and check the catalogue. Return one
+        line per fault, [] if there is none.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     index.verify()
@@ -148,10 +152,11 @@ class Index(SearchMethods, ExploreMethods):
         return verify_index(self.path)
 
     def verify_sample(self, *, sample: int = 100, seed: int = 0) -> "DeepCheck":
-        """Embed some images again, and compare the vectors with those that are stored.
+        """Embed a random sample of images again, and compare the vectors with the stored ones.
 
-        sample: how many, drawn at random by seed. An image whose file is gone or has changed is
-        counted as skipped. Raises ModelMismatch where the index's model is not at hand as it was.
+        sample: the number of images; seed draws them. An image whose file is gone or has changed is
+        counted as skipped. Raises ModelMismatch if the model of the index is no longer available in
+        the version that made it.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     check = index.verify_sample(sample=20)
@@ -164,9 +169,10 @@ class Index(SearchMethods, ExploreMethods):
             return deep_verify_index(session.reader, session.embedder, sample=sample, seed=seed)
 
     def doctor(self) -> list[float]:
-        """Embed the golden pictures again; return the cosine of each with what the index has.
+        """Check that this machine computes the same vectors as the one that made the index.
 
-        Raises ModelMismatch where this machine makes other vectors than the index holds.
+        Embeds three built-in reference images, and returns the cosine of each vector with the one
+        that the index stores. Raises ModelMismatch if they differ.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     [round(cosine, 3) for cosine in index.doctor()]
@@ -178,7 +184,9 @@ class Index(SearchMethods, ExploreMethods):
             return doctor_index(session.reader, session.embedder())
 
     def compact(self, *, progress: Progress | None = None) -> "CompactReport":
-        """Give the space of removed images back to the disk. Raises IndexLocked.
+        """Free the disk space of removed images, and return the sizes before and after.
+
+        Raises IndexLocked.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     report = index.compact()

@@ -1,4 +1,4 @@
-"""The methods of `Index` that learn from labels: train, predict, evaluate."""
+"""The methods of `Index` for classifiers: train, predict, evaluate."""
 
 from typing import TYPE_CHECKING
 
@@ -26,12 +26,13 @@ class ProbeMethods(Connected):
 
         labels: a mapping of paths to labels, or a CSV or Parquet file with the columns path and
         label; [default: the names of the folders]. out: the folder to write the probe to.
-        shots: also report the accuracy with this many labelled images per class. balanced: weigh
-        all classes the same, however many images each has.
-        C is chosen by 5-fold cross-validation. The scores are of images that the classifier was not
-        trained on, with near-duplicates on one side of each split.
-        Raises UsageError (fewer than two classes, a class of one picture, labels that match no
-        image).
+        shots: also report the accuracy with this many labelled images per class. balanced: give
+        all classes the same weight, however many images each has.
+        The classifier is a logistic regression; 5-fold cross-validation chooses its regularisation
+        strength (C). The scores are of images that it was not trained on, with near-duplicates on
+        the same side of each split.
+        Raises UsageError (fewer than two classes, a class with one picture only, labels that match
+        no image).
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     probe = index.probe()
@@ -64,10 +65,10 @@ class ProbeMethods(Connected):
     ) -> "PredictionResult":
         """Return the class of every image, with the probability of each class.
 
-        probe: what `probe` returned, or the folder of a probe or of a fine-tuned model.
-        abstain_below: the probability below which an image gets no label. suggest_count: how many
-        images to suggest for labelling next. Raises ModelMismatch where the probe is for the
-        vectors of another model, UsageError.
+        probe: the result of `probe`, or the folder of a probe or of a fine-tuned model.
+        abstain_below: an image whose most likely class has a probability below this gets no label.
+        suggest_count: the number of images to suggest for labelling next.
+        Raises ModelMismatch if the probe is for the vectors of another model, UsageError.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     found = index.predict(index.probe())
@@ -97,9 +98,9 @@ class ProbeMethods(Connected):
         seed: int = 0,
         progress: Progress | None = None,
     ) -> "EvaluationResult":
-        """Compare a probe's predictions with labels: each score with its 95 % interval.
+        """Compare the predictions of a probe with labels. Each score has a 95 % interval.
 
-        probe: as in `predict`; labels: as in `probe`. Raises ModelMismatch, and UsageError where no
+        probe: as in `predict`; labels: as in `probe`. Raises ModelMismatch, and UsageError if no
         image has a class that the probe knows.
 
         >>> with embedtool.open("indexes/photos") as index:

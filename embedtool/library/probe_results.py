@@ -1,4 +1,4 @@
-"""What the methods of `Index` that learn from labels return."""
+"""The results of the methods of `Index` for classifiers."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from embedtool.library.sequences import SHOWN, Gallery, Results
 
 
 class PredictionResult(Gallery[Prediction], Predictions):
-    """The class of every image, in the order indexed."""
+    """The predicted class of every image, in the order the images were indexed."""
 
     item_type = Prediction
 
@@ -30,7 +30,7 @@ class PredictionResult(Gallery[Prediction], Predictions):
         return ((one.path, f"{one.label or 'unsure'} {one.probability:.2f}") for one in self)
 
     def write_table(self, path: PathLike) -> None:
-        """Write predictions as CSV, or Parquet where the name ends so."""
+        """Write the predictions as CSV, or as Parquet if the name ends in .parquet."""
         from embedtool.classification.predict import write_predictions
 
         write_predictions(self, path)
@@ -38,7 +38,7 @@ class PredictionResult(Gallery[Prediction], Predictions):
 
 @dataclass(frozen=True, repr=False)
 class ProbeResult(Results[ClassScore], ProbeReport):
-    """A trained probe, and its scores class by class, of images that it was not trained on."""
+    """A trained probe, with its scores for each class on images that it was not trained on."""
 
     trained: Probe
     item_type = ClassScore
@@ -57,7 +57,7 @@ class ProbeResult(Results[ClassScore], ProbeReport):
 
 
 class EvaluationResult(Results[ClassScore], ProbeEvaluation):
-    """The scores of a probe on labelled images, class by class."""
+    """The scores of a probe on labelled images, for each class."""
 
     item_type = ClassScore
 
@@ -77,7 +77,7 @@ class EvaluationResult(Results[ClassScore], ProbeEvaluation):
         )
 
     def write_html(self, path: PathLike) -> None:
-        """Write a page with the scores, the confusion matrix and the mistakes as pictures."""
+        """Write an HTML page with the scores, the confusion matrix and the misclassified images."""
         from embedtool.report.evaluation_page import write_evaluation_page
 
         write_evaluation_page(
@@ -90,7 +90,7 @@ class EvaluationResult(Results[ClassScore], ProbeEvaluation):
 
 
 class ComparisonResult(Results[Measure], Comparison):
-    """Two models on the same images, score by score."""
+    """The scores of two models on the same images."""
 
     item_type = Measure
 
@@ -111,7 +111,7 @@ class ComparisonResult(Results[Measure], Comparison):
         return table(self.summary(), rows)
 
     def write_html(self, path: PathLike) -> None:
-        """Write a page that sets the two models side by side."""
+        """Write an HTML page that shows the two models side by side."""
         from embedtool.report.comparison_page import write_comparison_page
 
         write_comparison_page(self, path)

@@ -1,6 +1,6 @@
-"""What the methods of `Index` return: what the packages found, as sequences that show themselves.
+"""The results of the methods of `Index`, as sequences that a notebook displays.
 
-Each class is the plain result of a package with the manners of `Results` added.
+Each class adds the interface of `Results` to the plain dataclass that a package returns.
 """
 
 from collections.abc import Iterator, Sequence
@@ -34,7 +34,7 @@ class SearchResult(Gallery[Match], QueryMatches):
         return ((match.path, f"{match.similarity:.3f}") for match in self)
 
     def write_html(self, path: PathLike) -> None:
-        """Write a page with thumbnails of the query and its matches."""
+        """Write an HTML page with thumbnails of the query and its matches."""
         from embedtool.report.search_page import write_search_page
 
         write_search_page([self], path)
@@ -48,12 +48,12 @@ class ImageRecord:
     label: str  # the name of its folder
     size: int  # bytes of the file
     date: datetime  # of its last modification, in local time
-    cluster: int | None  # as `cluster` last found it, -1 for noise; None where it never ran
+    cluster: int | None  # from the last run of `cluster`: -1 is noise, None if it never ran
 
 
 @dataclass(frozen=True, repr=False)
 class Images(Gallery[ImageRecord]):
-    """The images of an index, in the order indexed."""
+    """The images of an index, in the order they were indexed."""
 
     records: tuple[ImageRecord, ...]
     item_type = ImageRecord
@@ -70,7 +70,7 @@ class Images(Gallery[ImageRecord]):
 
 
 class ClusterResult(Gallery[Cluster], ClusterReport):
-    """Clusters, the largest first, and in `members` the cluster of every image."""
+    """The clusters, the largest first. `members` has the cluster of every image."""
 
     item_type = Cluster
 
@@ -80,7 +80,7 @@ class ClusterResult(Gallery[Cluster], ClusterReport):
 
     @cached_property
     def assignments(self) -> "Assignments":
-        """The cluster of every image, in the order indexed."""
+        """The cluster of every image, in the order they were indexed."""
         return Assignments(self.members)
 
     def summary(self) -> str:
@@ -90,25 +90,25 @@ class ClusterResult(Gallery[Cluster], ClusterReport):
         return ((c.representatives[0], f"{c.id}: {c.name}, {c.size:,}") for c in self)
 
     def write_html(self, path: PathLike) -> None:
-        """Write a contact sheet as one page."""
+        """Write a contact sheet as an HTML page."""
         from embedtool.report.clusters_page import write_clusters_page
 
         write_clusters_page(self, path)
 
     def write_png(self, path: PathLike) -> None:
-        """Write a contact sheet as one picture."""
+        """Write a contact sheet as a PNG picture."""
         from embedtool.report.clusters_png import write_clusters_png
 
         write_clusters_png(self, path)
 
     def write_table(self, path: PathLike) -> None:
-        """Write which image is in which cluster, as CSV, or Parquet where the name ends so."""
+        """Write the cluster of every image as CSV, or as Parquet if the name ends in .parquet."""
         from embedtool.explore.clusters import write_members
 
         write_members(self, path)
 
     def write_folders(self, folder: PathLike, *, copy: bool = False) -> list[Path]:
-        """Make a folder for each cluster, of links to its images or with copy of copies."""
+        """Create a folder for each cluster, with links to its images, or copies if `copy`."""
         from embedtool.explore.cluster_folders import write_cluster_folders
 
         return write_cluster_folders(self, folder, copy=copy)
@@ -116,7 +116,7 @@ class ClusterResult(Gallery[Cluster], ClusterReport):
 
 @dataclass(frozen=True, repr=False)
 class Assignments(Gallery[Member]):
-    """The cluster of every image, in the order indexed."""
+    """The cluster of every image, in the order they were indexed."""
 
     members: tuple[Member, ...]
     item_type = Member
@@ -137,7 +137,7 @@ class Assignments(Gallery[Member]):
 
 @dataclass(frozen=True, repr=False)
 class Outliers(Gallery[Outlier]):
-    """The images least like the rest, highest score first."""
+    """The images that are least similar to the others, highest score first."""
 
     found: tuple[Outlier, ...]
     item_type = Outlier
@@ -154,7 +154,7 @@ class Outliers(Gallery[Outlier]):
 
 
 class DuplicateResult(Gallery[DuplicateGroup], Duplicates):
-    """Groups of images that show one picture, by kind, and in a kind by descending similarity."""
+    """Groups of images that show the same picture, ordered by kind, then descending similarity."""
 
     item_type = DuplicateGroup
 
@@ -165,7 +165,7 @@ class DuplicateResult(Gallery[DuplicateGroup], Duplicates):
     def summary(self) -> str:
         redundant = sum(len(group.redundant) for group in self)
         groups = "1 group" if len(self) == 1 else f"{len(self):,} groups"
-        return f"{groups}, {redundant:,} of {self.images:,} images could go"
+        return f"{groups}, {redundant:,} of {self.images:,} images are redundant"
 
     def pictures(self) -> Iterator[tuple[Path, str]]:
         for number, group in enumerate(self, 1):
@@ -177,13 +177,13 @@ class DuplicateResult(Gallery[DuplicateGroup], Duplicates):
         return sum(len(group.paths) for group in self)
 
     def write_html(self, path: PathLike) -> None:
-        """Write a page with the groups side by side."""
+        """Write an HTML page that shows the images of each group side by side."""
         from embedtool.report.duplicates_page import write_duplicates_page
 
         write_duplicates_page(self, path)
 
     def write_folders(self, folder: PathLike, *, copy: bool = False) -> list[Path]:
-        """Make a folder for each group, of links to its images or with copy of copies."""
+        """Create a folder for each group, with links to its images, or copies if `copy`."""
         from embedtool.duplicates.duplicate_folders import write_duplicate_folders
 
         return write_duplicate_folders(self, folder, copy=copy)
@@ -191,21 +191,21 @@ class DuplicateResult(Gallery[DuplicateGroup], Duplicates):
 
 @dataclass(frozen=True)
 class MapPoint:
-    """One image on a map. predicted and probability are None until `Map.with_predictions`."""
+    """One image on a map. predicted and probability are None if no probe was given."""
 
     path: Path
     x: float
     y: float
-    placed: bool  # after the map was laid out
+    placed: bool  # whether it was placed on the map after its layout was computed
     label: str  # the name of its folder
-    cluster: int | None  # -1 for noise, None where `cluster` never ran
+    cluster: int | None  # -1 is noise, None if `cluster` never ran
     date: datetime
     prediction: str | None
     probability: float | None
 
 
 class MapResult(Results[MapPoint], Map):
-    """The images of an index on a plane, in the order indexed."""
+    """The coordinates of the images on a plane, in the order the images were indexed."""
 
     item_type = MapPoint
 
@@ -228,7 +228,7 @@ class MapResult(Results[MapPoint], Map):
         )
 
     def columns(self) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        """Return the columns of the table that `write_table` writes, and its rows."""
+        """Return the column names and the rows of the table that `write_table` writes."""
         from embedtool.explore.map import map_points
 
         return map_points(self)
@@ -244,8 +244,10 @@ class MapResult(Results[MapPoint], Map):
     def write_html(
         self, path: PathLike, *, colour_by: str | None = None, progress: Progress | None = None
     ) -> list[str]:
-        """Write a page to look around in; return its notes. colour_by: "cluster", "label",
-        "prediction", "folder" or "date"."""
+        """Write an interactive HTML page, and return notes about it.
+
+        colour_by: "cluster", "label", "prediction", "folder" or "date"; [default: prediction if a
+        probe was given, else cluster if `cluster` ran, else label]."""
         from embedtool.report.map_page import write_map_page
 
         return write_map_page(self, path, colour_by=colour_by, progress=progress)
@@ -258,13 +260,13 @@ class MapResult(Results[MapPoint], Map):
         size: int = 1200,
         progress: Progress | None = None,
     ) -> None:
-        """Write a picture for a paper, `size` pixels high. colour_by: as in `write_html`."""
+        """Write a PNG picture for print, `size` pixels high. colour_by: as in `write_html`."""
         from embedtool.report.map_png import write_map_png
 
         write_map_png(self, path, colour_by=colour_by, size=size, progress=progress)
 
     def write_table(self, path: PathLike) -> None:
-        """Write the points as CSV, or Parquet where the name ends so."""
+        """Write the points as CSV, or as Parquet if the name ends in .parquet."""
         from embedtool.explore.map import write_coordinates
 
         write_coordinates(self, path)

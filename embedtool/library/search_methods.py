@@ -59,16 +59,18 @@ class SearchMethods(Connected):
         A file that is in the index and has not changed is not embedded again; the path of an
         indexed file that is gone can be used, too. An image that is in the index finds itself, or
         a copy of itself, first.
-        rows: numbers of indexed images, from 1, as further queries.
+        rows: numbers of indexed images, as further queries; 1 is the first that was indexed.
         k: the number of matches, at least 1; [default: 10, or with min_similarity all images that
         are at least this similar].
-        where: conditions `label=NAME` or `path=FOLDER`. An image must meet one of each kind.
-        min_recall, max_memory (bytes): requirements for the approximate index. If the present one
-        does not meet them, it is built again; if none can, search is exact and a warning says so.
+        where: conditions `label=NAME` or `path=FOLDER`. An image must match one of the labels and
+        one of the folders.
+        min_recall (recall@10, from 0 to 1), max_memory (bytes): requirements for the approximate
+        index. If the present one does not meet them, it is built again; if none can, search is
+        exact and a warning says so.
         Searches with `where`, and with min_similarity but without k, are always exact.
-        Raises UsageError (k below 1, no cosine, no query, no such row), ImageRejected,
-        ModelMismatch (a vector of other dimensions), and IndexLocked if a search index must be
-        built while another process writes.
+        Raises UsageError (k below 1, min_similarity outside -1 to 1, no query, no such row),
+        ImageRejected, ModelMismatch (a vector of another number of dimensions), and IndexLocked if
+        a search index must be built while another process writes.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     result = index.search("photos/fish/fish-03.jpg", k=2, where=["label=fish"])
@@ -95,7 +97,7 @@ class SearchMethods(Connected):
 
 
 def as_queries(query: "Query | Sequence[Query]") -> "tuple[list[Query], bool]":
-    """Return one query, or several, as a list, and whether it is one."""
+    """Return the queries as a list, and whether `query` was a single one."""
     if isinstance(query, np.ndarray):
         several = 4 if query.dtype == np.uint8 else 1 if query.dtype.kind in "UO" else 2
         one = query.ndim != several

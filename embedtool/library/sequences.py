@@ -1,4 +1,5 @@
-"""What every result is: a sequence of small dataclasses, a table, and pictures in a notebook."""
+"""Base classes of results: sequences of dataclasses that become tables, or pictures in a
+notebook."""
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Reversible, Sequence
@@ -16,21 +17,21 @@ if TYPE_CHECKING:
     import pandas
 
 Item = TypeVar("Item")
-SHOWN = 24  # pictures of a result in a notebook
+SHOWN = 24  # pictures that a notebook shows for a result
 
 
 class Results(Collection[Item], Reversible[Item], Generic[Item]):
     """A sequence of small dataclasses of one kind, `item_type`.
 
-    It lacks the method `index` of other sequences: of several results `index` is the folder of the
-    index that they come from.
+    It lacks the method `index` of other sequences, because several results have an attribute
+    `index`: the folder of their index.
     """
 
     item_type: ClassVar[type[Any]]
 
     @classmethod
     def of(cls, found: Any) -> Self:
-        """Return a result with the fields of the plain dataclass that a package returns."""
+        """Make a result from the plain dataclass that a package returns."""
         return cls(**vars(found))
 
     @property
@@ -64,12 +65,12 @@ class Results(Collection[Item], Reversible[Item], Generic[Item]):
         return self.items[place]
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Return a dictionary for each item, of plain values: JSON takes them as they are, except
-        for dates, which stay `datetime`."""
+        """Return one dictionary per item. Its values can be written as JSON, except dates, which
+        stay `datetime`."""
         return [_plain(item) for item in self.items]
 
     def to_pandas(self) -> "pandas.DataFrame":
-        """Return a table with a row for each item, in their order. Needs pandas."""
+        """Return a pandas DataFrame with one row per item, in their order. Needs pandas."""
         require("pandas")
         import pandas
 
@@ -77,7 +78,7 @@ class Results(Collection[Item], Reversible[Item], Generic[Item]):
         columns = {}
         for field in fields(self.item_type):
             values = [record[field.name] for record in records]
-            # Not as pandas's own text type: Arrow takes no name whose bytes are not UTF-8.
+            # Not the text type of pandas: Arrow rejects file names that are not UTF-8.
             text = any(isinstance(value, str) for value in values)
             columns[field.name] = pandas.Series(values, dtype=object if text else None)
         return pandas.DataFrame(columns)
@@ -108,7 +109,7 @@ Sequence.register(Results)  # type: ignore[type-abstract]
 
 
 def _plain(value: Any) -> Any:
-    """A value of a result as JSON knows it."""
+    """Return a value as a type that JSON has; dates stay `datetime`."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, PathLike):

@@ -76,8 +76,8 @@ def load_backbone(
     """Find the network that a spec names. The first time, it is imported into the user cache.
 
     spec: "auto", "builtin", "mobilenet_v2", a TF Hub handle, a SavedModel folder, a model folder,
-    or the name of an imported model. layer: the layer to pool, else the last. precision:
-    "float32" or "int8", else the model's own default.
+    or the name of an imported model. layer: the layer to pool; default: the last. precision:
+    "float32" or "int8"; default: that of the model.
     Raises ModelOffline, ModelUnavailable, or UsageError for an unknown spec, layer or precision.
     """
     if spec == "auto":
@@ -87,8 +87,8 @@ def load_backbone(
     if layer not in model.layers:
         near = [name for name in model.layers if layer.split("_")[0] in name] or model.layers
         raise UsageError(
-            f"{spec} has no layer {layer!r}; it has {', '.join(list(near)[:12])}, ... "
-            f"All of them: embedtool model info {spec}"
+            f"expected a layer of {spec}, such as {', '.join(list(near)[:12])}; received "
+            f"{layer!r}. List all layers: embedtool model info {spec}"
         )
     if precision not in PRECISIONS:
         raise UsageError(f"expected precision float32 or int8, received {precision!r}")
@@ -109,7 +109,7 @@ def load_backbone(
 
 
 def reopen(spec: str, recipe: Recipe) -> Backbone:
-    """Return the backbone of an index. Raises ModelMismatch if the spec names another one now."""
+    """Return the backbone of an index. Raises ModelMismatch if the spec now names another one."""
     precision = recipe.precision_name
     try:
         backbone = load_backbone(spec, layer=recipe.layer, precision=precision)
@@ -119,8 +119,8 @@ def reopen(spec: str, recipe: Recipe) -> Backbone:
         old, new = asdict(recipe), asdict(backbone.recipe)
         differing = [key for key in old if old[key] != new[key]]
         raise ModelMismatch(
-            f"{spec} is no longer the model this index was made with ({', '.join(differing)} "
-            "changed). Put the old model back, or index into a new folder: embedtool index PHOTOS "
+            f"{spec} is no longer the model that this index was made with ({', '.join(differing)} "
+            "changed). Restore the old model, or index into a new folder: embedtool index PHOTOS "
             f"--model {spec} --layer {recipe.layer} --precision {precision} --index indexes/NEW"
         )
     return backbone
@@ -131,8 +131,8 @@ def _by_weights(spec: str, recipe: Recipe) -> Backbone:
         if model.weights == recipe.weights:
             return Backbone(spec, model, recipe)
     raise ModelUnavailable(
-        f"this index was made with the model {spec}, which is gone. Put it back, or index into a "
-        "new folder: embedtool index PHOTOS --index indexes/NEW"
+        f"this index was made with the model {spec}, which no longer exists. Restore it, or index "
+        "into a new folder: embedtool index PHOTOS --index indexes/NEW"
     )
 
 
@@ -155,8 +155,8 @@ def _auto(layer: str | None, precision: str | None) -> Backbone:
         small, full = cards["builtin int8"], cards["full network float32"]
         note = (
             f"auto: mobilenet_v2 is not cached and cannot be downloaded, so the built-in network "
-            f"is used. Its precision@10 on the clothing photos is {small['precision_at_10']:.0%}; "
-            f"that of mobilenet_v2 is {full['precision_at_10']:.0%}"
+            f"is used. On a set of clothing photos, its precision@10 is "
+            f"{small['precision_at_10']:.0%}; that of mobilenet_v2 is {full['precision_at_10']:.0%}"
         )
         try:
             return replace(load_backbone("builtin", layer=layer, precision=precision), note=note)

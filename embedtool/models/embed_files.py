@@ -125,7 +125,7 @@ class _Pipeline:
                     batch = []
             if batch:
                 self._infer(batch)
-        except BaseException as error:  # our own fault: pass it to all who wait for a claim
+        except BaseException as error:  # not a bad image: pass it to all threads that wait
             for claim in claims:
                 if not claim.done():
                     claim.set_exception(error)

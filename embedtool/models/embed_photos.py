@@ -64,22 +64,23 @@ def embed_photos(
     """Return the vectors of photos without making an index: row i belongs to input i.
 
     photos: a file, a folder, a pattern such as "holiday/*.jpg", or a list of these. Files keep the
-    order of the list, and a file that is named twice has two rows. A folder or a pattern stands
-    for its images, sorted, at its place in the list. Files of the same content are embedded once.
+    order of the list, and a file that is named twice has two rows. A folder or a pattern is
+    replaced by its images, sorted, at its place in the list. Files of the same content are embedded
+    once.
     model: "auto", "builtin", "mobilenet_v2", a TF Hub handle, a model folder or the name of an
-    imported model. layer: the layer to pool, else the last. precision: "float32" or "int8", else
-    the model's own default.
+    imported model. layer: the layer whose average output is the vector; default: the last.
+    precision: "float32" or "int8"; default: that of the model.
     on_reject: what happens to an input that is missing, broken or not an image. "raise": embed all
-    the others, then raise TooManyRejects, whose message and `rejects` name every rejected file of
+    other inputs, then raise TooManyRejects, whose message and `rejects` name every rejected file of
     the list; a reject in a folder or a pattern does not raise and has no row. "nan": the row of
     each reject is NaN. "skip": rejects have no row. The result lists the rejects in every case.
     progress: called as progress(done, total, stage="embedding", rejected=n) after each input.
 
     Returns Embeddings; its vectors are float32 (n, d), each row of length 1.
     Raises UsageError for an empty list, a name that is not a path and an unknown on_reject, layer
-    or precision; PhotosMissing if a pattern matches nothing, or if a folder that is named alone is
-    missing (a missing name in a list, or one with a suffix such as ".jpg", counts as a file and is
-    a reject); TooManyRejects; ModelOffline and ModelUnavailable.
+    or precision; PhotosMissing if a pattern matches nothing, or if `photos` is one folder that does
+    not exist (a missing name in a list, or one with a suffix such as ".jpg", counts as a file and
+    is a reject); TooManyRejects; ModelOffline and ModelUnavailable.
 
     >>> names = ["photos/fish/fish-02.jpg", "photos/city/city-01.jpg", "photos/fish/fish-02.jpg"]
     >>> embeddings = embedtool.embed_photos(names, model="builtin")
@@ -175,7 +176,7 @@ def _too_many(refused: Sequence[Reject], named: int) -> TooManyRejects:
     return TooManyRejects(
         f"expected {named} images; {len(refused)} of them cannot be used:\n"
         + "\n".join(lines)
-        + '\nFor a row of NaN in their place pass on_reject="nan"; to leave them out, remove them '
+        + '\nTo get rows of NaN for them, pass on_reject="nan". To leave them out, remove them '
         'from the list or call embed_photos(..., on_reject="skip")',
         refused,
     )

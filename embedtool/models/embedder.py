@@ -80,11 +80,11 @@ def embedder_of(model: str, recipe: Recipe, *, runtime: str = "litert") -> Embed
     if recipe.architecture == IMPORTED:
         raise ModelUnavailable(
             f"the vectors of this index were made by another program ({model}), so no new image "
-            "can be embedded. Search it by the path of an image in it, or with --row N"
+            "can be embedded. Search by the path of an indexed image, or with --row N"
         )
     return NetworkEmbedder(reopen(model, recipe), runtime=runtime)
 
 
 def embed_golden(embedder: Embedder) -> Vectors:
-    """Return the vectors (3, d) of the golden pictures."""
+    """Return the vectors (3, d) of the reference images of `golden`."""
     return embedder.embed(golden.pixels(embedder.size))

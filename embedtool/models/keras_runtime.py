@@ -1,6 +1,6 @@
-"""Import TensorFlow and Keras, without TensorFlow's start-up messages if the process is our own.
+"""Import TensorFlow and Keras. In embedtool's own processes, hide the start-up messages.
 
-In a host's process they are only imported, and TensorFlow writes its usual messages.
+In the process of a host program they are only imported, and TensorFlow writes its usual messages.
 """
 
 from embedtool.core.own_process import quiet_stderr

@@ -24,7 +24,9 @@ RESERVED = ("auto", "builtin")
 
 
 def model_info(model: str = "auto") -> dict[str, Any]:
-    """Return a model card: origin, fingerprint, layers with their channels, measured quality.
+    """Return the model card of a network: origin, fingerprint, layers and measured quality.
+
+    "layers" maps the name of each layer that can be pooled to its number of channels.
 
     model: as in `embed_photos`. Raises ModelOffline and ModelUnavailable.
 
@@ -86,8 +88,8 @@ def import_model(path: PathLike, name: str | None = None) -> Backbone:
     if target.exists():
         if read_folder(target).weights != model.weights:
             raise UsageError(
-                f"other weights already have the name {own}. Choose another one with --name, or "
-                f"delete {target}"
+                f"expected a new name, but other weights already have the name {own}. Choose "
+                f"another name with --name, or delete {target}"
             )
     else:
         with publish_folder(target) as draft:

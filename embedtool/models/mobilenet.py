@@ -68,7 +68,9 @@ def set_tensors(network: keras.Model, tensors: Mapping[str, npt.NDArray[np.float
     expected = {w.path: w for w in network.weights}
     if expected.keys() != tensors.keys():
         odd = sorted(expected.keys() ^ tensors.keys())
-        raise ModelUnavailable(f"expected the weights of a MobileNetV2; {odd[:3]} do not match")
+        raise ModelUnavailable(
+            f"expected the weights of a MobileNetV2, received names that do not match: {odd[:3]}"
+        )
     for name, weight in expected.items():
         if tuple(weight.shape) != tensors[name].shape:
             raise ModelUnavailable(

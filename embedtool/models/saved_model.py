@@ -27,7 +27,7 @@ def saved_callable(path: str) -> tuple[Any, Any]:
             return _one_output(saved.signatures[name]), saved
     if not callable(saved):
         raise ModelUnavailable(
-            f"expected a SavedModel that can be called or has a serving signature: {path}"
+            f"expected a SavedModel that can be called or has a serving signature, received {path}"
         )
     return saved, saved
 

@@ -54,7 +54,9 @@ def import_handle(handle: str, name: str, target: str, keras_too: bool) -> None:
                 input_shape=(224, 224, 3), include_top=False, weights="imagenet"
             )
         except Exception as error:  # keras raises bare Exception for a failed download
-            raise ModelOffline(f"{hub_error}; keras.applications: {error}") from error
+            raise ModelOffline(
+                f"{hub_error}; the download by keras.applications failed too: {error}"
+            ) from error
         _publish_mobilenet(mobilenet.get_tensors(full), 1.0, 224, name, Path(target))
         return
     import_saved_model(path, name, target, _size_in(handle))
@@ -70,8 +72,8 @@ def import_saved_model(path: str, name: str, target: str, size: int = 0) -> None
     raw = np.asarray(call(tf.constant(pixels / np.float32(255))))
     if raw.ndim != 2:
         raise ModelUnavailable(
-            f"expected one vector per image from {path}, received shape {raw.shape}: "
-            "name a feature_vector module"
+            f"expected one vector per image from {path}, received shape {raw.shape}. Use a "
+            "feature_vector module"
         )
     if tensors and alpha:
         own = mobilenet.build(alpha, size)
@@ -124,7 +126,10 @@ def import_head(handle: str, target: str) -> None:
     below = mobilenet.from_hub_names(saved.variables)
     top = {v.name.split("/")[-1]: v.numpy() for v in saved.variables if "/Logits/" in v.name}
     if below is None or top.keys() != {"weights:0", "biases:0"}:
-        raise ModelUnavailable(f"expected a MobileNetV2 with its classes at {handle}")
+        raise ModelUnavailable(
+            f"expected a MobileNetV2 with its ImageNet classifier at {handle}, received another "
+            "network"
+        )
     # The first of its 1,001 outputs is "background", which is the label of no image.
     tensors = {
         "weights": np.ascontiguousarray(top["weights:0"][0, 0].T[1:], np.float32),
@@ -154,7 +159,7 @@ def compile_folder(
 def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = POOLED) -> bytes:
     """Compile to LiteRT: uint8 (n, s, s, 3) -> float32 (n, d), or (n, h, w, d) if not pooled.
 
-    Raises ModelUnavailable if the compiled model and Keras disagree on the golden pictures.
+    Raises ModelUnavailable if the compiled model and Keras disagree on the reference images.
     """
     from embedtool.models.litert import LiteRTNetwork
 
@@ -177,7 +182,8 @@ def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = 
     off = _worst(LiteRTNetwork(content).forward(pixels), reference)
     if off > PARITY[precision]:
         raise ModelUnavailable(
-            f"{model.name} compiled to {precision} differs from Keras by {off:.2g} in cosine"
+            f"{model.name} compiled to {precision} differs too much from Keras, by {off:.2g} in "
+            "cosine. Use another --precision or --layer"
         )
     return content
 

@@ -10,7 +10,7 @@ MEANING = {
     "identical": "Files with the same bytes.",
     "near-identical": "One picture that was re-encoded, resized or lightly cropped, as its pixels "
     "show. Of identical files, only the kept one is shown here.",
-    "similar": "Similar for the network, but not the same picture. --move leaves these alone.",
+    "similar": "Similar for the network, but not the same picture. --move does not move these.",
 }
 
 

@@ -21,8 +21,8 @@ def map_groups(image_map: Map, colouring: str) -> Groups:
     if colouring == "cluster":
         if image_map.clusters is None:
             raise UsageError(
-                f"{image_map.index} has no clusters yet: embedtool cluster {image_map.index}, "
-                "or colour by label, folder or date"
+                f"expected clusters to colour by, but {image_map.index} has none. Run: embedtool "
+                f"cluster {image_map.index}, or colour by label, folder or date"
             )
         names = [*image_map.cluster_names, NOISE_NAME]
         return group_equal([names[c] for c in image_map.clusters.tolist()], noise=NOISE_NAME)
@@ -31,8 +31,8 @@ def map_groups(image_map: Map, colouring: str) -> Groups:
     if colouring == "prediction":
         if image_map.predictions is None:
             raise UsageError(
-                "expected a probe to colour by predictions: embedtool map --probe PROBE. Make one: "
-                "embedtool probe train"
+                "expected a probe to colour by predictions, received none. Add --probe PROBE, the "
+                "folder that `embedtool probe train` writes"
             )
         return group_equal(image_map.predictions)
     if colouring == "folder":

@@ -95,7 +95,7 @@ def _pictures(image_map: Map, thumbnails: Thumbnails) -> tuple[list[str], list[s
     if len(fits) < len(order):
         notes.append(
             f"the page has thumbnails of {len(fits):,} images, spread evenly over the map, of "
-            f"{len(order):,}. A click shows the others from their files"
+            f"{len(order):,} in all. A click on another image shows it from its file"
         )
     pictures = [""] * len(image_map.paths)
     for at in fits.tolist():

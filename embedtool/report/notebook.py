@@ -1,4 +1,4 @@
-"""Pieces of HTML that a notebook shows under a cell, light or dark: the text has its colour."""
+"""HTML fragments that a notebook shows under a cell, with the text colour of the notebook."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ from embedtool.report.map_png import draw_map
 from embedtool.report.page import page_thumbnail, render
 
 THUMBNAIL = 128  # pixels on the longer side
-MIN_HEIGHT = 96  # pixels: enough for why a photo is missing
+MIN_HEIGHT = 96  # pixels: enough for the reason why a photo is missing
 MAP_SIZE = 640  # pixels: the text of the legend is then 12 pixels high
 MAP_DENSITY = 2  # drawn this many times larger, for dense screens
 
@@ -37,7 +37,7 @@ def table(title: str, records: Sequence[dict[str, Any]]) -> str:
 
 
 def _number(value: Any) -> str:
-    """A cell as text: an integer with separators, a share with three decimals."""
+    """Return a cell as text: integers with separators, other numbers with three decimals."""
     if isinstance(value, float):
         return f"{value:.3f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,4 +1,4 @@
-"""`bench search`: exact and approximate search side by side, on vectors of a real collection."""
+"""`bench search`: compare exact and approximate search on the vectors of a real collection."""
 
 import json
 import os
@@ -43,9 +43,9 @@ def run_search_bench(
 ) -> SearchBenchReport:
     """Measure exact and approximate search over the vectors of an index, on this machine.
 
-    1,000 of its vectors are held out as queries. vectors: how many vectors to search; if the index
-    has fewer, more are interpolated between neighbours. Each method runs in its own process.
-    Raises UsageError if the index is too small.
+    1,000 of its vectors are held out as queries. vectors: the number of vectors to search among; if
+    the index has fewer, more are interpolated between neighbours. Each method runs in its own
+    process. Raises UsageError if the index is too small.
     """
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         place = Path(scratch)
@@ -162,7 +162,7 @@ def _interpolate(
 
 
 def _measure(place: Path, kind: str) -> tuple[dict[str, float], dict[int, Similarities]]:
-    """Measure a method. Return its figures and, for each k, the similarities (m, k) it found."""
+    """Measure a method. Return its figures and, for each k, the similarities (m, k) found."""
     child = subprocess.run(
         [sys.executable, "-P", "-m", "embedtool.search.benchmark", str(place), kind],
         stdout=subprocess.PIPE,

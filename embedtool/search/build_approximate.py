@@ -24,7 +24,7 @@ from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
 HELD_OUT = 1000  # queries that recall is measured with
-RECALL_MARGIN = 0.002  # above the required recall, so that the cheapest setting is not just lucky
+RECALL_MARGIN = 0.002  # above the required recall: the cheapest setting must not pass by chance
 TRAINING_SAMPLE = 20_480  # vectors that axes and codes are fitted to
 SAMPLE_PER_LIST = 40  # faiss warns if it has fewer vectors to train a list
 TIMED_QUERIES = 200  # queries that latency is measured with
@@ -61,14 +61,16 @@ def ensure_certified(
     *,
     progress: Progress | None = None,
 ) -> bool:
-    """Return whether the approximate index meets the requirements. Build one if needed.
+    """Return whether the approximate index meets the requirements. Build a new one if needed.
 
     Warns if none can meet them. Raises IndexLocked if one must be built while another process
-    writes.
+    is writing.
     """
     recall = MIN_RECALL if min_recall is None else min_recall
     if not 0 < recall <= 1:
-        raise UsageError(f"expected a recall above 0 and up to 1, received {min_recall}")
+        raise UsageError(
+            f"expected a minimum recall above 0 and up to 1, such as 0.99, received {min_recall}"
+        )
     if index.counts()["vectors"] <= EXACT_ROWS:
         return False
     try:
@@ -118,7 +120,7 @@ def build_search_index(
         f"no approximate index of these {certificate.vectors:,} vectors has a recall of "
         f"{min_recall:.1%}{limit} (the last one tried: "
         f"{certificate.recall['10']:.1%} in {certificate.memory_bytes / 1e6:,.0f} MB), so "
-        "search is exact",
+        "search is exact and slower. Require less recall or allow more memory",
         stacklevel=2,
     )
     return certificate
@@ -227,7 +229,7 @@ def measured_recall(found: Similarities, truth: Similarities, k: int) -> float:
 
 
 def query_milliseconds(searcher: Searcher, queries: Vectors) -> list[float]:
-    """Return the time that each query (m, d) takes on its own, for its 10 nearest."""
+    """Return the milliseconds that each query (m, d) takes alone, to find its 10 nearest."""
     times = []
     for query in queries:
         start = time.perf_counter()

@@ -70,7 +70,7 @@ def merge(
 def check_similarity(similarity: float | None) -> None:
     """Raise UsageError for a number that cannot be a cosine."""
     if similarity is not None and not -1 <= similarity <= 1:
-        raise UsageError(f"expected a similarity from -1 to 1, received {similarity}")
+        raise UsageError(f"expected a minimum similarity from -1 to 1, received {similarity}")
 
 
 def within(
@@ -132,5 +132,6 @@ def inner_products_at(
 def _same_width(queries: Vectors, rows: Vectors) -> None:
     if rows.shape[1] != queries.shape[1]:
         raise ModelMismatch(
-            f"expected queries of {rows.shape[1]} dimensions, received {queries.shape[1]}"
+            f"expected queries of {rows.shape[1]} dimensions, received {queries.shape[1]}. Embed "
+            "the queries with the model of the index"
         )

@@ -8,10 +8,10 @@ MIN_RECALL = 0.99  # the share of the 10 nearest that approximate search must fi
 
 @dataclass(frozen=True)
 class Certificate:
-    """How an approximate index was built, with its recall and latency on its own collection.
+    """The construction of an approximate index, and its recall and latency on its own collection.
 
-    recall: by k, the share of the k nearest vectors found by exact search that it finds too. It is
-    measured with `queries` vectors of the collection that were held out of the index at the time.
+    recall: by k, the share of the true k nearest vectors that the index finds. It was measured with
+    `queries` vectors of the collection that were held out of the index for this purpose.
     Latencies are those of one query at a time, in milliseconds, with the vectors in the page cache.
     """
 

@@ -10,6 +10,8 @@ EXACT_ROWS = 30_000  # search is exact up to this many vectors
 
 @dataclass(frozen=True)
 class Match:
+    """One image that matches a query."""
+
     rank: int  # from 1
     path: Path
     similarity: float  # cosine, in [-1, 1]

@@ -21,7 +21,7 @@ Places = npt.NDArray[np.void]  # PLACE records, see embedtool.store.reader
 class SearchCache:
     """The approximate index and, as float32, the vectors that every search compares.
 
-    These are all vectors up to EXACT_ROWS (154 MB at d = 1,280), and above only those that are not
+    Up to EXACT_ROWS these are all vectors (154 MB at d = 1,280), above it only those that are not
     in the approximate index. Only one thread at a time may use the cache. The searchers that it
     returns may run at the same time, each in its own thread."""
 

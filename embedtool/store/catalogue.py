@@ -209,7 +209,8 @@ class Catalogue:
         version = self.format = int(self._db.execute("PRAGMA user_version").fetchone()[0])
         if application != APPLICATION_ID:
             raise NotAnIndex(
-                f"{self.path / 'catalog.sqlite'} is a SQLite file, but not an embedtool index"
+                f"{self.path / 'catalog.sqlite'} is a SQLite file, but not an embedtool index. "
+                "Choose another folder"
             )
         if version > FORMAT:
             raise IndexTooNew(
@@ -229,10 +230,16 @@ class Catalogue:
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
             primary = code & 0xFF  # an extended code adds higher bits
             if primary in BUSY_CODES:
-                raise IndexLocked(f"index {self.path} is busy: {error}. Try again") from error
+                raise IndexLocked(
+                    f"index {self.path} is in use by another process: {error}. Run the same "
+                    "command again later"
+                ) from error
             if primary in DAMAGE_CODES:
                 raise damaged(self.path, f"catalog.sqlite: {error}") from error
-            raise EmbedtoolError(f"cannot use {self.path / 'catalog.sqlite'}: {error}") from error
+            raise EmbedtoolError(
+                f"cannot use {self.path / 'catalog.sqlite'}: {error}. Check the disk and the "
+                "permissions of the folder"
+            ) from error
 
 
 def write_catalogue(file: Path, meta: dict[str, object]) -> None:

@@ -63,7 +63,7 @@ def publish(
 def publish_arrays(
     index: Path, name: str, about: dict[str, Any], *, fingerprint: str, **arrays: npt.NDArray[Any]
 ) -> None:
-    """Write named arrays as a derived file, as `publish` does."""
+    """Write named arrays as a derived file with `publish`."""
     content = io.BytesIO()
     np.savez(content, **arrays)  # type: ignore[arg-type]
     data = content.getvalue()
@@ -126,7 +126,7 @@ def damaged_derived(index: Path) -> list[str]:
         except DerivedDamaged as error:
             makers = ("compact",) if file.stem == SEARCH else ("cluster", "map")
             commands = " or ".join(f"embedtool {maker} {index}" for maker in makers)
-            faults.append(f"{error}. No data is lost; make the file again: {commands}")
+            faults.append(f"{error}. No data is lost. To make the file again, run: {commands}")
     return faults
 
 

@@ -13,7 +13,7 @@ from embedtool.store.layout import Segment
 from embedtool.store.segments import Stored
 from embedtool.store.writer import Writer
 
-SEGMENT_ROWS = 65_536  # in a merged segment: 168 MB at d = 1,280, the free space that is needed
+SEGMENT_ROWS = 65_536  # rows of a merged segment: 168 MB at d = 1,280, the free space it needs
 
 
 def merge_segments(writer: Writer) -> None:

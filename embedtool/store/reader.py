@@ -170,7 +170,8 @@ class IndexReader(Catalogue):
         self.files.forget_others({segment.id for segment in self.segments()})
 
     def verify(self) -> list[str]:
-        """Hash every segment again and check every row. Return the faults, [] if there are none."""
+        """Check every segment against its SHA-256, and every row. Return the faults, [] if there
+        are none."""
         faults = []
         with self._sqlite_errors():
             faults += [
@@ -194,7 +195,7 @@ class IndexReader(Catalogue):
                     (segment.id, segment.rows - 1),
                 ).fetchone()[0]
                 if outside:
-                    faults.append(f"segment {segment.id}: {outside} vectors lie outside it")
+                    faults.append(f"segment {segment.id}: {outside} vectors have no row in it")
         return faults
 
     def _stored(self, where: str, values: Sequence[Any]) -> tuple[Path, Vectors] | None:

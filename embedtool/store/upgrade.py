@@ -9,7 +9,7 @@ from embedtool.store.segments import row_checksums
 
 
 def upgrade_format_1(index: IndexReader, db: sqlite3.Connection) -> None:
-    """Upgrade an index of format 1 to format 2, which embedtool 0.1 refuses to open.
+    """Upgrade an index of format 1 to format 2, which embedtool 0.1 cannot open.
 
     db: the writer's connection, in a transaction. Every segment is checked first, so that a damaged
     row never gets a valid checksum.

@@ -181,7 +181,7 @@ class Writer(IndexReader):
     def replace_segments(
         self, old: Sequence[Segment], new: Segment | None, vectors: Sequence[int]
     ) -> None:
-        """Assign the rows of `new` to `vectors`, in order, and drop the segments `old`."""
+        """Assign the rows of `new` to `vectors`, in order, and remove the segments `old`."""
         with self.transaction():
             if new:
                 self.add_segment(new)
@@ -257,13 +257,15 @@ def create(
 ) -> Writer:
     """Create an empty index and return its writer.
 
-    golden: the embedder's vectors (3, d) of the golden pictures, for `doctor`. The catalogue is
-    written last, atomically.
+    golden: the vectors (3, d) of the reference images (see `embedtool.models.golden`), for
+    `doctor`. The catalogue is written last, atomically.
     """
     path = Path(path)
     vectors = path / "vectors"
     if path.exists() and not path.is_dir():
-        raise NotAnIndex(f"expected a folder for the index, {path} is a file. Choose another path")
+        raise NotAnIndex(
+            f"expected a folder for the index, but {path} is a file. Choose another path"
+        )
     if foreign := foreign_files(path):
         raise NotAnIndex(
             f"expected a new or empty folder for the index, but {path} holds other files "
@@ -273,7 +275,9 @@ def create(
     lock = acquire_lock(path)
     try:
         if exists(path):
-            raise IndexLocked(f"another embedtool process just created {path}. Run this again")
+            raise IndexLocked(
+                f"another embedtool process just created {path}. Run the same command again"
+            )
         shutil.rmtree(path / "derived", ignore_errors=True)  # from an earlier index: ids restart
         write_catalogue(
             path / "catalog.sqlite",

@@ -48,7 +48,7 @@ def test_temperature_calibrates_confidence() -> None:
 def test_few_images_fit_no_temperature(tmp_path: Path) -> None:
     rows, labels = clouds(12, 45, 3, 40, 6)
     found = cross_validate(rows, labels, assign_folds(labels, np.arange(45), 5), 3, strengths=[0.3])
-    assert found.temperature == 1.0 and "at least 50 and 3" in found.note
+    assert found.temperature == 1.0 and "at least 50 images and 3 mistakes" in found.note
     names = [f"class{c}/{i}.jpg" for i, c in enumerate(labels)]
     report = package.train_probe(make_index(tmp_path / "i", rows, names), tmp_path / "probe")
     assert any("45 held-out images" in note for note in report.notes)

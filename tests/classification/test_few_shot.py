@@ -18,5 +18,5 @@ def test_few_shots_are_tested_on_other_images() -> None:
     assert more.accuracy.value > some.accuracy.value
     with pytest.raises(UsageError, match="expected 101 different pictures"):
         few_shot(rows, labels, groups, 3, 101)
-    with pytest.raises(UsageError, match="at least 2 shots"):
+    with pytest.raises(UsageError, match="shots of at least 2 images per class"):
         few_shot(rows, labels, groups, 3, 1)

@@ -154,7 +154,7 @@ def test_pairs_narrow_the_difference() -> None:
         ([0, 1], [[1, 0, 0]], "received shape (1, 3) for 2 images and 3 classes"),
         ([], np.empty((0, 3)), "received shape (0, 3) for 0 images"),
         ([3], [[1, 0, 0]], "expected classes from 0 to 2, received 3"),
-        ([0], [[1.5, -0.5, 0]], "a negative number"),
+        ([0], [[1.5, -0.5, 0]], "a negative one"),
         ([0], [[np.nan, 0, 0]], "NaN"),
         ([0, 0], [[1, 0, 0], [0.5, 0.2, 0.1]], "those of image 1 sum to 0.8000"),
     ],

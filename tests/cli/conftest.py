@@ -21,5 +21,5 @@ def index(drawn: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert report["schema"] == 2
     assert (report["added"], report["duplicates"], report["rejected"]) == (36, 1, 1)
     assert report["total"] == 38 and report["model"] == "builtin"
-    assert done.err == f"note: 1 rejected; why: embedtool rejects {path}\n"
+    assert done.err == f"note: rejected files: 1; reasons: embedtool rejects {path}\n"
     return path

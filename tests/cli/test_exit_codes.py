@@ -25,8 +25,8 @@ def test_bad_input_is_one_clear_line(index: Path, drawn: Path, tmp_path: Path) -
     fails(1, "cannot use the query image", "search", index, drawn / "sunset" / "cut off.jpg")
     fails(2, "k of at least 1", "search", index, drawn / "fish" / "fish-01.jpg", "-k", 0)
     fails(2, "at least one query", "search", index)
-    fails(2, "no image with row 999", "search", index, "--row", 999)
-    fails(2, "no image with row 9999", "search", index, "--row", "9" * 30)
+    fails(2, "indexed image, from 1, received 999:", "search", index, "--row", 999)
+    fails(2, "indexed image, from 1, received 9999", "search", index, "--row", "9" * 30)
     fails(1, "this is a folder", "search", index, "--row", 1, "--html", tmp_path)
     for limit in ("few", "nan", "-1", "%"):
         fails(2, "--max-rejects", "index", drawn, "--index", index, f"--max-rejects={limit}")

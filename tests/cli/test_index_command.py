@@ -31,7 +31,9 @@ def test_photo_lists_on_stdin(drawn: Path, tmp_path: Path) -> None:
     line = ("index", "-", "--index", tmp_path / "i", "--model", "builtin", "--json")
     done = embedtool(*line, stdin=listed)
     assert json.loads(done.out)["added"] == 3
-    assert done.err == f"note: 1 listed paths do not exist, the first {drawn}/gone.jpg\n"
+    assert (
+        done.err == f"note: paths from stdin that do not exist: 1, the first is {drawn}/gone.jpg\n"
+    )
 
 
 def test_max_rejects(index: Path, drawn: Path) -> None:

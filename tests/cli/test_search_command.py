@@ -106,7 +106,7 @@ def test_search_takes_conditions_and_says_how_it_found(index: Path, drawn: Path)
     assert [m["path"] for m in few["matches"]] == paths[:2]
     fails(2, "expected label=NAME", "search", index, query, "--where", "colour=red")
     fails(2, "received '5X'", "search", index, query, "--max-memory", "5X")
-    fails(2, "expected a recall", "search", index, query, "--min-recall", "7")
+    fails(2, "expected a minimum recall", "search", index, query, "--min-recall", "7")
 
 
 def test_a_line_is_a_line_whatever_a_file_is_called(tmp_path: Path) -> None:
@@ -124,13 +124,13 @@ def test_a_line_is_a_line_whatever_a_file_is_called(tmp_path: Path) -> None:
 def test_a_condition_that_no_image_meets_is_said(index: Path) -> None:
     done = embedtool("search", index, "--row", 1, "--where", "label=none")
     assert (done.out, done.code) == ("", 0)
-    assert done.err == "note: 1 of 1 queries matched no image: --where label=none\n"
+    assert done.err == "note: 1 of 1 queries matched no image (conditions: --where label=none)\n"
 
 
 def test_more_matches_than_images_is_said(index: Path, drawn: Path) -> None:
     done = embedtool("search", index, drawn / "fish" / "fish-01.jpg", "-k", 500)
     assert len(done.out.splitlines()) == 37
-    assert done.err == "note: -k 500 is more than the 37 images of the index\n"
+    assert done.err == "note: the index has 37 images, which is fewer than -k 500\n"
 
 
 def test_min_similarity(index: Path, drawn: Path) -> None:

@@ -46,4 +46,4 @@ def test_a_broken_file_is_named(whole: Path, tmp_path: Path) -> None:
     done = embedtool("bench", folder, "--model", "builtin")
     assert done.code == 2 and "bad.jpg" in done.err and "Traceback" not in done.err
     done = embedtool("bench", folder / "fish" / "bad.jpg")
-    assert done.code == 2 and "expected one folder" in done.err
+    assert done.code == 2 and "expected an existing folder" in done.err

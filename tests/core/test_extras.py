@@ -14,6 +14,6 @@ def test_what_is_missing_is_named_with_the_versions_that_do(
     with pytest.raises(EmbedtoolError) as caught:
         extras.require("numpy", "pyarrow", "h5py", "nothing")
     assert str(caught.value) == (
-        "this needs pyarrow and h5py and nothing, which this installation lacks: "
+        "this needs libraries that are not installed (pyarrow and h5py and nothing). Run: "
         "pip install 'pyarrow>=16' 'h5py>=3.11' 'nothing'"
     )

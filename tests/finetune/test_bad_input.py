@@ -22,7 +22,7 @@ from embedtool.models.backbone import BUILTIN
         ({"one": 5}, "at least two classes"),
         ({"one": 1, "two": 1}, "at least two classes"),
         ({"one": 5, "two": 1}, "at least two classes"),
-        ({"one": 3, "two": 3, "same": True}, "one and copies of it, 6 photos"),
+        ({"one": 3, "two": 3, "same": True}, "only copies of one, 6 photos"),
     ],
 )
 def test_too_little_to_learn_from(counts: dict[str, Any], words: str, tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def test_one_line_for_what_cannot_be_meant(tmp_path: Path) -> None:
     photos = save_photos(tmp_path / "photos", one=4, two=4)
     for code, arguments, words in (
         (2, ["--epochs", "-1"], "epochs of at least 0"),
-        (2, ["--html", "page.html", "--validation-share", "0"], "none are held out"),
+        (2, ["--html", "page.html", "--validation-share", "0"], "there are none"),
         (1, ["--html", tmp_path], "this is a folder"),
         (
             1,

@@ -35,8 +35,8 @@ def test_no_training_photo_is_a_near_duplicate_of_a_test_photo(tmp_path: Path) -
     ]
     assert len(found.training.photos) == len(found.groups) == 7
     assert len(found.test.photos) == 4
-    left_out = "training photos that are near-duplicates of validation or test photos, left out: 3"
-    assert left_out in found.notes
+    left_out = "training photos that are near-duplicates of validation or test photos were left out"
+    assert f"{left_out}: 3" in found.notes
     assert sorted(reject.path.parent.parent.name for reject in found.rejects) == [
         "photos", "test_photos"
     ]  # fmt: skip
@@ -62,7 +62,9 @@ def test_no_validation_photo_is_a_test_photo(tmp_path: Path) -> None:
     assert names["validation"] == ["one/0.jpg", "two/0.jpg"]
     assert names["test"] == ["one/1.jpg", "one/2.jpg", "two/1.jpg", "two/2.jpg"]
     assert len(found.training.photos) == 6
-    assert "validation photos that are near-duplicates of test photos, left out: 2" in found.notes
+    assert (
+        "validation photos that are near-duplicates of test photos were left out: 2" in found.notes
+    )
 
 
 @pytest.mark.parametrize(("share", "held"), [(0.1, 2), (0.25, 5), (0.4, 8), (0.5, 10)])
@@ -94,12 +96,12 @@ def test_a_table_of_labels(tmp_path: Path) -> None:
     assert found.notes == (
         f"1 paths in {table} are not among the photos, the first is 'all/99.jpg'",
         "1 of 7 training photos have no label",
-        "1 training photos have several labels: left out",
-        f"{table} has no test photos: their classes are their folders' names",
+        "1 training photos have several labels and were left out",
+        f"{table} has no test photos: the names of their folders are their classes",
     )
     save(test_photos / "all" / "1.jpg", picture(703))
     with pytest.raises(
-        UsageError, match=r"'all/1.jpg' is .*/photos/all/1.jpg and .*/test_photos/all"
+        UsageError, match=r"'all/1.jpg' matches .*/photos/all/1.jpg and .*/test_photos/all"
     ):
         dataset_of(photos, labels=table, test=test_photos)
     table.write_text("path,label\nnowhere.jpg,cat\n")

@@ -163,6 +163,6 @@ def test_a_tiff_that_crashes_the_decoder_takes_no_run_with_it(
         "index", photos, "--index", tmp_path / "i", "--model", "builtin", "--json", **sabotaged
     )
     assert done.code == 0
-    assert done.err == f"note: 1 rejected; why: embedtool rejects {tmp_path / 'i'}\n"
+    assert done.err == f"note: rejected files: 1; reasons: embedtool rejects {tmp_path / 'i'}\n"
     assert refusals(tmp_path / "i")[0][2] == "the decoder crashed (signal 11)"
     assert len(content(tmp_path / "i")) == 41

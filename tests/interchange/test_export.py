@@ -96,7 +96,9 @@ def test_only_an_earlier_export_is_replaced(index: Path, plain: Path, tmp_path: 
     for name, to in every_format(tmp_path / "out"):
         export_index(plain, to, format=name)
         report = export_index(index, to, format=name)
-        assert report.rows == COUNT and report.notes[0] == f"replaced the earlier export at {to}"
+        assert (
+            report.rows == COUNT and report.notes[0] == f"the earlier export at {to} was replaced"
+        )
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == sorted(
         f"{name}.parquet" for name in FORMATS
     )
@@ -164,6 +166,6 @@ def test_the_command(plain: Path, tmp_path: Path) -> None:
     }
     done = embedtool("export", plain, "--to", tmp_path / "x.parquet")
     assert done.out.splitlines()[3] == "rows\t200"
-    assert done.err == f"note: replaced the earlier export at {tmp_path / 'x.parquet'}\n"
+    assert done.err == f"note: the earlier export at {tmp_path / 'x.parquet'} was replaced\n"
     done = embedtool("export", plain, "--to", tmp_path / "x")
-    assert done.code == 2 and done.err.startswith("error: expected one of clip-retrieval")
+    assert done.code == 2 and done.err.startswith("error: expected a format among clip-retrieval")

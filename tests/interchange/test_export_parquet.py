@@ -69,7 +69,7 @@ def test_clip_retrieval(
         *(f"img_emb/img_emb_{n}.npy" for n in parts),
         *(f"metadata/metadata_{n}.parquet" for n in parts),
     ]
-    assert report.notes == (() if len(parts) == 1 else ("in 3 parts of up to 1,024 images",))
+    assert report.notes == (() if len(parts) == 1 else ("wrote 3 parts of up to 1,024 images",))
     stored_images = vectors.astype(np.float16).astype(np.float32)
     assert np.load(out / "img_emb" / "img_emb_0.npy").dtype == np.float16
     [(read, _)] = list(EmbeddingReader(str(out / "img_emb"))(COUNT, show_progress=False))

@@ -103,7 +103,7 @@ def test_the_command(tmp_path: Path) -> None:
         "import", wanted["path"], "--paths", wanted["paths"], "--index", tmp_path / "index",
         "--root", tmp_path, "--model", "clip", "--json",
     )  # fmt: skip
-    assert done.code == 0 and done.err.startswith("note: made by another program")
+    assert done.code == 0 and done.err.startswith("note: the vectors were made by another program")
     assert json.loads(done.out) == {
         "schema": 2,
         "index": str(tmp_path / "index"),

@@ -70,7 +70,7 @@ BAD_NPY = {
     "no paths": (ROWS, [], "has 7 vectors.*has 0 paths"),
     "one path twice": (ROWS, ["x", *NAMES[1:6], "x"], "rows 0 and 6 both have .*/x"),
     "one file twice": (ROWS, ["x", "./x", *NAMES[2:]], "rows 0 and 1 both have .*/x"),
-    "an empty path": (ROWS, ["x", "", *NAMES[2:]], "row 1 has no path"),
+    "an empty path": (ROWS, ["x", "", *NAMES[2:]], "row 1: expected a path"),
     "zero": (bad_rows(0, 1400), MANY, "row 1400 has length 0"),
     "nan": (bad_rows(np.nan, 3), MANY, "row 3 has length nan"),
     "infinite": (bad_rows(np.inf, 1024), MANY, "row 1024 has length inf"),

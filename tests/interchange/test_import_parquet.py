@@ -114,7 +114,7 @@ BAD_PARQUET = {
     "no vector": ({"path": NAMES}, "expected one column vector, received path"),
     "no path": ({"vector": ROWS.tolist()}, "expected one column path, received vector"),
     "no rows": ({"path": pa.array([], "string"), "vector": pa.array([], pa.list_(pa.float32()))},
-                "has no rows"),
+                "has none"),
     "text": ({"path": NAMES, "vector": NAMES}, "expected lists of floats.*received string"),
     "lists of text": ({"path": NAMES, "vector": [["a"]] * 7}, "received list<"),
     "ragged": ({"path": NAMES, "vector": [[1.0, 2]] * 6 + [[1.0]]}, "row 6 has 1 dimensions"),
@@ -123,11 +123,11 @@ BAD_PARQUET = {
     "empty": ({"path": NAMES, "vector": pa.array([[]] * 7, pa.list_(pa.float32()))},
               "row 0 has 0 dimensions"),
     "no path in a row": ({"path": [*NAMES[:6], None], "vector": ROWS.tolist()},
-                         "row 6 has no path"),
-    "NUL": ({"path": [*NAMES[:6], "a\0b"], "vector": ROWS.tolist()}, "row 6 has no path, or a"),
+                         "row 6: expected a path without NUL, received no path"),
+    "NUL": ({"path": [*NAMES[:6], "a\0b"], "vector": ROWS.tolist()}, "row 6: expected a path"),
     "bad digest": ({"path": NAMES, "vector": ROWS.tolist(), "sha256": ["xy"] * 7}, "fromhex"),
     "short digest": ({"path": NAMES, "vector": ROWS.tolist(), "sha256": ["ab"] * 7},
-                     "row 0 has a sha256 of 1 bytes"),
+                     "row 0: expected a sha256 of 32 bytes, received 1 bytes"),
 }  # fmt: skip
 
 

@@ -187,7 +187,7 @@ def test_each_prints_as_one_short_line(results: dict[str, AnyResult]) -> None:
         "ClusterResult": "<ClusterResult: 3 clusters of 3 images, 1 are noise>",
         "Assignments": "<Assignments: 3 images and their clusters>",
         "Outliers": "<Outliers: 3 outliers>",
-        "DuplicateResult": "<DuplicateResult: 1 group, 0 of 3 images could go>",
+        "DuplicateResult": "<DuplicateResult: 1 group, 0 of 3 images are redundant>",
         "MapResult": "<MapResult: 3 images on a plane>",
         "ComparisonResult": "<ComparisonResult: builtin and other on 1,234 images>",
         "ProbeResult": lines["ProbeResult"],

@@ -180,7 +180,7 @@ def test_any_saved_model_is_an_opaque_embedder(tmp_path: Path) -> None:
     got = NetworkEmbedder(backbone).embed(images)
     expected = np.array([1.0, 0.4, 0.0])
     assert np.allclose(got[0], expected / np.linalg.norm(expected), atol=1e-5)
-    with pytest.raises(UsageError, match="no layer"):
+    with pytest.raises(UsageError, match="expected a layer of"):
         load_backbone(str(tmp_path / "thirds"), layer="block_1_expand")
 
 

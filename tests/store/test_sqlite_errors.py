@@ -26,7 +26,7 @@ def test_a_locked_catalogue_is_locked(index: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(layout, "LOCK_WAIT", 0.01)
     with closing(sqlite3.connect(index / "catalog.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(IndexLocked, match="busy"):
+        with pytest.raises(IndexLocked, match="in use by another process"):
             IndexReader(index)
         other.execute("ROLLBACK")
     IndexReader(index).close()
