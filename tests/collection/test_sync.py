@@ -1,20 +1,26 @@
 """An index holds what the photos are now, whatever changed in them."""
 
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from support.indexes import content, counts, run, unused_embedder
 from support.pictures import encoded, picture
 
+from embedtool.collection import sync as sync_module
 from embedtool.collection.sync import sync
-from embedtool.core.types import unit_rows
-from embedtool.errors import ModelMismatch
+from embedtool.core.types import Source, unit_rows
+from embedtool.errors import ImageRejected, ModelMismatch
 from embedtool.images.decode import decode_image
+from embedtool.images.read_file import read_source
+from embedtool.models import embed_files
 from embedtool.models.embedder import MeanColourEmbedder
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
@@ -33,7 +39,9 @@ def test_a_first_run_and_one_over_unchanged_photos(index: Path, photos: Path) ->
         pixels = decode_image((photos / name).read_bytes(), 32)[None]
         expected = unit_rows(fake.embed(pixels).astype(np.float16))
         assert before[str(photos / name)] == expected.tobytes()
-    assert counts(run(index, photos, embedder=unused_embedder)) == {"unchanged": 7, "rejected": 1}
+    again = run(index, photos, embedder=unused_embedder)
+    assert counts(again) == {"unchanged": 7, "rejected": 1}
+    assert report.images_per_second > 0 and again.images_per_second == 0
     assert content(index) == before
 
 
@@ -93,6 +101,51 @@ def test_an_unreadable_file_is_tried_again(index: Path, photos: Path) -> None:
     os.utime(photos / "not yet.bin", ns=(0, 0))
     report = run(index, photos)
     assert (report.added, report.duplicates, report.rejected) == (1, 1, 1)
+
+
+def test_a_file_that_could_not_be_read_is_tried_again_with_equal_size_and_time(
+    index: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions and disks change without a trace in the size and the time of a file."""
+
+    def denied(source: Source) -> tuple[Source, bytes]:
+        if source.path == b"later.jpg":
+            raise ImageRejected("read", "Permission denied")
+        return read_source(source)
+
+    (photos / "later.jpg").write_bytes(encoded(picture(30)))
+    with monkeypatch.context() as patch:
+        patch.setattr(embed_files, "read_source", denied)
+        assert counts(run(index, photos))["rejected"] == 2
+    assert counts(run(index, photos)) == {"added": 1, "rejected": 1, "unchanged": 7}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rows", "commits"),
+    [(0, 1024, [8]), (3, 1024, [1, 2, 2, 2, 1]), (0, 3, [3, 3, 2]), (3.1, 1024, [1] * 8 + [0])],
+)
+def test_a_batch_is_committed_when_it_is_old_or_large(
+    index: Path,
+    photos: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    rows: int,
+    commits: list[int],
+) -> None:
+    """Each commit counts its images and rejects. Between two looks at the clock pass `seconds`."""
+    made = []
+    commit = Writer.commit
+
+    def counting(self: Writer, **batch: Any) -> None:
+        made.append(len(batch["images"]) + len(batch["rejects"]))
+        commit(self, **batch)
+
+    monkeypatch.setattr(Writer, "commit", counting)
+    monkeypatch.setattr(sync_module, "COMMIT_ROWS", rows)
+    clock = itertools.count(0, seconds)
+    monkeypatch.setattr(sync_module, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    run(index, photos)
+    assert made == commits
 
 
 def test_names_that_are_not_utf8_and_both_unicode_forms(index: Path, tmp_path: Path) -> None:

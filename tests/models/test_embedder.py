@@ -144,6 +144,16 @@ def test_a_picture_without_a_vector_is_rejected_alone(tmp_path: Path) -> None:
     assert [o.reject.stage if o.reject else "" for o in outcomes] == ["", "embed", ""]
 
 
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+def test_bad_rows_of_one_batch_are_each_rejected(tmp_path: Path, batch_size: int) -> None:
+    from PIL import Image
+
+    black = [encoded(Image.new("RGB", (side, side)), "PNG") for side in (8, 9, 10)]
+    sources = written(tmp_path, black[0], black[1], encoded(picture(1), "PNG"), black[2])
+    outcomes = list(embed_files(sources, Blind(), known=set(), batch_size=batch_size))
+    assert [o.reject.stage if o.reject else "" for o in outcomes] == ["embed", "embed", "", "embed"]
+
+
 class Failing(MeanColourEmbedder):
     def embed(self, pixels: Pixels) -> Vectors:
         raise RuntimeError("the model itself is broken")

@@ -1,18 +1,25 @@
 """Approximate search against exact search, and its certificate."""
 
+import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from support.vectors import COUNT, cloud, commit, exact_ids, share_found
+from support.vectors import COUNT, DIM, cloud, collection, commit, exact_ids, share_found
 from support.vectors import built as built
 from support.vectors import large as large
 
 from embedtool import compact_index, index_info, search_photos
+from embedtool.core.types import Vectors, unit_rows
 from embedtool.errors import IndexLocked, UsageError
-from embedtool.search import refresh, searcher
+from embedtool.search import build_approximate, refresh, searcher
+from embedtool.search.build_approximate import PLANS
 from embedtool.search.exact import nearest
+from embedtool.search.faiss_index import FaissIndex
+from embedtool.search.recall_certificate import RECALL_AT
 from embedtool.search.searcher import open_searcher
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
@@ -29,7 +36,8 @@ def test_new_queries_find_what_the_certificate_promises(large: Path) -> None:
         for k in (1, 10, 100):
             measured = share_found(found.nearest(queries, k)[1], exact_ids(index, queries, k))
             assert measured > certificate.recall[str(k)] - 0.02, k
-        assert found.certificate_for(101) is None, "it speaks of the 100 nearest"
+        assert found.certificate_for(100) == certificate
+        assert found.certificate_for(101) is None, "it is about the 100 nearest"
         assert (found.nearest(queries[:5], 150)[1] == exact_ids(index, queries[:5], 150)).all()
         similarities, ids = found.nearest(queries[:20], 5)
         rows = {
@@ -40,6 +48,46 @@ def test_new_queries_find_what_the_certificate_promises(large: Path) -> None:
         for query, own, near in zip(queries, similarities, ids, strict=False):
             assert np.allclose(own, [rows[int(id)] @ query for id in near], atol=1e-6)
         assert index_info(large)["certificate"]["recall"] == certificate.recall
+
+
+def test_up_to_100_matches_no_search_is_exact(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The certificate states a recall at 100, so the 100 nearest are the approximate ones."""
+    searched: list[int] = []
+    exact = searcher.ExactSearcher.nearest
+
+    def counting(self: searcher.ExactSearcher, queries: Vectors, k: int) -> Any:
+        searched.append(k)
+        return exact(self, queries, k)
+
+    monkeypatch.setattr(searcher.ExactSearcher, "nearest", counting)
+    with IndexReader(large) as index, index.snapshot():
+        found = open_searcher(index)
+        for k in (1, 100, 101):
+            found.nearest(cloud(3, 1), k)
+    assert searched == [101]
+
+
+@pytest.mark.parametrize(
+    ("required", "measured", "chosen"),
+    [
+        (0.99, (0.9899, 0.9919, 0.9921), 2),  # above the requirement by the margin of 0.002
+        (0.99, (0.9921,), 0),
+        (1.0, (0.9999, 1.0), 1),  # no recall is above 1
+    ],
+)
+def test_the_cheapest_setting_above_the_required_recall_by_a_margin(
+    large: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    required: float,
+    measured: tuple[float, ...],
+    chosen: int,
+) -> None:
+    recalls = iter(recall for recall in measured for _ in RECALL_AT)
+    monkeypatch.setattr(build_approximate, "measured_recall", lambda *_: next(recalls))
+    with Writer(large) as writer:
+        certificate = build_approximate.build_search_index(writer, min_recall=required)
+    assert (certificate.breadth, certificate.candidates) == PLANS[0].settings[chosen]
+    assert certificate.recall == dict.fromkeys(("1", "10", "100"), measured[chosen])
 
 
 def test_what_came_and_went_is_seen_at_once(large: Path) -> None:
@@ -106,6 +154,90 @@ def test_recall_and_memory_can_be_required(large: Path) -> None:
         search_photos(large, rows=[7], min_recall=1.5)
     with Writer(large), pytest.raises(IndexLocked):
         search_photos(large, rows=[7], max_memory=2000)
+
+
+@pytest.mark.parametrize(
+    ("max_memory", "tried"),
+    [
+        (460 * COUNT, ["HNSW24", "IVF{lists}"]),
+        (460 * COUNT - 1, ["IVF{lists}"]),
+        (1, ["IVF{lists}"]),
+    ],
+)
+def test_a_plan_too_large_for_the_memory_is_not_tried(
+    large: Path, monkeypatch: pytest.MonkeyPatch, max_memory: int, tried: list[str]
+) -> None:
+    """The last plan is tried in any case. What it needs and what was allowed is in megabytes."""
+    with IndexReader(large) as index:
+        certificate = open_searcher(index).certificate_for(10)
+    assert certificate
+    poor = replace(certificate, recall={"10": 0.5}, memory_bytes=2_600_000)
+    plans: list[str] = []
+
+    def run(_: object, plan: build_approximate.Plan, *limits: object) -> Any:
+        plans.append(re.split("[_,]", plan.method)[0])
+        return poor, None
+
+    monkeypatch.setattr(build_approximate._Trial, "run", run)
+    allowed = 2 if max_memory > 1_500_000 else 0
+    warned = (
+        rf"99\.0% within {allowed} MB \(the last one tried: 50\.0% in 3 MB\), so search is exact"
+    )
+    with Writer(large) as writer, pytest.warns(UserWarning, match=warned):
+        build_approximate.build_search_index(writer, max_memory=max_memory)
+    assert plans == tried
+
+
+@pytest.mark.parametrize(("width", "axes"), [(DIM, 95), (DIM - 1, 93), (40, 39)])
+def test_the_number_of_axes_is_odd_and_below_the_width(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int, axes: int
+) -> None:
+    """Another coordinate is added, and codes need an even number."""
+    monkeypatch.setattr(build_approximate, "HELD_OUT", 50)
+    rows = unit_rows(cloud(600, 0)[:, :width])
+    with Writer(collection(tmp_path / "index", rows)) as writer:
+        certificate = build_approximate.build_search_index(writer, min_recall=0.5)
+    assert (certificate.dimensions, certificate.vectors) == (axes, 600)
+    assert certificate.method == "HNSW24_SQ8"
+
+
+def test_how_many_candidates_are_fetched(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At least those for 10 matches, and 1.3 times as many once images were removed."""
+    fetched: list[int] = []
+    propose = FaissIndex.propose
+
+    def counting(self: FaissIndex, queries: Vectors, count: int, breadth: int) -> Any:
+        fetched.append(count)
+        return propose(self, queries, count, breadth)
+
+    monkeypatch.setattr(FaissIndex, "propose", counting)
+    queries = cloud(1, 1)
+    with Writer(large) as writer:
+        opened = searcher.open_faiss_index(writer)
+        assert opened
+        certificate = replace(opened[1], candidates=4)
+        for k in (1, 10, 30):
+            found = searcher.ApproximateSearcher(writer, opened[0], certificate)
+            found.nearest(queries, k)
+        assert fetched == [40, 40, 120]
+        fetched.clear()
+        writer.drop([next(writer.rows()).id], [])
+        searcher.ApproximateSearcher(writer, opened[0], certificate).nearest(queries, 10)
+        assert fetched == [52]
+
+
+@pytest.mark.parametrize("removed", [0, 3000])
+def test_enough_candidates_find_what_exact_search_finds(large: Path, removed: int) -> None:
+    """Every query, with more candidates than are compared at a time, whatever was removed."""
+    queries = cloud(40, 1)
+    with Writer(large) as writer:
+        writer.drop([row.id for row in writer.rows()][:removed], [])
+        opened = searcher.open_faiss_index(writer)
+        assert opened
+        wide = replace(opened[1], candidates=10, breadth=2000)
+        found = searcher.ApproximateSearcher(writer, opened[0], wide)
+        for k in (10, 100):
+            assert share_found(found.nearest(queries, k)[1], exact_ids(writer, queries, k)) > 0.999
 
 
 def test_conditions_and_ranges_come_before_the_cut(large: Path) -> None:

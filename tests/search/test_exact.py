@@ -1,13 +1,14 @@
 """Exact search against plain numpy."""
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from embedtool.core.types import unit_rows
-from embedtool.errors import ModelMismatch
-from embedtool.search.exact import nearest, similarities_at, within
+from embedtool.errors import ModelMismatch, UsageError
+from embedtool.search.exact import check_similarity, nearest, similarities_at, threads_for, within
 
 
 @given(
@@ -55,9 +56,37 @@ def test_similarities_at_places_are_the_products(n: int, m: int, c: int, seed: i
     assert np.allclose(similarities_at(queries, longer, where), expected, atol=1e-6)
 
 
-def test_queries_of_another_width_are_refused() -> None:
-    with pytest.raises(ModelMismatch, match="expected queries of 3 dimensions, received 2"):
-        nearest(np.eye(2, dtype=np.float32), [(np.arange(3), np.eye(3, dtype=np.float32))], 1)
+@pytest.mark.parametrize(("rows", "queries"), [(3, 2), (2, 3)])
+def test_queries_of_another_width_are_refused(rows: int, queries: int) -> None:
+    block = (np.arange(rows), np.eye(rows, dtype=np.float32))
+    message = f"expected queries of {rows} dimensions, received {queries}"
+    with pytest.raises(ModelMismatch, match=message):
+        nearest(np.eye(queries, dtype=np.float32), [block], 1)
+    with pytest.raises(ModelMismatch, match=message):
+        within(np.eye(queries, dtype=np.float32), [block], 0)
+
+
+@pytest.mark.parametrize("similarity", [None, -1, -0.5, 0, 1])
+def test_what_can_be_a_cosine(similarity: float | None) -> None:
+    check_similarity(similarity)
+
+
+@pytest.mark.parametrize("similarity", [-1.5, -1.0001, 1.0001, 2, float("nan")])
+def test_what_cannot_be_a_cosine(similarity: float) -> None:
+    with pytest.raises(UsageError, match=f"from -1 to 1, received {similarity}"):
+        check_similarity(similarity)
+
+
+@pytest.mark.parametrize(("queries", "threads"), [(1, 1), (2, 3)])
+def test_a_single_query_takes_one_thread(queries: int, threads: int) -> None:
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(3)
+    try:
+        with threads_for(np.zeros((queries, 4), np.float32)):
+            assert faiss.omp_get_max_threads() == threads
+        assert faiss.omp_get_max_threads() == 3
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 @given(n=st.integers(1, 60), cut=st.integers(1, 59), seed=st.integers(0, 999))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from support.vectors import cloud, share_found
 
 from embedtool.search.exact import nearest
-from embedtool.search.faiss_index import FaissIndex, locality_order, principal_axes
+from embedtool.search.faiss_index import FaissIndex, _project, locality_order, principal_axes
 
 
 @given(n=st.integers(1, 50), axes=st.integers(0, 16), seed=st.integers(0, 999))
@@ -23,6 +23,26 @@ def test_the_locality_order_keeps_groups_together() -> None:
     centres = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], np.float32)
     rows = centres[groups] + random.normal(0, 0.1, (100, 2)).astype(np.float32)
     assert groups[locality_order(rows)].tolist() == [0] * 25 + [1] * 25 + [2] * 25 + [3] * 25
+
+
+def test_the_axes_of_most_spread_come_first() -> None:
+    axes = principal_axes(cloud(500, 0))
+    spread = (cloud(500, 0) @ axes.T) ** 2
+    assert (np.diff(spread.sum(0)) <= 1e-3).all()
+    assert np.allclose(axes @ axes.T, np.eye(len(axes)), atol=1e-5)
+
+
+@pytest.mark.parametrize("axes", [9, 16])
+def test_what_is_stored_has_length_one_and_the_coordinates_along_the_axes(axes: int) -> None:
+    rows = cloud(300, 0)
+    by = principal_axes(rows)[:axes]
+    made = FaissIndex.empty("HNSW24_SQ8", rows, by)
+    projected = _project(made._rotation(), rows)
+    assert projected.shape == (300, axes + 1)
+    assert np.allclose(projected[:, :-1], rows @ by.T, atol=1e-6)
+    assert np.allclose(np.linalg.norm(projected, axis=1), 1, atol=1e-6)
+    assert made.graph_axes.shape == (16, rows.shape[1])
+    assert np.allclose(made.graph_axes[:axes], by) and not made.graph_axes[axes:].any()
 
 
 def test_a_guess_at_what_lies_off_the_axes_ranks_better(monkeypatch: pytest.MonkeyPatch) -> None:
