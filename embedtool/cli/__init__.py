@@ -36,7 +36,7 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
         "maintenance",
         "Check that this machine computes the same vectors as before.",
     ),
-    "compact": ("maintenance", "Free the disk space of removed images."),
+    "compact": ("maintenance", "Reclaim the disk space of removed images."),
     "export": ("export_import", "Write the images and vectors of an index for other programs."),
     "import": (
         "export_import",

@@ -113,7 +113,11 @@ def bench_search(
     ] = MIN_RECALL,
     api: Annotated[
         bool,
-        typer.Option("--api", help="Measure single queries through the Python library instead."),
+        typer.Option(
+            "--api",
+            help="Measure `Index.search` of the Python library, one query at a time, instead of "
+            "exact and approximate search.",
+        ),
     ] = False,
     json: Json = False,
     quiet: Quiet = False,

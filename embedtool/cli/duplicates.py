@@ -71,11 +71,10 @@ def duplicates(
     ever deleted.
     """
     actions = [value for value in (link, copy, move, undo) if value]
-    if len(actions) > 1 or (dry_run and not move):
-        raise UsageError(
-            "expected at most one of --link, --copy, --move and --undo, and --dry-run only with "
-            "--move"
-        )
+    if len(actions) > 1:
+        raise UsageError("expected at most one of --link, --copy, --move and --undo")
+    if dry_run and not move:
+        raise UsageError("expected --move FOLDER with --dry-run")
     if undo:
         back, left = embedtool.undo_moves(undo)
         _emit_moves(back, json)

@@ -105,11 +105,11 @@ def doctor(index: IndexPath, json: Json = False) -> None:
 
 
 def compact(index: IndexPath, json: Json = False, quiet: Quiet = False) -> None:
-    """Free the disk space of removed images.
+    """Reclaim the disk space of removed images.
 
     Rewrites the vector files without the vectors of removed images, and merges small files. It
     needs free disk space for one new file of up to 65,536 vectors, which is 170 MB with 1,280
-    dimensions. If it is interrupted, the same command continues.
+    dimensions. If it is interrupted, run the same command again.
     """
     with progress_bar(quiet=quiet) as progress:
         report = embedtool.compact_index(index, progress=progress)

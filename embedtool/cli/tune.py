@@ -39,7 +39,9 @@ def tune(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(help="Epochs in which each trial trains the upper layers.  [default: 3]"),
+        typer.Option(
+            help="Number of epochs for which each trial trains the upper layers.  [default: 3]"
+        ),
     ] = None,
     copies: Annotated[
         int | None, typer.Option(help="Augmented copies of each photo.  [default: 4]")

@@ -9,7 +9,7 @@ from embedtool.store.writer import Writer
 
 
 def compact_index(index: IndexReader, *, progress: Progress | None = None) -> CompactReport:
-    """Free the disk space of removed images, and merge vector files into a few large ones.
+    """Reclaim the disk space of removed images, and merge vector files into a few large ones.
 
     If the approximate search index is missing or damaged, it is built again.
 

@@ -13,7 +13,7 @@ Group = tuple[str, list[tuple[str, Path]]]  # folder name; (name in the folder, 
 
 
 def write_group_folders(groups: Iterable[Group], folder: PathLike, *, copy: bool) -> list[Path]:
-    """Create a folder in `folder` for each group, with links to its photos, or copies if `copy`.
+    """Create a folder in `folder` for each group, with links to its photos, or with copies.
 
     Returns the new folders. Warns if photos are gone. Raises UsageError if `folder` exists and is
     not an empty folder.

@@ -11,7 +11,7 @@ from embedtool.duplicates.results import Duplicates
 def write_duplicate_folders(
     duplicates: Duplicates, folder: PathLike, *, copy: bool = False
 ) -> list[Path]:
-    """Create a folder for each group, with links to its images, or copies if `copy`.
+    """Create a folder for each group, with links to its images, or copies if `copy` is true.
 
     folder/<kind>-0001/01 keep NAME is the image to keep; the others follow by similarity. Returns
     the folders of the groups. Raises UsageError if folder exists and is not an empty folder.

@@ -12,7 +12,7 @@ from embedtool.explore.results import ClusterReport
 def write_cluster_folders(
     report: ClusterReport, folder: PathLike, *, copy: bool = False
 ) -> list[Path]:
-    """Create a folder for each cluster, with links to its images, or copies if `copy`.
+    """Create a folder for each cluster, with links to its images, or copies if `copy` is true.
 
     folder/000 NAME lists the strongest members first. folder/noise has the noise points. Returns
     the folders of the clusters. Raises UsageError if folder exists and is not an empty folder.

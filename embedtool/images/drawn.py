@@ -17,9 +17,9 @@ def draw_photos(
 ) -> int:
     """Draw pictures of twelve kinds into folder/<kind>/, and return the number of files.
 
-    per_kind: the number of pictures of each kind. Some are rotated by EXIF, some are PNG or WebP,
-    one is a byte-for-byte copy and one is truncated, so that a first run shows how these are
-    handled. jpeg_only: all are complete JPEGs.
+    per_kind: the number of pictures of each kind. Some are rotated by EXIF, and some are PNG or
+    WebP. Two more files are a byte-for-byte copy of a picture and a truncated file, so that a first
+    run shows how these are handled. jpeg_only: draw complete JPEGs only, and no more files.
 
     >>> embedtool.draw_photos("more photos", per_kind=2)
     26

@@ -83,7 +83,9 @@ class _Reader(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self.left -= 1
         if self.left < 0:
-            raise ImageRejected("decode", f"the file has more than {MAX_READS:,} separate parts")
+            raise ImageRejected(
+                "decode", f"expected at most {MAX_READS:,} chunks in the file, received more"
+            )
         return super().read(size)
 
 

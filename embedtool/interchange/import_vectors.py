@@ -215,7 +215,8 @@ def _locate(image: IncomingImage, default_root: bytes, number: int) -> Source:
     """Return the source of an image, with its own root, `default_root` or else its folder."""
     if not image.path or b"\0" in image.path:
         raise EmbedtoolError(
-            f"row {number}: expected a path without NUL, received no path or a path with NUL"
+            f"row {number}: expected a path without a NUL byte, received "
+            f"{os.fsdecode(image.path)!r}. Correct the path and import again"
         )
     path = os.path.abspath(os.path.join(default_root, image.path))
     root = (image.root or default_root).rstrip(b"/") + b"/"

@@ -251,7 +251,7 @@ doctor_index = _function(
 compact_index = _function(
     Index.compact,
     "compact_index",
-    """Free the disk space of removed images, and return the sizes before and after.
+    """Reclaim the disk space of removed images, and return the sizes before and after.
 
     >>> embedtool.compact_index("indexes/photos").segments_after
     1

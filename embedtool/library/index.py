@@ -117,7 +117,10 @@ class Index(SearchMethods, ExploreMethods):
             return export_index(session.reader, to, format=format, seed=seed)
 
     def info(self) -> dict[str, Any]:
-        """Return the model, the counts, the photo folders (roots) and the sizes in bytes.
+        """Return the model, the counts, the photo folders ("roots") and the sizes in bytes.
+
+        "images" counts the indexed files; "vectors", their different contents; "rejects", the files
+        that could not be used.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     found = index.info()
@@ -184,7 +187,7 @@ class Index(SearchMethods, ExploreMethods):
             return doctor_index(session.reader, session.embedder())
 
     def compact(self, *, progress: Progress | None = None) -> "CompactReport":
-        """Free the disk space of removed images, and return the sizes before and after.
+        """Reclaim the disk space of removed images, and return the sizes before and after.
 
         Raises IndexLocked.
 

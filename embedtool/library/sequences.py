@@ -40,7 +40,7 @@ class Results(Collection[Item], Reversible[Item], Generic[Item]):
 
     @abstractmethod
     def summary(self) -> str:
-        """Return one line that says what was found."""
+        """Return a summary of the result in one line."""
 
     @abstractmethod
     def _repr_html_(self) -> str: ...

@@ -55,7 +55,7 @@ def import_handle(handle: str, name: str, target: str, keras_too: bool) -> None:
             )
         except Exception as error:  # keras raises bare Exception for a failed download
             raise ModelOffline(
-                f"{hub_error}; the download by keras.applications failed too: {error}"
+                f"{hub_error}. The download from keras.applications failed too: {error}"
             ) from error
         _publish_mobilenet(mobilenet.get_tensors(full), 1.0, 224, name, Path(target))
         return
@@ -182,8 +182,9 @@ def to_litert(model: ModelFolder, layer: str, precision: str, *, pooling: str = 
     off = _worst(LiteRTNetwork(content).forward(pixels), reference)
     if off > PARITY[precision]:
         raise ModelUnavailable(
-            f"{model.name} compiled to {precision} differs too much from Keras, by {off:.2g} in "
-            "cosine. Use another --precision or --layer"
+            f"expected the vectors of {model.name} compiled with {precision} to be within a cosine "
+            f"distance of {PARITY[precision]:g} of those of Keras, received {off:.2g}. Use another "
+            "--precision or --layer"
         )
     return content
 

@@ -27,10 +27,10 @@ def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
     assert embedtool("duplicates", found.index, "--link", away, "--copy", away).code == 2
     (tmp_path / "empty.txt").touch()
     done = embedtool("duplicates", "--undo", tmp_path / "empty.txt")
-    assert "tells of no move" in done.err and (tmp_path / "empty.txt").exists()
+    assert "lists no moved file" in done.err and (tmp_path / "empty.txt").exists()
     (tmp_path / LOG).write_text('{"from": "/nowhere/a", "to": "/nowhere/b"}\n')
     done = embedtool("duplicates", "--undo", tmp_path / LOG)
-    assert done.code == 1 and "/nowhere/b is gone" in done.err
+    assert done.code == 1 and "/nowhere/b was not moved back: neither" in done.err
     os.rename(photos / "again", tmp_path / "gone")
     gone = find_duplicates(found.index)
     assert any("files are gone" in note for note in gone.notes)
@@ -41,7 +41,7 @@ def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         ((), "expected the folder of an index"),
-        (("INDEX", "--dry-run"), "--dry-run needs --move"),
+        (("INDEX", "--dry-run"), "expected --move FOLDER with --dry-run"),
         (("INDEX", "--link", "a", "--copy", "b"), "expected at most one of --link, --copy"),
         (("INDEX", "--reference", "/nowhere"), "has none of them"),
         (("INDEX", "--min-similarity", "1.5"), "from -1 to 1"),

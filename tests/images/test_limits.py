@@ -67,7 +67,7 @@ def test_a_header_of_endless_pieces_is_rejected(monkeypatch: pytest.MonkeyPatch)
         b"P6" + b" " * 2000 + b"1 1 255 abc",
     ]
     for data in stalling:
-        with pytest.raises(ImageRejected, match="the file has more than 1,000,000 separate parts"):
+        with pytest.raises(ImageRejected, match="expected at most 1,000,000 chunks in the file"):
             decode_image(data, 32)
     for data in (png, jpeg, gif):
         decode_image(data, 32)

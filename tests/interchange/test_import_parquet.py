@@ -123,7 +123,7 @@ BAD_PARQUET = {
     "empty": ({"path": NAMES, "vector": pa.array([[]] * 7, pa.list_(pa.float32()))},
               "row 0 has 0 dimensions"),
     "no path in a row": ({"path": [*NAMES[:6], None], "vector": ROWS.tolist()},
-                         "row 6: expected a path without NUL, received no path"),
+                         "row 6: expected a path without a NUL byte, received ''"),
     "NUL": ({"path": [*NAMES[:6], "a\0b"], "vector": ROWS.tolist()}, "row 6: expected a path"),
     "bad digest": ({"path": NAMES, "vector": ROWS.tolist(), "sha256": ["xy"] * 7}, "fromhex"),
     "short digest": ({"path": NAMES, "vector": ROWS.tolist(), "sha256": ["ab"] * 7},
