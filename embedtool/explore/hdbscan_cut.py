@@ -97,9 +97,7 @@ def _cut(
         points, hierarchy, size, max_cluster_size=most
     )
     order = np.argsort(-np.bincount(labels[labels >= 0], minlength=len(stabilities)), kind="stable")
-    rank = np.empty(len(order) + 1, np.int32)
-    rank[order], rank[-1] = np.arange(len(order)), -1
-    ordered = rank[labels]
+    ordered = np.append(np.argsort(order), -1).astype(np.int32)[labels]  # noise stays -1
     nearest, votes = assign_noise(points, ordered)
     return Clustering(
         labels=ordered,

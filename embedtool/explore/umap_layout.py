@@ -40,7 +40,7 @@ def umap_layout(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Coordinates:
-    """Return the UMAP coordinates (n, dimensions) of n points, given their k nearest others.
+    """Return the UMAP coordinates (n, dimensions) of n points, given their k nearest neighbours.
 
     indices, similarities: (n, k), as in a Graph, similarities descending, -1 and -inf if a
     neighbour is missing. The nearest `neighbours` - 1 of them are used, since UMAP counts a point
@@ -105,7 +105,7 @@ def principal_coordinates(blocks: Blocks, count: int, dimensions: int) -> Coordi
 def place_on_map(
     similarities: npt.NDArray[np.float64], coordinates: Coordinates
 ) -> npt.NDArray[np.float32]:
-    """Return the position (dimensions,) of one new point on a map, given its k nearest on it.
+    """Return the position (dimensions,) of one new point on a map, given its k nearest neighbours.
 
     similarities: (k,), descending; coordinates: (k, dimensions) of those neighbours. The position
     is their geometric median, weighted by UMAP's fuzzy membership in the neighbourhood of the
@@ -149,7 +149,7 @@ def chordal(similarities: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
 def _spread_out(start: Coordinates, random: np.random.RandomState) -> Coordinates:
     """Return initial coordinates with no two points equal. UMAP cannot separate equal points, nor
     scale an axis that has no spread."""
-    widest = np.abs(start).max(initial=0)
+    widest = np.abs(start).max()
     noise = random.normal(scale=1e-5, size=start.shape)
     return (start / (widest or 1) + noise).astype(np.float32)
 

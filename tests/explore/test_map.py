@@ -82,7 +82,7 @@ def test_it_is_laid_out_again_only_on_request_or_when_outgrown(index: Path, tmp_
     add_pictures(tmp_path / "photos" / "b", range(100, 150))
     run(index, tmp_path / "photos")
     grown = map_index(index)
-    assert not grown.placed.any() and "laid out again" in grown.notes[0]
+    assert not grown.placed.any() and "computed again" in grown.notes[0]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -99,11 +99,11 @@ def test_few_images_have_a_map(count: int, tmp_path: Path) -> None:
 
 def test_no_image_and_bad_settings_are_one_sentence(index: Path, tmp_path: Path) -> None:
     make_index(tmp_path / "empty")
-    with pytest.raises(UsageError, match="holds no image"):
+    with pytest.raises(UsageError, match="holds no images"):
         map_index(tmp_path / "empty")
     with pytest.raises(UsageError, match="at least 2 neighbours"):
         map_index(index, neighbours=1)
-    with pytest.raises(UsageError, match="has no clusters yet"):
+    with pytest.raises(UsageError, match="expected clusters to colour by"):
         write_map_png(map_index(index), tmp_path / "map.png", colour_by="cluster")
 
 
@@ -188,7 +188,7 @@ def test_a_probe_of_another_model_is_refused_before_anything_is_laid_out(
     rows, _ = clouds(1, 30, 3, 16, 1)
     other = labelled(tmp_path / "other", rows, [f"a/{i}.jpg" for i in range(30)], model="other")
     done = embedtool("map", other, "--probe", probed[1])
-    assert done.code == 5 and "Train a probe for it" in done.err
+    assert done.code == 5 and "Train a probe for this index" in done.err
     assert not list((other / "derived").glob("map*"))
     with pytest.raises(UsageError, match="expected a probe to colour by"):
         write_map_png(map_index(probed[0]), tmp_path / "map.png", colour_by="prediction")

@@ -3,21 +3,25 @@
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 from support.indexes import make_index, run
 from support.pictures import encoded, picture, save
+from support.progress import Reports
 
 from embedtool.explore import thumbnails
 from embedtool.explore.thumbnails import (
     MAX_BYTES,
+    NO_THUMBNAILS,
     SIDE,
     Thumbnails,
     make_thumbnails,
     open_thumbnails,
 )
+from embedtool.images.decode import thumbnail
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
@@ -97,12 +101,53 @@ def test_each_knows_when_it_was_taken(index: Path, photos: Path) -> None:
     assert np.array_equal(again.taken(found.ids), found.dates, equal_nan=True)
 
 
-def test_pure_noise_keeps_to_the_limit(index: Path, photos: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
-    save(photos / "noise.png", Image.fromarray(noise))
+@pytest.mark.parametrize(("contrast", "quality"), [(0.43, 75), (0.5, 40), (0.7, 40), (1, 5)])
+def test_noise_is_saved_at_the_highest_quality_that_keeps_to_the_limit(
+    index: Path, photos: Path, contrast: float, quality: int
+) -> None:
+    noise = np.random.default_rng(0).integers(-128, 128, (SIDE, SIDE, 3))
+    file = save(photos / "noise.png", Image.fromarray((128 + contrast * noise).astype(np.uint8)))
     run(index, photos)
     content = make(index).of(ids_by_name(index)["noise.png"])
-    assert content is not None and len(content) <= MAX_BYTES
+    assert content == thumbnail(file.read_bytes(), SIDE, kind="WEBP", quality=quality)
+    assert len(content) <= MAX_BYTES
+
+
+def test_a_thumbnail_and_a_date_belong_to_each_vector() -> None:
+    dates = np.array(["2020-01-02", "NaT", "2021-03-04"], "M8[s]")
+    data = np.frombuffer(b"aabbbc", np.uint8)
+    found = Thumbnails(np.array([3, 5, 8]), np.array([2, 5, 6]), dates, data)
+    assert [found.of(id) for id in range(10)] == [
+        *(None, None, None, b"aa", None, b"bbb", None, None, b"c", None)
+    ]
+    taken = found.taken(np.array([8, 2, 3, 9, 5, 8]))
+    expected = np.array(["2021-03-04", "NaT", "2020-01-02", "NaT", "NaT", "2021-03-04"], "M8[s]")
+    assert taken.dtype == expected.dtype and np.array_equal(taken, expected, equal_nan=True)
+    assert np.isnat(NO_THUMBNAILS.taken(np.array([1, 2]))).all() and NO_THUMBNAILS.of(1) is None
+
+
+def test_each_part_is_saved_and_each_vector_reported(
+    index: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Six vectors, of which the third has no file any more, in parts of two."""
+    monkeypatch.setattr(thumbnails, "BATCH", 2)
+    reports, parts = Reports(), []
+    publish = thumbnails._publish
+
+    def recorded(*given: Any) -> Thumbnails:
+        parts.append(sorted(given[3]))
+        return publish(*given)
+
+    monkeypatch.setattr(thumbnails, "_publish", recorded)
+    ids = ids_by_name(index)
+    order = sorted({*ids.values()})
+    [name] = [name for name, id in ids.items() if id == order[2]]
+    (photos / name).unlink()
+    with Writer(index) as writer:
+        found = make_thumbnails(writer, progress=reports)
+    assert reports.calls == [("making thumbnails", done, 6) for done in range(1, 7)]
+    assert parts == [order[:2], order[3:4], order[4:]]
+    assert found.ids.tolist() == order[:2] + order[3:]
 
 
 def test_new_images_are_added_without_decoding_old_ones(
