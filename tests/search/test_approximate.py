@@ -226,15 +226,18 @@ def test_how_many_candidates_are_fetched(large: Path, monkeypatch: pytest.Monkey
         assert fetched == [52]
 
 
-@pytest.mark.parametrize("removed", [0, 3000])
-def test_enough_candidates_find_what_exact_search_finds(large: Path, removed: int) -> None:
-    """Every query, with more candidates than are compared at a time, whatever was removed."""
+@pytest.mark.parametrize(("removed", "candidates"), [(0, 10), (3000, 2)])
+def test_enough_candidates_find_what_exact_search_finds(
+    large: Path, removed: int, candidates: int
+) -> None:
+    """Every query, with more candidates than are compared at a time. Where three of four vectors
+    were removed, the remaining ones are searched exactly."""
     queries = cloud(40, 1)
     with Writer(large) as writer:
         writer.drop([row.id for row in writer.rows()][:removed], [])
         opened = searcher.open_faiss_index(writer)
         assert opened
-        wide = replace(opened[1], candidates=10, breadth=2000)
+        wide = replace(opened[1], candidates=candidates, breadth=2000)
         found = searcher.ApproximateSearcher(writer, opened[0], wide)
         for k in (10, 100):
             assert share_found(found.nearest(queries, k)[1], exact_ids(writer, queries, k)) > 0.999
