@@ -72,6 +72,7 @@ def search(
 
     Similarity is the cosine of two vectors; it is 1 for the same picture. A query image that is in
     the index and has not changed is not embedded again. It finds itself first, or a copy of itself.
+    One of several queries that cannot be used is left out with a note.
 
     Up to 30,000 images, search compares the query with every vector. Above that, an approximate
     index proposes candidates, which are then compared exactly. Its recall was measured on this
@@ -89,6 +90,7 @@ def search(
             where=where or [],
             min_recall=min_recall,
             max_memory=_parse_bytes(max_memory),
+            on_reject="skip",
             progress=progress,
         )
     if html:

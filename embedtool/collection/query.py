@@ -1,8 +1,9 @@
 """Search an index for the images nearest to queries: files, images in memory, vectors or rows."""
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +22,7 @@ from embedtool.search.results import Match, QueryMatches
 from embedtool.store.reader import IndexReader
 
 DEFAULT_K = 10
+OnReject = Literal["raise", "skip"]  # what happens if a query cannot be used
 # A file; an image in memory, or its pixels, uint8 (h, w, 3); a vector (d,) of any other dtype.
 Query = PathLike | Image.Image | npt.NDArray[Any]
 
@@ -35,6 +37,7 @@ def search_index(
     where: Sequence[str] = (),
     min_recall: float | None = None,
     max_memory: int | None = None,
+    on_reject: OnReject = "raise",
     progress: Progress | None = None,
 ) -> list[QueryMatches]:
     """Return the images most similar to each query, then to each row, most similar first.
@@ -49,6 +52,8 @@ def search_index(
             "expected at least one query, received none: name an image file, or the row of an "
             "indexed image"
         )
+    if on_reject not in get_args(OnReject):
+        raise UsageError(f'expected on_reject "raise" or "skip", received {on_reject!r}')
     chosen = parse_filter(where)
     exact = chosen is not None or (k is None and min_similarity is not None)
     certify = not exact and (min_recall is not None or max_memory is not None)
@@ -60,11 +65,33 @@ def search_index(
             if len(found) == len(known) and not certify:
                 return _search(session, [*found, *of_rows], k, min_similarity, chosen, exact)
         # Outside a snapshot, because a long read makes a writer wait.
-        found = [one or _embed(session, query) for one, query in zip(known, queries, strict=True)]
+        found = _embedded(session, queries, known, on_reject, enough=bool(of_rows))
         if certify:
             exact = not ensure_certified(session.reader, min_recall, max_memory, progress=progress)
         with session.snapshot():
             return _search(session, [*found, *of_rows], k, min_similarity, chosen, exact)
+
+
+def _embedded(
+    session: Session,
+    queries: Sequence[Query],
+    known: Sequence[tuple[str, Vectors] | None],
+    on_reject: OnReject,
+    *,
+    enough: bool,
+) -> list[tuple[str, Vectors]]:
+    """Return the name and the vector (1, d) of each query, embedding those that are not known.
+
+    enough: whether there is something to search for even if every query is rejected."""
+    found = []
+    for number, (query, own) in enumerate(zip(queries, known, strict=True), 1):
+        try:
+            found.append(own or _embed(session, query))
+        except ImageRejected as reject:
+            if on_reject == "raise" or (number == len(queries) and not found and not enough):
+                raise
+            warnings.warn(f"{reject}: it is left out", stacklevel=2)
+    return found
 
 
 def _search(

@@ -12,7 +12,7 @@ from embedtool.library.index import Index
 
 if TYPE_CHECKING:
     from embedtool.classification.labels import LabelTable
-    from embedtool.collection.query import Query
+    from embedtool.collection.query import OnReject, Query
     from embedtool.library.probe_results import ComparisonResult, ProbeResult
     from embedtool.library.results import SearchResult
 
@@ -42,6 +42,7 @@ def search_photos(
     where: Sequence[str] = (),
     min_recall: float | None = None,
     max_memory: int | None = None,
+    on_reject: "OnReject" = "raise",
     progress: Progress | None = None,
 ) -> "list[SearchResult]":
     """Return the images most similar to each query, as `Index.search` does, always as a list.
@@ -65,6 +66,7 @@ def search_photos(
             where=where,
             min_recall=min_recall,
             max_memory=max_memory,
+            on_reject=on_reject,
             progress=progress,
         )
 
@@ -193,9 +195,11 @@ evaluate_probe = _function(
     "evaluate_probe",
     """Compare the predictions of a probe with the labels of the images of an index.
 
-    >>> probe = embedtool.train_probe("indexes/photos", "kinds")
-    >>> embedtool.evaluate_probe("indexes/photos", "kinds")
-    <EvaluationResult: 360 images, accuracy ...>
+    >>> names = {"photos/fish/fish-01.jpg": "fish", "photos/fish/fish-02.jpg": "fish"}
+    >>> names |= {"photos/city/city-01.jpg": "city", "photos/city/city-02.jpg": "city"}
+    >>> probe = embedtool.train_probe("indexes/photos", "two kinds", labels=names)
+    >>> embedtool.evaluate_probe("indexes/photos", "two kinds")
+    <EvaluationResult: ... images, accuracy ...>
     """,
 )
 export_index = _function(

@@ -9,7 +9,7 @@ from embedtool.core.types import Progress
 from embedtool.library.connected import Connected
 
 if TYPE_CHECKING:
-    from embedtool.collection.query import Query
+    from embedtool.collection.query import OnReject, Query
     from embedtool.library.results import SearchResult
 
 
@@ -25,6 +25,7 @@ class SearchMethods(Connected):
         where: Sequence[str] = (),
         min_recall: float | None = None,
         max_memory: int | None = None,
+        on_reject: "OnReject" = "raise",
         progress: Progress | None = None,
     ) -> "SearchResult": ...
     @overload
@@ -38,6 +39,7 @@ class SearchMethods(Connected):
         where: Sequence[str] = (),
         min_recall: float | None = None,
         max_memory: int | None = None,
+        on_reject: "OnReject" = "raise",
         progress: Progress | None = None,
     ) -> "list[SearchResult]": ...
     def search(
@@ -50,6 +52,7 @@ class SearchMethods(Connected):
         where: Sequence[str] = (),
         min_recall: float | None = None,
         max_memory: int | None = None,
+        on_reject: "OnReject" = "raise",
         progress: Progress | None = None,
     ) -> "SearchResult | list[SearchResult]":
         """Return the images most similar to a query, most similar first.
@@ -67,6 +70,8 @@ class SearchMethods(Connected):
         min_recall (recall@10, from 0 to 1), max_memory (bytes): requirements for the approximate
         index. If the present one does not meet them, it is built again; if none can, search is
         exact and a warning says so.
+        on_reject: what happens if a query is missing, broken or not an image. "raise": raise
+        ImageRejected. "skip": leave it out with a warning, and raise only if no query is left.
         Searches with `where`, and with min_similarity but without k, are always exact.
         Raises UsageError (k below 1, min_similarity outside -1 to 1, no query, no such row),
         ImageRejected, ModelMismatch (a vector of another number of dimensions), and IndexLocked if
@@ -90,6 +95,7 @@ class SearchMethods(Connected):
             where=where,
             min_recall=min_recall,
             max_memory=max_memory,
+            on_reject=on_reject,
             progress=progress,
         )
         results = [SearchResult.of(matches) for matches in found]

@@ -67,6 +67,26 @@ def test_a_query_that_cannot_be_used_is_named(photos: Path) -> None:
         query._file_pixels(broken, str(broken), 32)
 
 
+def test_a_query_of_several_that_cannot_be_used_is_left_out(
+    index: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(index, photos)
+    monkeypatch.setattr(query, "_embed", lambda session, name: query._file_pixels(name, name, 32))
+    opened, bad = OpenIndex(index), photos / "bad.jpg"
+    with pytest.warns(UserWarning, match=f"cannot use the query image {bad}: .*it is left out"):
+        found = query.search_index(opened, [bad, photos / "1.png"], k=1, on_reject="skip")
+    assert [one.query for one in found] == [str(photos / "1.png")]
+    with pytest.warns(UserWarning, match="it is left out"):
+        [of_row] = query.search_index(opened, [bad], rows=[1], k=1, on_reject="skip")
+    assert of_row.query == str(photos / "0.png")
+    with pytest.raises(ImageRejected), pytest.warns(UserWarning, match="missing"):
+        query.search_index(opened, [photos / "missing.jpg", bad], on_reject="skip")
+    with pytest.raises(ImageRejected, match="cannot use the query image"):
+        query.search_index(opened, [photos / "1.png", bad])
+    with pytest.raises(UsageError, match='"raise" or "skip", received \'nan\''):
+        query.search_index(opened, [bad], on_reject="nan")  # type: ignore[arg-type]
+
+
 @pytest.mark.slow
 def test_a_search_without_requirements_builds_nothing(large: Path) -> None:
     shutil.rmtree(large / "derived")
