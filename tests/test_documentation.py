@@ -39,6 +39,7 @@ def run_line(line: str) -> tuple[int, str]:
 @pytest.mark.slow
 def test_every_block_runs_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw_photos(tmp_path / "photos", per_kind=10)
+    draw_photos(tmp_path / "more", per_kind=13, jpeg_only=True)
     monkeypatch.chdir(tmp_path)
     for name in ("TFHUB_CACHE_DIR", "KERAS_HOME"):  # the built-in network, which is fast
         monkeypatch.setenv(name, str(tmp_path / "none"))

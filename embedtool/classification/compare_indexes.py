@@ -7,6 +7,12 @@ from embedtool.classification.compare_vectors import ClassChange, Comparison, Mo
 from embedtool.classification.cross_validation import FOLDS
 from embedtool.classification.labels import UNLABELLED, LabelTable, read_labels
 from embedtool.classification.near_duplicates import near_duplicate_groups
+from embedtool.classification.network_training import (
+    check_enough,
+    left_out_notes,
+    network_training_images,
+    unknown_training_notes,
+)
 from embedtool.classification.splits import Numbers, assign_folds, stratified_sample
 from embedtool.core.connected_components import connected_components
 from embedtool.core.types import PathLike, Progress
@@ -32,7 +38,8 @@ def compare_indexes(
     of clusters, the scores of each class, and the images that changed most. labels: a table of path
     and label for the images of the first index; by default, the classes are the names of its
     folders.
-    Raises UsageError if the indexes have too few images in common.
+    Images that one of the networks was trained on, and their near-duplicates, are in no score.
+    Raises UsageError if the indexes have too few images in common, or too few such images.
     """
     with IndexReader(first) as one, IndexReader(second) as other, one.snapshot(), other.snapshot():
         labelled, theirs = read_labels(one, labels), read_labels(other)
@@ -53,35 +60,41 @@ def compare_indexes(
                 "(imported vectors match only if the import has the SHA-256 of the files), or name "
                 "a table with the columns path and label: --labels FILE"
             )
-        agreed = _cluster_agreement(
-            (one, labelled.vectors[mine]), (other, theirs.vectors[yours]), notes
-        )
+        networks = [network_training_images(index) for index in (one, other)]
+        for index, network in zip((one, other), networks, strict=True):
+            notes += unknown_training_notes(network, index.path)
+        learned = np.logical_or(*(images.flags(labelled.digests) for images in networks))[mine]
         chosen = stratified_sample(own, MAX_IMAGES, seed=seed)
         if len(chosen) < len(own):
             notes.append(f"a sample of {len(chosen):,} of {len(own):,} images was compared")
             mine, yours, own = mine[chosen], yours[chosen], own[chosen]
+            learned = learned[chosen]
         rows = [one.vectors_of(labelled.vectors[mine]), other.vectors_of(theirs.vectors[yours])]
         indexes, models = (one.path, other.path), (one.model, other.model)
-    similar = [near_duplicate_groups(side, own, progress=progress) for side in rows]
-    for side in similar:
-        notes += [note for note in side.notes(labelled.classes) if note not in notes]
-    groups = _joint_groups([side.groups for side in similar], own)
+        similar = [near_duplicate_groups(side, own, progress=progress) for side in rows]
+        for side in similar:
+            notes += [note for note in side.notes(labelled.classes) if note not in notes]
+        groups = _joint_groups([side.groups for side in similar], own)
+        new = ~np.isin(groups, groups[learned])
+        if learned.any():
+            tuned = other if len(networks[1]) else one
+            check_enough(own[new], len(own), tuned.path, tuned.model)
+            notes += left_out_notes(len(own) - int(new.sum()), len(own))
+        folds = np.where(new, 0, -1)
+        folds[new] = assign_folds(own[new], groups[new], FOLDS, seed=seed)
+        agreed = _cluster_agreement(
+            (one, labelled.vectors[mine[new]]), (other, theirs.vectors[yours[new]]), notes
+        )
     found = compare_vectors(
-        rows[0],
-        rows[1],
-        own,
-        assign_folds(own, groups, FOLDS, seed=seed),
-        len(labelled.classes),
-        seed=seed,
-        progress=progress,
+        rows[0], rows[1], own, folds, len(labelled.classes), seed=seed, progress=progress
     )
     content_paths = labelled.content_paths()
     paths = [content_paths[content] for content in mine.tolist()]
-    counts = np.bincount(own, minlength=len(labelled.classes)).tolist()
+    counts = np.bincount(own[new], minlength=len(labelled.classes)).tolist()
     return Comparison(
         indexes=indexes,
         models=models,
-        images=len(own),
+        images=int(new.sum()),
         classes=labelled.classes,
         measures=found.measures,
         overlap=found.overlap,

@@ -1,5 +1,6 @@
 """Compare two models on the same labelled images, given as arrays."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.classification.bootstrap import (
-    Estimate,
-    mean_with_interval,
-    paired_difference,
-)
 from embedtool.classification.cluster_agreement import Agreement
 from embedtool.classification.cross_validation import cross_validate
+from embedtool.classification.intervals import (
+    Estimate,
+    accuracy_interval,
+    mean_interval,
+    paired_difference,
+)
 from embedtool.classification.knn import cross_validate_knn
 from embedtool.classification.ranking_metrics import QUERY_BLOCK, retrieve
 from embedtool.classification.splits import Numbers
@@ -88,7 +90,7 @@ class Comparison:
                 {
                     "name": one.name,
                     "values": [one.first.value, one.second.value],
-                    "ci95": [[e.low, e.high] for e in (one.first, one.second)],
+                    "ci95": [one.first.ends, one.second.ends],
                     **one.change.record("change"),
                 }
                 for one in self.measures
@@ -141,32 +143,29 @@ def compare_vectors(
     """Compare unit rows (n, d) and (n, e) of the same images, which have the classes labels (n,).
 
     The probe and the k-NN baseline are scored on the same folds (n,), and the rankings on the same
-    images, at most QUERIES.
+    images, at most QUERIES. No score uses the images of fold -1.
     """
-    queries = np.sort(np.random.default_rng(seed).permutation(len(labels))[:QUERIES])
+    scored = np.flatnonzero(folds >= 0)
+    truth = labels[scored]
+    queries = np.sort(np.random.default_rng(seed).permutation(scored)[:QUERIES])
     both = (first, second)
     probes = [
         cross_validate(rows, labels, folds, classes, progress=progress, stage=f"probe of {name}")
         for rows, name in zip(both, ("A", "B"), strict=True)
     ]
-    found = [one.probabilities.argmax(1) for one in probes]
-    voted = [cross_validate_knn(rows, labels, folds, classes).argmax(1) for rows in both]
+    found = [one.probabilities[scored].argmax(1) for one in probes]
+    voted = [cross_validate_knn(rows, labels, folds, classes)[scored].argmax(1) for rows in both]
     ranked = [retrieve(rows, labels, queries, k=K, progress=progress) for rows in both]
-    scored = ~np.isnan(ranked[0].average_precision)
-    values = {
-        "probe accuracy": [one == labels for one in found],
-        "k-NN accuracy": [one == labels for one in voted],
-        f"precision@{K}": [one.precision for one in ranked],
-        "mAP": [one.average_precision[scored] for one in ranked],
+    ranked_at_all = ~np.isnan(ranked[0].average_precision)
+    values: dict[str, tuple[Callable[[npt.ArrayLike], Estimate], list[npt.NDArray[Any]]]] = {
+        "probe accuracy": (accuracy_interval, [one == truth for one in found]),
+        "k-NN accuracy": (accuracy_interval, [one == truth for one in voted]),
+        f"precision@{K}": (mean_interval, [one.precision for one in ranked]),
+        "mAP": (mean_interval, [one.average_precision[ranked_at_all] for one in ranked]),
     }
     measures = tuple(
-        Measure(
-            name,
-            mean_with_interval(one, seed=seed),
-            mean_with_interval(other, seed=seed),
-            paired_difference(one, other, seed=seed),
-        )
-        for name, (one, other) in values.items()
+        Measure(name, interval(one), interval(other), paired_difference(one, other))
+        for name, (interval, (one, other)) in values.items()
         if len(one)
     )
     near = [one.nearest for one in ranked]
@@ -174,12 +173,12 @@ def compare_vectors(
     shared = [np.intersect1d(a[:k], b[:k]).size / k for a, b in zip(*near, strict=True)]
     distances = _distances(first, second, queries)
     most = np.argsort(-distances, kind="stable")[:MAX_MOVED]
-    sizes = np.bincount(labels, minlength=classes)
-    hits = [np.bincount(labels[one == labels], minlength=classes) for one in found]
+    sizes = np.bincount(truth, minlength=classes)
+    hits = [np.bincount(truth[one == truth], minlength=classes) for one in found]
     return Differences(
         measures=measures,
-        overlap=mean_with_interval(shared, seed=seed),
-        recalls=np.array(hits) / sizes,
+        overlap=mean_interval(shared),
+        recalls=np.array(hits) / np.maximum(sizes, 1),
         moved=queries[most],
         distances=distances[most],
         nearest=np.array([one[most, 0] for one in near]),

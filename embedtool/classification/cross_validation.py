@@ -102,7 +102,8 @@ def cross_validate(
 ) -> CrossValidation:
     """Try strengths (C) in ascending order on unit rows (n, d), each starting from the last fit.
 
-    folds: the fold (n,) of each image. The strength with the best accuracy is chosen, and among
+    folds: the fold (n,) of each image; those of fold -1 are trained on in every fold, and have no
+    predictions (NaN). The strength with the best accuracy is chosen, and among
     equal ones that with the lowest log loss. The search ends early if PATIENCE more are no better.
     Log loss is not the criterion, since strong regularisation makes a classifier underconfident,
     which the temperature corrects. On 10,000 real vectors in 200 noisy classes, log loss would
@@ -112,12 +113,13 @@ def cross_validate(
     rows, labels = rows[order], labels[order]
     weights = sample_weights(labels, classes, balanced=balanced)
     edges = np.searchsorted(folds[order], np.arange(folds.max() + 2))
+    scored = slice(int(edges[0]), None)
     axes = PrincipalAxes(rows)
     classifiers: list[LinearClassifier | None] = [None] * (len(edges) - 1)
     trials: list[Trial] = []
     best: tuple[Trial, Probabilities, LinearClassifier] | None = None
     for number, strength in enumerate(strengths):
-        predicted = np.empty((len(rows), classes), np.float32)
+        predicted = np.full((len(rows), classes), np.nan, np.float32)
         for fold, (first, end) in enumerate(pairwise(edges.tolist())):
             classifier = classifiers[fold] = fit(
                 rows,
@@ -134,18 +136,19 @@ def cross_validate(
             if progress:
                 done = number * len(classifiers) + fold + 1
                 progress(done, len(strengths) * len(classifiers), stage=stage)
-        own = predicted[np.arange(len(labels)), labels].astype(np.float64)
+        truth, found = labels[scored], predicted[scored]
+        own = found[np.arange(len(truth)), truth].astype(np.float64)
         loss = float(-np.log(own.clip(np.finfo(np.float32).tiny)).mean())
-        trials.append(Trial(strength, loss, float((predicted.argmax(1) == labels).mean())))
+        trials.append(Trial(strength, loss, float((found.argmax(1) == truth).mean())))
         if best is None or _rank(trials[-1]) > _rank(best[0]):
             best = trials[-1], predicted, _mean([c for c in classifiers if c is not None])
         if best[0] not in trials[-PATIENCE:]:
             break
     if best is None:
         raise UsageError("expected at least one strength (C) to try, received none")
-    temperature, note = fit_temperature(best[1], labels)
-    probabilities = np.empty_like(best[1])
-    probabilities[order] = apply_temperature(best[1], temperature)
+    temperature, note = fit_temperature(best[1][scored], labels[scored])
+    probabilities = np.full_like(best[1], np.nan)
+    probabilities[order[scored]] = apply_temperature(best[1][scored], temperature)
     return CrossValidation(tuple(trials), best[0], probabilities, temperature, note, best[2])
 
 

@@ -9,6 +9,11 @@ import numpy as np
 from embedtool.classification.labels import LabelReport, LabelTable, read_labels
 from embedtool.classification.metrics import Evaluation, evaluate
 from embedtool.classification.mistakes import Mistake, most_confident_mistakes
+from embedtool.classification.network_training import (
+    network_training_images,
+    new_images,
+    unknown_training_notes,
+)
 from embedtool.classification.probe import Probe
 from embedtool.core.types import Progress
 from embedtool.errors import UsageError
@@ -20,7 +25,8 @@ MAX_MISTAKES = 60  # mistakes on the page, the most confident ones
 @dataclass(frozen=True)
 class ProbeEvaluation:
     """The scores of a probe on the labelled images of an index, with copies counted once. mistakes:
-    the most confident first; training_images: how many of the images the probe was trained on."""
+    the most confident first; training_images: how many others there are that no score uses,
+    because the probe or its network was trained on them or on a near-duplicate."""
 
     probe: Path | None  # its folder
     index: Path
@@ -51,13 +57,15 @@ class ProbeEvaluation:
             ],
         }
 
+    network_notes: tuple[str, ...]
+
     def notes(self) -> list[str]:
-        notes = self.labels.notes()
+        notes = [*self.labels.notes(), *self.network_notes]
+        total = self.training_images + self.evaluation.n
         if self.training_images:
             notes.append(
-                f"the probe was trained on {self.training_images:,} of {self.evaluation.n:,} "
-                "images, so this score is too high: `embedtool probe train` reports a score on "
-                "held-out images"
+                f"{self.training_images:,} of {total:,} images are not scored:"
+                " the probe or its network was trained on them, or on near-duplicates of them"
             )
         if self.unknown_classes:
             names = ", ".join(f"{name} ({count})" for name, count in self.unknown_classes.items())
@@ -75,8 +83,10 @@ def evaluate_probe(
 ) -> ProbeEvaluation:
     """Compare the predictions of a probe with the labels of an index, from folders or from a table.
 
+    Images are left out if the probe or the network was trained on them, or on a near-duplicate that
+    is in the index too.
     Raises ModelMismatch if the index has vectors of another model, UsageError if no image has a
-    class of the probe.
+    class of the probe, or if all are left out.
     """
     with index.snapshot():
         probe.check_fingerprint(index.fingerprint, index.path)
@@ -91,6 +101,25 @@ def evaluate_probe(
                 f"{', '.join(labelled.classes[:5]) or 'none'}. Name a table of labels: --labels "
                 "FILE"
             )
+        network = network_training_images(index)
+        learned = network.flags(labelled.digests) | probe.training_images.flags(labelled.digests)
+        total = len(known)
+        if learned.any():
+            compared = np.flatnonzero((truth >= 0) | learned)
+            new, _ = new_images(
+                index.rows_at(index.places(labelled.vectors[compared].tolist())),
+                truth[compared],
+                learned[compared],
+                progress=progress,
+            )
+            known = compared[new]
+            if not known.size:
+                raise UsageError(
+                    f"expected images that neither the probe nor its network was trained on, but "
+                    f"{index.path} has none. `embedtool probe train` reports a score on held-out "
+                    "images; or index other photos and evaluate the probe on them: embedtool index "
+                    f"OTHER_PHOTOS --model {index.model} --index indexes/OTHER"
+                )
         probabilities = probe.predict(index, labelled.vectors[known], progress)
     paths = labelled.content_paths()
     mistakes = most_confident_mistakes(
@@ -104,6 +133,7 @@ def evaluate_probe(
         evaluation=evaluate(truth[known], probabilities, probe.classes, seed=seed),
         mistakes=tuple(mistakes[:MAX_MISTAKES]),
         labels=labelled.report,
-        training_images=int(probe.was_trained_on(labelled.digests)[known].sum()),
+        training_images=total - len(known),
+        network_notes=tuple(unknown_training_notes(network, index.path)),
         unknown_classes={name: count for name, count in classes.items() if name not in order},
     )

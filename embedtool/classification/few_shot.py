@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embedtool.classification.bootstrap import Estimate, mean_with_interval
+from embedtool.classification.bootstrap import bootstrap_mean
 from embedtool.classification.cross_validation import FOLDS, cross_validate, fit_all
+from embedtool.classification.intervals import Estimate
 from embedtool.classification.knn import predict_knn
 from embedtool.classification.logistic_regression import Labels
 from embedtool.classification.splits import Numbers, assign_folds
@@ -82,7 +83,7 @@ def few_shot(
     return FewShot(
         shots,
         repeats,
-        mean_with_interval(accuracies),
-        mean_with_interval(knn_accuracies),
+        bootstrap_mean(np.array(accuracies)),
+        bootstrap_mean(np.array(knn_accuracies)),
         test_images,
     )

@@ -27,8 +27,9 @@ def predict_knn(
 def cross_validate_knn(
     rows: Vectors, labels: Labels, folds: Numbers, classes: int
 ) -> Probabilities:
-    """Return the probabilities (n, c) of each image from the images of the other folds."""
-    predicted = np.empty((len(rows), classes), np.float32)
+    """Return the probabilities (n, c) of each image from the images of the other folds; NaN for the
+    images of fold -1."""
+    predicted = np.full((len(rows), classes), np.nan, np.float32)
     for fold in range(int(folds.max()) + 1):
         here = folds == fold
         predicted[here] = predict_knn(rows[~here], labels[~here], rows[here], classes)

@@ -7,13 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.classification.bootstrap import (
-    RESAMPLES,
-    Estimate,
-    Values,
-    estimate,
-    resample_weights,
-)
+from embedtool.classification.bootstrap import RESAMPLES, resample_weights, score_interval
+from embedtool.classification.intervals import Estimate, Values, accuracy_interval, interval_text
 from embedtool.classification.splits import Numbers
 from embedtool.errors import EmbedtoolError
 
@@ -24,7 +19,9 @@ SUM_TOLERANCE = 1e-3  # for a row of probabilities: rounding of float32 over tho
 
 @dataclass(frozen=True)
 class ClassScore:
-    """The scores of one class. support: images of the class; predicted: images predicted as it."""
+    """The scores of one class. support: images of the class; predicted: images predicted as it.
+
+    Each score has its 95 % interval (low, high), or None for fewer than 10 images."""
 
     name: str
     support: int
@@ -32,6 +29,13 @@ class ClassScore:
     precision: float
     recall: float
     f1: float
+    precision_ci95: tuple[float, float] | None
+    recall_ci95: tuple[float, float] | None
+    f1_ci95: tuple[float, float] | None
+
+    def f1_interval(self, form: str = ".4f") -> str:
+        """Return the interval of F1 as text, each end in a format of `format`."""
+        return interval_text(self.f1_ci95, form)
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,8 @@ def evaluate(
 ) -> Evaluation:
     """Score predicted probabilities (n, c) against true classes (n,), each 0 to c - 1.
 
+    The intervals of the accuracies, and of each class's precision and recall, are exact. Those of
+    the other scores are by the bootstrap over images, and not narrower than that of the accuracy.
     The predicted class is the one with the highest probability, or the first of equal ones. Each
     score agrees with scikit-learn's score of the same name:
     accuracy; top5_accuracy, the share whose class is among the 5 highest;
@@ -125,24 +131,24 @@ def evaluate(
     whole = images.tally(np.ones(len(true)), c)
     scores = _headlines(whole)
     drawn = [images.tally(weights, c) for weights in resample_weights(len(true), resamples, seed)]
-    spread = _headlines(_Tally(*map(np.array, zip(*drawn, strict=True))))
-    estimates = {name: estimate(float(scores[name]), spread[name]) for name in scores}
-    top5 = estimates.pop("top5_accuracy", None)
-    support, predictions, hits = whole.support, whole.predicted, whole.hits
-    precision, recall = _quotient(hits, predictions), _quotient(hits, support)
-    f1 = _quotient(2 * hits, support + predictions)
+    resampled = _Tally(*map(np.array, zip(*drawn, strict=True)))
+    spread = _headlines(resampled)
+    accuracy = accuracy_interval(images.right)
+    estimates = {
+        name: score_interval(float(scores[name]), spread[name], accuracy) for name in scores
+    }
+    f1, spread_f1 = _f1(whole), _f1(resampled)
     confusion = np.zeros((c, c), np.int64)
     np.add.at(confusion, (true, predicted), 1)
     return Evaluation(
         n=len(true),
         classes=names,
-        top5_accuracy=top5,
+        accuracy=accuracy,
+        top5_accuracy=accuracy_interval(images.top) if c > TOP_K else None,
         **estimates,
         per_class=tuple(
-            ClassScore(name, int(s), int(p), float(a), float(b), float(f))
-            for name, s, p, a, b, f in zip(
-                names, support, predictions, precision, recall, f1, strict=True
-            )
+            _class_score(name, images, k, float(f1[k]), spread_f1[:, k])
+            for k, name in enumerate(names)
         ),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         reliability=images.reliability(),
@@ -158,7 +164,6 @@ class _Tally(NamedTuple):
     support: Values  # (c,)
     predicted: Values  # (c,)
     hits: Values  # (c,)
-    top: Values  # ()
     gaps: Values  # (BINS,) right minus confidence
 
 
@@ -180,7 +185,6 @@ class _Images:
             support=_sums(self.true, weights, c),
             predicted=_sums(self.predicted, weights, c),
             hits=_sums(self.true, weights * self.right, c),
-            top=weights @ self.top,
             gaps=_sums(self.bins, weights * (self.right - self.confidence), BINS),
         )
 
@@ -197,21 +201,43 @@ class _Images:
 
 
 def _headlines(tally: _Tally) -> dict[str, Values]:
-    """Return each score that is one number: () for a tally of one resample, (r,) for one of r."""
+    """Return the scores over classes and the calibration error: () for a tally of one resample,
+    (r,) for one of r."""
     n, support, predicted, hits = tally.n, tally.support, tally.predicted, tally.hits
     recall = _quotient(hits, support)
     seen = (support + predicted > 0).sum(-1)
-    scores = {
-        "accuracy": hits.sum(-1) / n,
+    return {
         "balanced_accuracy": recall.sum(-1) / (support > 0).sum(-1),
         "macro_precision": _quotient(hits, predicted).sum(-1) / seen,
         "macro_recall": recall.sum(-1) / seen,
-        "macro_f1": _quotient(2 * hits, support + predicted).sum(-1) / seen,
+        "macro_f1": _f1(tally).sum(-1) / seen,
         "ece": np.abs(tally.gaps).sum(-1) / n,
     }
-    if support.shape[-1] > TOP_K:
-        scores["top5_accuracy"] = tally.top / n
-    return scores
+
+
+def _f1(tally: _Tally) -> Values:
+    """Return F1 of each class: (c,) for a tally of one resample, (r, c) for one of r."""
+    return _quotient(2 * tally.hits, tally.support + tally.predicted)
+
+
+def _class_score(name: str, images: "_Images", k: int, f1: float, spread: Values) -> ClassScore:
+    """Return the scores of class k, given its F1, also in the resamples (r,)."""
+    own, found = images.right[images.true == k], images.right[images.predicted == k]
+    precision, recall = (
+        accuracy_interval(right) if right.size else Estimate(0.0, None, None)
+        for right in (found, own)
+    )
+    return ClassScore(
+        name,
+        len(own),
+        len(found),
+        precision.value,
+        recall.value,
+        f1,
+        precision.ends,
+        recall.ends,
+        score_interval(f1, spread, recall).ends,
+    )
 
 
 def _sums(groups: Numbers, values: Values, count: int) -> Values:

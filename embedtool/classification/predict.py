@@ -88,7 +88,7 @@ def predict_images(
         by_content = probe.predict(index, labelled.vectors, progress)
         suggested: list[Path] = []
         if suggest_count:
-            new = np.flatnonzero(~probe.was_trained_on(labelled.digests))
+            new = np.flatnonzero(~probe.training_images.flags(labelled.digests))
             new = np.sort(np.random.default_rng(seed).permutation(new)[:CANDIDATES])
             rows = index.rows_at(index.places(labelled.vectors[new].tolist()))
             chosen = new[suggest(rows, by_content[new], suggest_count)]

@@ -1,16 +1,16 @@
 """A probe as a folder: `probe.json` and `probe.safetensors`, no pickle.
 
 The JSON describes the probe and its training, and has the digest of itself and of the tensors.
-These are float32 weights (c, d) and bias (c,), and `trained` (n, 32), the SHA-256 of each training
-image, so that a later evaluation can report whether its images are new. A probe with a hidden layer
-also has `hidden_weights` (w, d) and `hidden_bias` (w,), weights are (c, w), and the JSON has the
-activation.
+These are float32 weights (c, d) and bias (c,), and `trained` (n, 16), salted digests of the
+training images, which no later score may use; formats 1 and 2 had their SHA-256 (n, 32). A probe
+with a hidden layer also has `hidden_weights` (w, d) and `hidden_bias` (w,), weights are (c, w), and
+the JSON has the activation.
 """
 
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,10 @@ from embedtool.classification.logistic_regression import LinearClassifier
 from embedtool.core.atomic_files import publish_folder, write_json
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import EmbedtoolError, ModelMismatch
+from embedtool.models.training_images import TrainingImages
 from embedtool.store.reader import IndexReader
 
-LINEAR_FORMAT, PROBE_FORMAT = 1, 2  # without and with a hidden layer
+PROBE_FORMAT = 3
 CARD, TENSORS = "probe.json", "probe.safetensors"
 PROBE_FOLDER = "probe"  # the probe of a fine-tuned model, inside the model's folder
 STANDARDISATION = "none: unit vectors as stored"  # neither centring nor scaling gained anything
@@ -63,7 +64,7 @@ class Probe:
     seed: int
     report: dict[str, Any]  # the scores measured during training
     classifier: LinearClassifier
-    training_digests: npt.NDArray[np.uint8]  # (n, 32)
+    training_images: TrainingImages
     hidden: Hidden | None = None
     folder: Path | None = None  # that it was read from or written to
 
@@ -94,11 +95,6 @@ class Probe:
                 progress(done, len(vectors), stage="predicting")
         return found
 
-    def was_trained_on(self, digests: tuple[bytes, ...]) -> npt.NDArray[np.bool_]:
-        """Return whether the probe was trained on each of n contents (n,)."""
-        own = {row.tobytes() for row in self.training_digests}
-        return np.array([digest in own for digest in digests], np.bool_)
-
 
 def write_probe(probe: Probe, path: PathLike) -> None:
     """Write a probe's folder atomically. An earlier probe is replaced.
@@ -109,20 +105,18 @@ def write_probe(probe: Probe, path: PathLike) -> None:
     if target.exists() and not (target / CARD).is_file():
         raise EmbedtoolError(f"{target} already exists and is not a probe. Choose another --out")
     classifier, hidden = probe.classifier, probe.hidden
-    arrays = {
-        "weights": classifier.weights,
-        "bias": classifier.bias,
-        "trained": probe.training_digests,
-    }
-    card = asdict(probe)
-    for other in ("classifier", "training_digests", "hidden", "folder"):
-        del card[other]
+    [(salt, trained)] = probe.training_images.parts
+    arrays = {"weights": classifier.weights, "bias": classifier.bias, "trained": trained}
+    others = ("classifier", "training_images", "hidden", "folder")
+    card = {field.name: getattr(probe, field.name) for field in fields(probe)}
+    card = {name: value for name, value in card.items() if name not in others}
     if hidden:
         arrays |= {"hidden_weights": hidden.weights, "hidden_bias": hidden.bias}
         card["activation"] = hidden.activation
     tensors = save(arrays)
     card = {
-        "embedtool probe": PROBE_FORMAT if hidden else LINEAR_FORMAT,
+        "embedtool probe": PROBE_FORMAT,
+        "salt": salt.hex(),
         "standardisation": STANDARDISATION,
         **card,
     }
@@ -161,21 +155,33 @@ def read_probe(path: PathLike) -> Probe:
         if standardisation != STANDARDISATION:
             raise _broken(folder, f"its standardisation {standardisation!r} is not known")
         tensors = load(content)
+        trained = tensors["trained"]
+        if version < PROBE_FORMAT:
+            images = training_images(map(bytes, trained), str(card["fingerprint"]))
+        else:
+            images = TrainingImages(((bytes.fromhex(card.pop("salt")), trained),))
         hidden = None
-        if version > LINEAR_FORMAT:
-            activation = card.pop("activation")
+        if activation := card.pop("activation", None):
             if activation not in ACTIVATIONS:
                 raise _broken(folder, f"its activation {activation!r} is not known")
             hidden = Hidden(tensors["hidden_weights"], tensors["hidden_bias"], activation)
         return Probe(
             **card | {"classes": tuple(card["classes"])},
             classifier=LinearClassifier(tensors["weights"], tensors["bias"]),
-            training_digests=tensors["trained"],
+            training_images=images,
             hidden=hidden,
             folder=folder,
         )
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise _broken(folder, repr(error)) from error
+
+
+def training_images(digests: Iterable[bytes], fingerprint: str) -> TrainingImages:
+    """Return the training images of a probe, given the SHA-256 of each.
+
+    fingerprint: that of the vectors. It is the salt, so two probes of one network can be compared.
+    """
+    return TrainingImages.of(digests, bytes.fromhex(fingerprint))
 
 
 def _digest(card: dict[str, Any], tensors: bytes) -> str:

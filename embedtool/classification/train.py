@@ -7,23 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from embedtool.classification.bootstrap import Estimate, mean_with_interval
 from embedtool.classification.cross_validation import Trial, cross_validate, fit_all, fold_count
 from embedtool.classification.few_shot import FewShot, few_shot
+from embedtool.classification.intervals import Estimate, accuracy_interval
 from embedtool.classification.knn import cross_validate_knn
-from embedtool.classification.labels import (
-    UNLABELLED,
-    Labelled,
-    LabelReport,
-    LabelTable,
-    read_labels,
-)
+from embedtool.classification.labels import LabelReport, LabelTable
 from embedtool.classification.metrics import Evaluation, evaluate
-from embedtool.classification.near_duplicates import near_duplicate_groups
-from embedtool.classification.probe import Probe, write_probe
-from embedtool.classification.splits import Numbers, assign_folds, stratified_sample
-from embedtool.core.types import PathLike, Progress, Vectors
-from embedtool.errors import UsageError
+from embedtool.classification.probe import Probe, training_images, write_probe
+from embedtool.classification.splits import assign_folds
+from embedtool.classification.training_set import read_training_set, split_training_set
+from embedtool.core.types import PathLike, Progress
 from embedtool.store.reader import IndexReader
 
 # Larger sets are sampled for cross-validation; 100,000 images would take ten times as long. The
@@ -56,6 +49,7 @@ class ProbeReport:
     strength: float
     evaluation: Evaluation
     leaky_score: Estimate
+    training_images: int  # labelled pictures that the network was trained on: no score uses them
     near_duplicates: int  # images that have a near-duplicate or a copy
     ungrouped_classes: tuple[str, ...]  # where near-duplicates cannot be identified
     knn_score: Estimate
@@ -76,6 +70,7 @@ class ProbeReport:
             "strength": self.strength,
             "score": self.evaluation.record(),
             "leaky_score": self.leaky_score.record("accuracy"),
+            "training_images": self.training_images,
             "near_duplicates": self.near_duplicates,
             "ungrouped_classes": list(self.ungrouped_classes),
             "knn_score": self.knn_score.record("accuracy"),
@@ -120,23 +115,30 @@ def train_probe(
     values of C, the score is too high by some thousandths. Then the probe is trained on all images.
     Memory: the vectors of the labelled images as float32, 512 MB for 100,000 of 1,280 dimensions,
     and as much again while they are read: 1.2 GB in all.
-    Raises UsageError (fewer than two classes, a class of one picture, labels that match nothing).
+    If the network was fine-tuned, the images that it was trained on are in every training fold and
+    in no score.
+    Raises UsageError (fewer than two classes, a class of one picture, labels that match nothing,
+    too few images that the network was not trained on).
     """
     begun = time.monotonic()
-    training = _read_training_set(index, labels)
+    training = read_training_set(index, labels)
     names = training.labelled.classes
-    chosen = stratified_sample(training.labels, MAX_CROSS_VALIDATED, seed=seed)
-    rows, truth = training.rows[chosen], training.labels[chosen]
-    similar = near_duplicate_groups(rows, truth, progress=progress)
-    groups = similar.groups
-    _check_classes(training, groups)
+    split = split_training_set(training, MAX_CROSS_VALIDATED, seed=seed, progress=progress)
+    scored, others, groups = split.scored, split.others, split.groups
+    rows, truth = training.rows[scored], training.labels[scored]
     folds = assign_folds(truth, groups, fold_count(truth, groups), seed=seed)
     validation = cross_validate(
-        rows, truth, folds, len(names), balanced=balanced, progress=progress
+        np.concatenate([rows, training.rows[others]]) if others.size else rows,
+        np.concatenate([truth, training.labels[others]]),
+        np.concatenate([folds, np.full(len(others), -1)]),
+        len(names),
+        balanced=balanced,
+        progress=progress,
     )
-    leaky = validation.probabilities.argmax(1) == truth
+    probabilities = validation.probabilities[: len(scored)]
+    leaky = probabilities.argmax(1) == truth
     strength = validation.best.strength
-    images = training.images(chosen)
+    images = training.images(scored)
     near_duplicates = int((np.bincount(groups[images])[groups[images]] > 1).sum())
     if near_duplicates:  # else both splits are the same
         dealt = assign_folds(truth[images], np.arange(len(images)), int(folds.max()) + 1, seed=seed)
@@ -156,8 +158,8 @@ def train_probe(
     if shots is not None:
         few = few_shot(rows, truth, groups, len(names), shots, seed=seed, progress=progress)
     classifier = fit_all(
-        training.rows,
-        training.labels,
+        training.rows[: training.count],
+        training.labels[: training.count],
         len(names),
         strength=strength,
         balanced=balanced,
@@ -171,21 +173,21 @@ def train_probe(
         labels=training.labelled.report,
         trials=validation.trials,
         strength=strength,
-        evaluation=evaluate(truth, validation.probabilities, names, seed=seed),
-        leaky_score=mean_with_interval(leaky, seed=seed),
+        evaluation=evaluate(truth, probabilities, names, seed=seed),
+        leaky_score=accuracy_interval(leaky),
+        training_images=split.left_out,
         near_duplicates=near_duplicates,
-        ungrouped_classes=tuple(names[c] for c in similar.ungrouped_classes),
-        knn_score=mean_with_interval(by_knn.argmax(1) == truth, seed=seed),
+        ungrouped_classes=split.ungrouped_classes,
+        knn_score=accuracy_interval(by_knn.argmax(1) == truth),
         few_shot=few,
         seed=seed,
         seconds=time.monotonic() - begun,
         notes=(
             *training.labelled.report.notes(),
-            *similar.notes(names),
+            *split.notes,
             *filter(None, [validation.note]),
         ),
     )
-    digests = b"".join(training.labelled.digests[content] for content in training.contents.tolist())
     probe = Probe(
         classes=names,
         model=training.model,
@@ -196,67 +198,15 @@ def train_probe(
         seed=seed,
         report=report.file_record(),
         classifier=classifier.with_temperature(validation.temperature),
-        training_digests=np.frombuffer(digests, np.uint8).reshape(len(training.rows), -1),
+        training_images=training_images(
+            (
+                training.labelled.digests[content]
+                for content in training.contents[: training.count].tolist()
+            ),
+            training.fingerprint,
+        ),
         folder=report.probe,
     )
     if out is not None:
         write_probe(probe, out)
     return probe, report
-
-
-@dataclass(frozen=True)
-class _TrainingSet:
-    """The n labelled contents of an index: their numbers among all contents (n,), unit rows (n, d)
-    and classes (n,)."""
-
-    labelled: Labelled
-    contents: Numbers
-    rows: Vectors
-    labels: Numbers
-    index: Path
-    model: str
-    fingerprint: str
-
-    def images(self, chosen: Numbers) -> Numbers:
-        """Return the position in chosen (m,) of the content of each image file that has one."""
-        place = np.full(len(self.labelled.vectors), -1)
-        place[self.contents[chosen]] = np.arange(len(chosen))
-        of_image: Numbers = place[self.labelled.contents]
-        return of_image[of_image >= 0]
-
-
-def _read_training_set(index: IndexReader, labels: LabelTable | None) -> _TrainingSet:
-    with index.snapshot():
-        labelled = read_labels(index, labels)
-        classes = labelled.report.classes
-        if len(classes) < 2:
-            found = "".join(f": {name!r}, {count:,} images" for name, count in classes.items())
-            raise UsageError(
-                f"expected images of at least two classes, received {len(classes)}{found}. Classes "
-                "are the names of the folders, or the labels in the table of --labels FILE"
-            )
-        contents = np.flatnonzero(labelled.labels != UNLABELLED)
-        return _TrainingSet(
-            labelled=labelled,
-            contents=contents,
-            rows=index.rows_at(index.places(labelled.vectors[contents].tolist())),
-            labels=labelled.labels[contents],
-            index=index.path,
-            model=index.model,
-            fingerprint=index.fingerprint,
-        )
-
-
-def _check_classes(training: _TrainingSet, groups: Numbers) -> None:
-    """Raise UsageError if a class has only one picture. Near-duplicates count as one picture if all
-    images were grouped. groups: of the cross-validated images."""
-    whole = len(groups) == len(training.labels)
-    for number, (name, count) in enumerate(training.labelled.report.classes.items()):
-        here = np.flatnonzero(training.labels == number)
-        if (np.unique(groups[here]).size if whole else len(here)) < 2:
-            copies = f" and {count - 1} copies of it" if count > 1 else ""
-            raise UsageError(
-                f"expected at least two different pictures of each class, but class {name!r} has "
-                f"one picture{copies}. Index more photos of it, or leave it out of a table of "
-                "labels: --labels FILE"
-            )

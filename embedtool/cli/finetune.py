@@ -251,7 +251,7 @@ def finetune(
             curves=record["history"],
             notes=(
                 f"Accuracy compared with a linear probe of the frozen network, on the same photos: "
-                f"{gain.value:+.4f}, 95 % interval {gain.low:+.4f} to {gain.high:+.4f}.",
+                f"{gain.value:+.4f}, 95 % interval {gain.interval('+.4f')}.",
                 *report.notes,
             ),
         )

@@ -164,9 +164,8 @@ def evaluate(
 ) -> None:
     """Compare the predictions of a probe with labels.
 
-    Each score has a 95 % confidence interval, computed by bootstrap over images. A note says how
-    many of the images the probe was trained on. Images of classes that the probe does not know are
-    left out.
+    Each score has a 95 % confidence interval. Images that the probe or its network was trained on
+    are left out, and so are images of classes that the probe does not know.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.evaluate(probe, labels=labels, seed=seed, progress=progress)
@@ -184,8 +183,11 @@ def evaluate(
             }
         )
         emit_table(
-            ("class", "images", "precision", "recall", "f1"),
-            [(c.name, c.support, c.precision, c.recall, c.f1) for c in found.evaluation.per_class],
+            ("class", "images", "precision", "recall", "f1", "interval of f1"),
+            [
+                (c.name, c.support, c.precision, c.recall, c.f1, c.f1_interval())
+                for c in found.evaluation.per_class
+            ],
         )
     if not quiet:
         for note in found.notes():

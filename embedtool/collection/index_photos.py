@@ -76,6 +76,7 @@ def index_photos(
             dim=backbone.dim,
             golden=embed_golden(fresh),
             created_by=f"embedtool {version('embedtool')}",
+            training_images=backbone.folder.read_training_images().to_bytes(),
         )
 
     def open_embedder() -> "Embedder":

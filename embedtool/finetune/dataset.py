@@ -30,6 +30,10 @@ LEAKS = (  # left out of the training and validation sets
     "training photos that are near-duplicates of validation or test photos",
     "validation photos that are near-duplicates of test photos",
 )
+LEARNED = "validation or test photos that trained the starting network, or their near-duplicates,"
+UNKNOWN = (
+    "which images it was fine-tuned on: if they are among these photos, the scores are too high"
+)
 Flags = npt.NDArray[np.bool_]
 
 
@@ -110,7 +114,11 @@ def read_dataset(
         progress=progress,
     )
     pairs = np.concatenate([similar.pairs, _contents(sets)])
-    clean = _without_leaks(sets, pairs, notes)
+    learned = backbone.folder.read_training_images()
+    if not learned.complete:
+        notes.append(f"{backbone.spec} does not record {UNKNOWN}")
+    old = learned.flags([photo.digest for part in sets for photo in part.photos])
+    clean = _without_leaks(sets, pairs, old, notes)
     training, held_out, tested = (
         part.subset(flags) for part, flags in zip(sets, clean, strict=True)
     )
@@ -123,6 +131,8 @@ def read_dataset(
     notes += similar.notes(classes)
     if validation is None and share:
         out = _held_out(training.labels, groups, share=share, seed=seed)
+        old = old[: len(clean[0])][clean[0]]
+        out &= ~np.isin(groups, groups[old])
         held_out, training, groups = training.subset(out), training.subset(~out), groups[~out]
     return Dataset(classes, training, groups, held_out, tested, rejected, tuple(notes))
 
@@ -135,8 +145,12 @@ def _contents(sets: Sequence[PhotoSet]) -> Numbers:
     return np.array([(number, last[digest]) for number, digest in enumerate(digests)], np.int64)
 
 
-def _without_leaks(sets: Sequence[PhotoSet], pairs: Numbers, notes: list[str]) -> list[Flags]:
-    """Flag the photos of each set that are not in a pair (p, 2) with a photo of a later set.
+def _without_leaks(
+    sets: Sequence[PhotoSet], pairs: Numbers, old: Flags, notes: list[str]
+) -> list[Flags]:
+    """Flag the photos of each set that are not in a pair (p, 2) with a photo of a later set, and
+    the validation and test photos that are not in a pair with one that the starting network was
+    trained on. old: whether it was (n,); every photo is in a pair.
 
     Only direct pairs count, not chains of them. With the built-in network, which finds more
     near-duplicates, chains would cost 547 of 3,068 clothing photos instead of 280 (mobilenet_v2:
@@ -151,6 +165,12 @@ def _without_leaks(sets: Sequence[PhotoSet], pairs: Numbers, notes: list[str]) -
     for own, what in zip(flags, LEAKS, strict=False):
         if left_out := int((~own).sum()):
             notes.append(f"{what} were left out: {left_out}")
+    learned = np.zeros(len(set_of), np.bool_)
+    learned[both[old[both[:, 1]], 0]] = True
+    for own, known in zip(flags[1:], np.split(learned, np.cumsum(sizes)[:-1])[1:], strict=True):
+        if left_out := int((own & known).sum()):
+            notes.append(f"{LEARNED} were left out: {left_out}")
+        own &= ~known
     return flags
 
 

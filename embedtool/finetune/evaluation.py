@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.classification.bootstrap import Estimate, paired_difference
+from embedtool.classification.intervals import Estimate, paired_difference
 from embedtool.classification.logistic_regression import LinearClassifier
 from embedtool.classification.metrics import Evaluation, evaluate
 from embedtool.classification.mistakes import Mistake, most_confident_mistakes
@@ -76,7 +76,7 @@ def evaluate_on_test(
         probabilities=by_head,
         evaluation=evaluate(truth, by_head, dataset.classes, seed=seed),
         probe=evaluate(truth, by_probe, dataset.classes, seed=seed),
-        gain=paired_difference(by_probe.argmax(1) == truth, by_head.argmax(1) == truth, seed=seed),
+        gain=paired_difference(by_probe.argmax(1) == truth, by_head.argmax(1) == truth),
     )
     return test_result, changed
 

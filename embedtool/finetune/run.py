@@ -128,7 +128,7 @@ def finetune_model(
             "score may be too high: name other photos with --test"
         )
     with publish_folder(target, existing="refuse") as draft:
-        tuned = write_model(draft, trained_part, base, settings, name=target.name)
+        tuned = write_model(draft, trained_part, base, settings, dataset, name=target.name)
         head = write_head(
             draft,
             trained_part.head(),

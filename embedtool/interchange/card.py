@@ -32,9 +32,11 @@ class Card:
     recipe: Recipe
     dim: int
     golden: Vectors
+    training_images: bytes | None = None  # of the network, as `embedtool.store.writer.create` takes
     files: tuple[str, ...] = ()  # in a folder: all that embedtool wrote, except the card
 
     def text(self) -> str:
+        images = self.training_images
         return json.dumps(
             {
                 "embedtool export": CARD_FORMAT,
@@ -44,6 +46,7 @@ class Card:
                 "fingerprint": self.recipe.fingerprint,
                 "recipe": asdict(self.recipe),
                 "golden": base64.b64encode(self.golden.astype("<f4").tobytes()).decode(),
+                "training_images": images and base64.b64encode(images).decode(),
                 "files": list(self.files),
             },
             indent=1,
@@ -61,12 +64,14 @@ def read_card(text: str | bytes, file: object) -> Card:
             )
         recipe, dim = Recipe(**record["recipe"]), int(record["dim"])
         golden = np.frombuffer(base64.b64decode(record["golden"], validate=True), "<f4")
+        images = record.get("training_images")  # earlier versions did not write them
         card = Card(
             format=str(record["format"]),
             model=str(record["model"]),
             recipe=recipe,
             dim=dim,
             golden=golden.reshape(-1, dim).astype(np.float32),
+            training_images=images and base64.b64decode(images, validate=True),
             files=tuple(map(str, record["files"])),
         )
         consistent = record["fingerprint"] == recipe.fingerprint and dim > 0

@@ -91,7 +91,7 @@ def export_index(
             "with --to, or delete it first"
         )
     to.parent.mkdir(parents=True, exist_ok=True)
-    card = Card(name, index.model, index.recipe, index.dim, index.golden)
+    card = Card(name, index.model, index.recipe, index.dim, index.golden, index.training_images())
     if chosen.is_folder:
         with publish_folder(to, existing="replace") as draft:
             rows, notes = module.write(index, draft, card, seed=seed)

@@ -95,6 +95,7 @@ def import_vectors(
             dim=incoming.dim,
             golden=golden,
             created_by=f"embedtool {version('embedtool')} import",
+            training_images=incoming.card.training_images if incoming.card else None,
         )
         with writer:
             _write_rows(writer, incoming, default_root)

@@ -100,12 +100,14 @@ class ProbeMethods(Connected):
     ) -> "EvaluationResult":
         """Compare the predictions of a probe with labels. Each score has a 95 % interval.
 
-        probe: as in `predict`; labels: as in `probe`. Raises ModelMismatch, and UsageError if no
-        image has a class that the probe knows.
+        probe: as in `predict`; labels: as in `probe`. Images that the probe or its network was
+        trained on are left out, and their near-duplicates too. Raises ModelMismatch, and UsageError
+        if no other image has a class that the probe knows.
 
         >>> with embedtool.open("indexes/photos") as index:
-        ...     index.evaluate(index.probe())
-        <EvaluationResult: 360 images, accuracy ...>
+        ...     half = {image.path: image.path.parent.name for image in index.images[::2]}
+        ...     index.evaluate(index.probe(half))
+        <EvaluationResult: ... images, accuracy ...>
         """
         from embedtool.classification.evaluate import evaluate_probe
         from embedtool.library.probe_results import EvaluationResult

@@ -93,7 +93,8 @@ def import_model(path: PathLike, name: str | None = None) -> Backbone:
             )
     else:
         with publish_folder(target) as draft:
-            write_folder(replace(model, path=draft, name=own, compiled={}), model.tensors())
+            images = model.read_training_images() if model.training_images else None
+            write_folder(replace(model, path=draft, name=own, compiled={}), model.tensors(), images)
     return load_backbone(own)
 
 

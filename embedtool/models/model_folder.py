@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ import numpy.typing as npt
 
 from embedtool.core.atomic_files import write_json
 from embedtool.errors import ModelUnavailable
+from embedtool.models.training_images import FILE, TrainingImages
 
-MODEL_FORMAT = 1
+MODEL_FORMAT = 2  # 1 has no training images
 MOBILENET = "mobilenet_v2"
 SAVED_MODEL = "saved_model"
 FINAL_LAYER = "out_relu"
@@ -45,6 +46,7 @@ class ModelFolder:
     saved_model: str = ""  # path of the files of an opaque embedder
     compiled: dict[str, str] = field(default_factory=dict)  # LiteRT file -> its SHA-256
     card: dict[str, Any] = field(default_factory=dict)
+    training_images: str = ""  # SHA-256 of their file; "" if the network was not fine-tuned
 
     @property
     def weights_file(self) -> Path:
@@ -80,6 +82,20 @@ class ModelFolder:
             )
         return tensors
 
+    def read_training_images(self) -> TrainingImages:
+        """Return the images that this network was fine-tuned on. Raises ModelUnavailable."""
+        if not self.training_images:  # format 1 did not record them
+            return TrainingImages(complete="finetuned_from" not in self.card)
+        file = self.path / FILE
+        try:
+            content = file.read_bytes()
+            if hashlib.sha256(content).hexdigest() == self.training_images:
+                return TrainingImages.from_bytes(content)
+            why = "its SHA-256 differs from that in model.json"
+        except (OSError, ValueError) as error:
+            why = str(error)
+        raise ModelUnavailable(f"cannot read {file}: {why}. Copy the folder again")
+
 
 def read_folder(path: Path) -> ModelFolder:
     """Read a model folder.
@@ -99,9 +115,17 @@ def read_folder(path: Path) -> ModelFolder:
 
 
 def write_folder(
-    model: ModelFolder, tensors: Mapping[str, npt.NDArray[np.float32]] | None = None
-) -> None:
-    """Write model.json, and the weights of a MobileNetV2, into model.path."""
+    model: ModelFolder,
+    tensors: Mapping[str, npt.NDArray[np.float32]] | None = None,
+    training_images: TrainingImages | None = None,
+) -> ModelFolder:
+    """Write model.json, and the weights of a MobileNetV2, into model.path. Return what was written.
+
+    training_images: those of a fine-tuned network; they are written too."""
+    if training_images is not None:
+        content = training_images.to_bytes()
+        (model.path / FILE).write_bytes(content)
+        model = replace(model, training_images=hashlib.sha256(content).hexdigest())
     if tensors is not None:
         from safetensors.numpy import save
 
@@ -109,6 +133,7 @@ def write_folder(
     text = {"format": MODEL_FORMAT, **asdict(model)}
     del text["path"]
     write_json(model.path / "model.json", text)
+    return model
 
 
 def weights_digest(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:

@@ -6,7 +6,7 @@ from itertools import accumulate
 
 from markupsafe import Markup, escape
 
-from embedtool.classification.bootstrap import Estimate
+from embedtool.classification.intervals import Estimate
 from embedtool.classification.metrics import ReliabilityBin
 from embedtool.finetune.tune_report import TuneTrial
 
@@ -100,13 +100,12 @@ def confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str]) ->
 
 def interval(score: Estimate) -> Markup:
     """Draw a score as a point on [0, 1] and its interval as a line."""
-    low, value, high = (4 + 192 * share for share in (score.low, score.value, score.high))
-    ends = {"x1": low, "x2": max(high, low + 1), "y1": 8, "y2": 8}
-    parts = [
-        _element("line", class_="grid", x1=4, x2=196, y1=8, y2=8),
-        _element("line", class_="line", stroke_opacity=0.6, stroke_width=4, **ends),
-        _element("circle", class_="blue", cx=value, cy=8, r=3.5),
-    ]
+    parts = [_element("line", class_="grid", x1=4, x2=196, y1=8, y2=8)]
+    if score.ends:
+        low, high = (4 + 192 * share for share in score.ends)
+        ends = {"x1": low, "x2": max(high, low + 1), "y1": 8, "y2": 8}
+        parts.append(_element("line", class_="line", stroke_opacity=0.6, stroke_width=4, **ends))
+    parts.append(_element("circle", class_="blue", cx=4 + 192 * score.value, cy=8, r=3.5))
     return _svg(200, 16, parts, "interval")
 
 

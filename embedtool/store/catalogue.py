@@ -188,11 +188,20 @@ class Catalogue:
         """Return the paths of the images of one vector, in the order they were indexed."""
         return [full_path(row.root, row.path) for row in self.images_of([vector]).get(vector, [])]
 
+    def training_images(self) -> bytes | None:
+        """Return the images that the network of the index was trained on, as `create` got them."""
+        with self._sqlite_errors():
+            found = self._db.execute("SELECT value FROM meta WHERE key = 'training_images'")
+            row = found.fetchone()
+        return None if row is None else bytes(row[0])
+
     def _read_meta(self, check: bool) -> None:
         with self._sqlite_errors():
             self._check_format()
             self._sealed = check and check_seal(self.path, self._db)
-            self.meta: dict[str, Any] = dict(self._db.execute("SELECT key, value FROM meta"))
+            self.meta: dict[str, Any] = dict(
+                self._db.execute("SELECT key, value FROM meta WHERE key != 'training_images'")
+            )
         try:
             self.fingerprint = str(self.meta["fingerprint"])
             self.model = str(self.meta["model"])

@@ -254,11 +254,12 @@ def create(
     dim: int,
     golden: Vectors,
     created_by: str,
+    training_images: bytes | None = None,
 ) -> Writer:
-    """Create an empty index and return its writer.
+    """Create an empty index and return its writer. The catalogue is written last, atomically.
 
-    golden: the vectors (3, d) of the reference images (see `embedtool.models.golden`), for
-    `doctor`. The catalogue is written last, atomically.
+    golden: vectors (3, d) of the reference images of `embedtool.models.golden`. training_images:
+    the bytes of `embedtool.models.training_images.TrainingImages`, or None if they are not known.
     """
     path = Path(path)
     vectors = path / "vectors"
@@ -288,6 +289,7 @@ def create(
                 "dim": dim,
                 "golden": np.ascontiguousarray(golden, "<f4").tobytes(),
                 "created_by": created_by,
+                **({} if training_images is None else {"training_images": training_images}),
                 "next_vector": 1,
                 "next_segment": 1,
             },

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as theirs
 from sklearn.calibration import calibration_curve
 
-from embedtool.classification.bootstrap import Estimate, mean_with_interval, paired_difference
+from embedtool.classification.intervals import accuracy_interval
 from embedtool.classification.metrics import BINS, evaluate
 from embedtool.errors import EmbedtoolError
 
@@ -104,7 +104,7 @@ def test_known_scores() -> None:
     hat = found.per_class[2]
     assert (hat.name, hat.support, hat.precision, hat.recall, hat.f1) == ("hat", 0, 0, 0, 0)
     record = found.record()
-    assert record["accuracy_ci95"] == [found.accuracy.low, found.accuracy.high]
+    assert record["accuracy_ci95"] is None, "of six images"
     assert record["per_class"][0] == {
         "class": "coat",
         "support": 4,
@@ -112,6 +112,9 @@ def test_known_scores() -> None:
         "precision": 0.75,
         "recall": 0.75,
         "f1": 0.75,
+        "precision_ci95": None,
+        "recall_ci95": None,
+        "f1_ci95": None,
     }
     assert "top5_accuracy" not in record
 
@@ -124,28 +127,39 @@ def test_of_equal_probabilities_the_first_is_predicted() -> None:
     assert found.top5_accuracy.value == 5 / 8
 
 
-def test_an_interval_is_that_of_the_binomial() -> None:
+def test_intervals_of_accuracies_are_exact_and_no_other_is_narrower() -> None:
     """0.8 of 1,000: the normal approximation gives 0.775 to 0.825."""
     right = np.arange(1000) % 5 > 0
     probabilities = np.stack([right, ~right], 1).astype(float)
-    found = evaluate(np.zeros(1000, int), probabilities, ["a", "b"], resamples=4000)
-    assert found.accuracy.value == 0.8
-    assert (found.accuracy.low, found.accuracy.high) == pytest.approx((0.775, 0.825), abs=0.002)
-    alone = mean_with_interval(right, resamples=4000)
-    assert alone == found.accuracy, "one seed draws the same images"
-    assert found == evaluate(np.zeros(1000, int), probabilities, ["a", "b"], resamples=4000)
+    found = evaluate(np.zeros(1000, int), probabilities, ["a", "b"])
+    assert found.accuracy == accuracy_interval(right) and found.accuracy.value == 0.8
+    assert found.accuracy.ends == pytest.approx((0.775, 0.825), abs=0.003)
+    [a, b] = found.per_class
+    assert a.recall_ci95 == found.accuracy.ends and b.recall_ci95 is None
+    assert found == evaluate(np.zeros(1000, int), probabilities, ["a", "b"])
 
 
-def test_pairs_narrow_the_difference() -> None:
-    first = np.arange(1000) % 5 > 0
-    second = first.copy()
-    second[:20:5] = True  # four that the first has wrong
-    found = paired_difference(first, second, resamples=4000)
-    assert found.value == pytest.approx(0.004)
-    assert (found.low, found.high) == pytest.approx((0.001, 0.008), abs=0.001)
-    back = paired_difference(second, first, resamples=4000)
-    assert back == Estimate(-found.value, -found.high, -found.low)
-    assert paired_difference(first, first) == Estimate(0, 0, 0)
+@pytest.mark.parametrize("n", [10, 20, 200])
+def test_all_right_is_not_certain(n: int) -> None:
+    truth = np.arange(n) % 2
+    found = evaluate(truth, np.eye(2)[truth], ["a", "b"])
+    for name, score in found.headlines().items():
+        if name != "ece":
+            low = (0.025) ** (1 / n)
+            assert (score.value, score.high) == (1, 1), name
+            assert score.low == pytest.approx(low), name
+    for one in found.per_class:
+        assert (one.f1_ci95 is None) == (n // 2 < 10)
+        assert one.f1_ci95 is None or one.f1_ci95[0] == pytest.approx(0.025 ** (2 / n))
+
+
+def test_fewer_than_ten_images_have_no_interval() -> None:
+    truth = np.arange(4) % 2
+    found = evaluate(truth, np.eye(2)[truth], ["a", "b"])
+    assert {score.ends for score in found.headlines().values()} == {None}
+    assert str(found.accuracy) == "1.0000 (none: fewer than 10 images)"
+    assert found.record()["accuracy_ci95"] is None
+    assert found.per_class[0].f1_interval() == "none: fewer than 10 images"
 
 
 @pytest.mark.parametrize(
@@ -165,8 +179,3 @@ def test_what_cannot_be_scored_is_an_error(
     with pytest.raises(EmbedtoolError) as caught:
         evaluate(truth, probabilities, CLASSES)
     assert said in str(caught.value)
-
-
-def test_values_of_other_images_are_not_compared() -> None:
-    with pytest.raises(EmbedtoolError, match=r"received shapes \(2,\) and \(3,\)"):
-        paired_difference([0, 1], [0, 1, 1])

@@ -18,15 +18,20 @@ def test_the_commands_and_their_json(tmp_path: Path) -> None:
     assert report["score"]["n"] == 120
     assert report["leaky_score"]["accuracy"] == report["score"]["accuracy"]
     assert report["knn_score"]["accuracy"] > 0.5
+    done = embedtool("probe", "evaluate", index, "--probe", probe)
+    assert (done.code, done.out) == (2, "")
+    assert "neither the probe nor its network was trained on, but" in done.err
+    index = labelled_index(tmp_path / "new")
     done = embedtool("probe", "evaluate", index, "--probe", probe, "--html", page, "--json")
     assert done.code == 0, done.err
     evaluation = json.loads(done.out)
     shape = "n classes accuracy accuracy_ci95 macro_precision macro_recall macro_f1 per_class"
     assert set(f"schema {shape} confusion training_images".split()) <= set(evaluation)
-    assert "trained on 120 of 120 images" in done.err
+    assert evaluation["training_images"] == 0 and "not scored" not in done.err
     assert "the file is gone" in page.read_text(), "no photo is there to show"
     plain = embedtool("probe", "evaluate", index, "--probe", probe, "-q")
     assert plain.out.splitlines()[0] == "images\t120"
+    index = tmp_path / "made" / "index"
     predicted = embedtool("probe", "predict", index, "--probe", probe, "--suggest", 3, "--json")
     said = json.loads(predicted.out)
     assert len(said["predictions"]) == 120

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from support.pictures import picture, save
 
-from embedtool.classification.bootstrap import Estimate
 from embedtool.classification.cluster_agreement import Agreement
 from embedtool.classification.compare_vectors import ClassChange, Comparison, Measure, Moved
+from embedtool.classification.intervals import Estimate
 from embedtool.classification.metrics import evaluate
 from embedtool.classification.mistakes import Mistake
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
