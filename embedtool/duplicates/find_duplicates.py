@@ -158,7 +158,7 @@ class _Search:
             if not hubs.size:
                 return groups
             members = np.concatenate([group[1:] for group in groups])
-            found = more(np.sort(hubs), np.setdiff1d(np.arange(len(self.items)), members))
+            found = more(hubs, np.setdiff1d(np.arange(len(self.items)), members))
             fresh = found[test(found)]
             if not fresh.size:
                 return groups

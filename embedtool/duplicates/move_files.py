@@ -32,19 +32,16 @@ def plan_moves(duplicates: Duplicates, folder: PathLike) -> list[Move]:
     for root in duplicates.roots:
         if target == root or root in target.parents:
             raise UsageError(
-                f"expected a folder outside the indexed photos, but {target} is inside {root}"
+                f"expected a folder outside the indexed photos, but {target} is inside {root}. "
+                "Choose another folder"
             )
     taken: set[Path] = set()
     moves = []
     for group in duplicates.groups:
         for path in group.redundant:
-            root = max(
-                (r for r in duplicates.roots if r in path.parents), key=lambda r: len(str(r))
-            )
-            below = path.relative_to(root)
-            if len(duplicates.roots) > 1:
-                below = Path(root.name or "root") / below
-            moves.append((path, _free_name(target / below, taken)))
+            root = max(r for r in duplicates.roots if r in path.parents)  # the innermost
+            base = root.parent if len(duplicates.roots) > 1 else root
+            moves.append((path, _free_name(target / path.relative_to(base), taken)))
     return moves
 
 
@@ -106,7 +103,7 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
         place.with_name(place.name + PARTIAL).unlink(missing_ok=True)
         if not os.path.lexists(place):
             if not os.path.lexists(source):
-                left.append(f"{place} is gone, and so is {source}")
+                left.append(f"{place} was not moved back: neither it nor {source} exists")
             continue
         if not os.path.lexists(source):
             _move(place, source)
@@ -115,7 +112,7 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
             place.unlink()
             back.append((place, source))
         else:
-            left.append(f"{place} was not moved: another file is at {source}")
+            left.append(f"{place} was not moved back: another file is at {source}. Move it away")
     if moves and not left:  # later files with these names are not part of this move
         os.rename(path, _free_name(path.with_name(path.name + ".undone"), set()))
     return back, left
@@ -156,18 +153,21 @@ def _copy(source: Path, place: Path) -> None:
             os.fsync(file.fileno())
         if not filecmp.cmp(source, partial, shallow=False):
             partial.unlink()
-            raise EmbedtoolError(f"{source} was not moved: its copy in {place.parent} differs")
+            raise EmbedtoolError(
+                f"{source} was not moved: its copy in {place.parent} has other bytes. Check both "
+                "disks, then run the same command again"
+            )
     if os.path.lexists(place):
         partial.unlink()
-        raise FileExistsError(errno.EEXIST, "would be overwritten", str(place))
+        raise FileExistsError(errno.EEXIST, "a file of this name already exists", str(place))
     os.rename(partial, place)
 
 
 def _same_content(one: Path, other: Path) -> bool:
-    """Return whether two names are the same file or have equal bytes."""
+    """Return whether two files have equal bytes, or two links the same target."""
     if one.is_symlink() or other.is_symlink():
         return one.is_symlink() and other.is_symlink() and os.readlink(one) == os.readlink(other)
-    return os.path.samefile(one, other) or filecmp.cmp(one, other, shallow=False)
+    return filecmp.cmp(one, other, shallow=False)
 
 
 def _read_log(path: Path) -> Sequence[Move]:
@@ -180,5 +180,7 @@ def _read_log(path: Path) -> Sequence[Move]:
         except (ValueError, TypeError, KeyError):
             if b'{"from": "'.startswith(line[:10]):  # cut off before its move
                 continue
-            raise UsageError(f"expected a log of moves, but {path} has {line[:40]!r}") from None
+            raise UsageError(
+                f"expected a log of moves, but {path} has the line {line[:40]!r}"
+            ) from None
     return moves

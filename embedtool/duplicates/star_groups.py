@@ -35,8 +35,6 @@ def star_groups(
             if hub in taken:
                 continue
             left = left[left != hub]
-            if not left.size:
-                break
             members = left[near(hub, left)]
             taken.update(members.tolist())
             left = left[~np.isin(left, members)]

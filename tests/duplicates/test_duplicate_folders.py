@@ -1,6 +1,10 @@
 """A folder of links or copies for each group of duplicates."""
 
+import os
 from pathlib import Path
+
+import pytest
+from support.duplicates import group_of
 
 from embedtool.duplicates.duplicate_folders import write_duplicate_folders
 from embedtool.duplicates.results import Duplicates
@@ -14,3 +18,23 @@ def test_groups_are_gathered(found: Duplicates, tmp_path: Path) -> None:
             inside = sorted(folder.iterdir())
             assert [p.read_bytes() for p in inside] == [p.read_bytes() for p in group.paths]
             assert {p.is_symlink() for p in inside} == {not copy}
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_names_of_folders_and_images(copy: bool, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name in "abcdef":
+        (photos / name).write_text(name)
+    a, b, c, d, e, f = (photos / name for name in "abcdef")
+    groups = (group_of(b, a), group_of(c, d), group_of(b, e, f, kind="near-identical"))
+    duplicates = Duplicates(tmp_path / "index", (photos,), 6, groups)
+    target = tmp_path / "gathered"
+    folders = write_duplicate_folders(duplicates, target, copy=copy)
+    assert [(f.relative_to(target).as_posix(), sorted(os.listdir(f))) for f in folders] == [
+        ("identical-0001", ["01 keep b", "02 a"]),
+        ("identical-0002", ["01 keep c", "02 d"]),
+        ("near-identical-0001", ["01 keep b", "02 e", "03 f"]),
+    ]
+    assert (folders[2] / "03 f").read_text() == "f"
+    assert (folders[2] / "03 f").is_symlink() == (not copy)

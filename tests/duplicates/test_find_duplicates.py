@@ -130,7 +130,8 @@ def test_gone_and_changed_files(scenes: Path, scenes_index: Path) -> None:
     for group in found.groups[2:]:  # by its vector alone, where that is near enough
         assert not group.verified and group.redundant == ()
     assert found.notes == (
-        "1 files were left out, since they changed after indexing: index them again",
+        "1 files were left out, because they have changed since they were indexed: "
+        "index them again",
         "2 files are gone: only their vectors were compared",
     )
 
@@ -142,7 +143,7 @@ def test_a_link_to_a_file_is_no_duplicate_of_it(tmp_path: Path) -> None:
     index = index_photos(tmp_path / "photos", index=tmp_path / "index", model="builtin").index
     found = find_duplicates(index)
     assert found.groups == ()
-    assert found.notes == ("2 names are links to other files of the index: not counted",)
+    assert found.notes == ("2 names are links to other files of the index and were left out",)
 
 
 def test_one_image_and_none(tmp_path: Path) -> None:

@@ -1,12 +1,12 @@
 """Moving redundant images: nothing is lost, overwritten or left behind after a kill."""
 
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.duplicates import forbid_links
 from support.pictures import save, scene
 
 from embedtool import find_duplicates
@@ -42,7 +42,7 @@ def test_nothing_is_overwritten(scenes: Path, scene_duplicates: Duplicates) -> N
     back, left = undo_moves(away / move_files.LOG)
     assert len(back) == 3 and (scenes / "b" / "1.jpg").read_bytes() == b"new"
     place, source = away / "b" / "1 (2).jpg", scenes / "b" / "1.jpg"
-    assert left == [f"{place} was not moved: another file is at {source}"]
+    assert left == [f"{place} was not moved back: another file is at {source}. Move it away"]
     assert (away / move_files.LOG).exists()  # not all is back
 
 
@@ -55,10 +55,7 @@ def test_nothing_moves_whose_kept_one_is_gone(scenes: Path, scene_duplicates: Du
 def test_across_file_systems(
     scenes: Path, scene_duplicates: Duplicates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_link(*_: object, **__: object) -> None:
-        raise OSError(18, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "link", no_link)
+    forbid_links(monkeypatch)
     before, away = tree(scenes), scenes.parent / "away"
     times = {name: (scenes / name).stat().st_mtime_ns for name in before}
     moved = move_duplicates(scene_duplicates, away)
