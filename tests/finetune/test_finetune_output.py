@@ -51,6 +51,7 @@ def test_the_report_is_in_the_folder_and_in_shape(report: FinetuneReport) -> Non
         "model.json",
         "probe",
         "report.json",
+        "training-images.safetensors",
         "weights.safetensors",
     ]
 
