@@ -25,8 +25,7 @@ def bootstrap_mean(values: Values, *, resamples: int = RESAMPLES, seed: int = 0)
     """Return the mean of repeated measurements (n,) and its confidence interval."""
     weights = resample_weights(len(values), resamples, seed)
     spread = [values @ drawn / len(values) for drawn in weights]
-    low, high = np.percentile(spread, [2.5, 97.5]).tolist()
-    return Estimate(float(values.mean()), low, high)
+    return Estimate(float(values.mean()), *_percentiles(np.array(spread)))
 
 
 def score_interval(value: float, spread: Values, accuracy: Estimate) -> Estimate:
@@ -36,7 +35,12 @@ def score_interval(value: float, spread: Values, accuracy: Estimate) -> Estimate
     score; the interval is therefore not narrower than that of the accuracy, on either side."""
     if accuracy.low is None or accuracy.high is None:
         return Estimate(value, None, None)
-    low, high = np.percentile(spread, [2.5, 97.5]).tolist()
+    low, high = _percentiles(spread)
     low = min(low, value - (accuracy.value - accuracy.low))
     high = max(high, value + (accuracy.high - accuracy.value))
     return Estimate(value, max(low, 0.0), min(high, 1.0))
+
+
+def _percentiles(spread: Values) -> tuple[float, float]:
+    low, high = np.percentile(spread, [2.5, 97.5]).tolist()
+    return low, high

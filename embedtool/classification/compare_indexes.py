@@ -1,5 +1,7 @@
 """`compare_indexes`: compare two models by their indexes of the same photos."""
 
+from pathlib import Path
+
 import numpy as np
 
 from embedtool.classification.cluster_agreement import Agreement, agreement
@@ -17,7 +19,7 @@ from embedtool.classification.splits import Numbers, assign_folds, stratified_sa
 from embedtool.core.connected_components import connected_components
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
-from embedtool.store.cluster_labels import read_clusters
+from embedtool.store.cluster_labels import Clusters, read_clusters
 from embedtool.store.reader import IndexReader
 
 MAX_IMAGES = 10_000  # larger sets are sampled: these show a difference of half a point
@@ -71,20 +73,21 @@ def compare_indexes(
             learned = learned[chosen]
         rows = [one.vectors_of(labelled.vectors[mine]), other.vectors_of(theirs.vectors[yours])]
         indexes, models = (one.path, other.path), (one.model, other.model)
-        similar = [near_duplicate_groups(side, own, progress=progress) for side in rows]
-        for side in similar:
-            notes += [note for note in side.notes(labelled.classes) if note not in notes]
-        groups = _joint_groups([side.groups for side in similar], own)
-        new = ~np.isin(groups, groups[learned])
-        if learned.any():
-            tuned = other if len(networks[1]) else one
-            check_enough(own[new], len(own), tuned.path, tuned.model)
-            notes += left_out_notes(len(own) - int(new.sum()), len(own))
-        folds = np.where(new, 0, -1)
-        folds[new] = assign_folds(own[new], groups[new], FOLDS, seed=seed)
-        agreed = _cluster_agreement(
-            (one, labelled.vectors[mine[new]]), (other, theirs.vectors[yours[new]]), notes
-        )
+        clusters = read_clusters(one), read_clusters(other)
+    # Outside the snapshots, because a long read makes a writer wait.
+    similar = [near_duplicate_groups(side, own, progress=progress) for side in rows]
+    for side in similar:
+        notes += [note for note in side.notes(labelled.classes) if note not in notes]
+    groups = _joint_groups([side.groups for side in similar], own)
+    new = ~np.isin(groups, groups[learned])
+    if learned.any():
+        tuned = int(len(networks[1]) > 0)
+        check_enough(own[new], len(own), indexes[tuned], models[tuned])
+        notes += left_out_notes(len(own) - int(new.sum()), len(own))
+    folds = np.where(new, 0, -1)
+    folds[new] = assign_folds(own[new], groups[new], FOLDS, seed=seed)
+    ids = labelled.vectors[mine[new]], theirs.vectors[yours[new]]
+    agreed = _cluster_agreement(clusters, ids, indexes, notes)
     found = compare_vectors(
         rows[0], rows[1], own, folds, len(labelled.classes), seed=seed, progress=progress
     )
@@ -119,21 +122,23 @@ def compare_indexes(
 
 
 def _cluster_agreement(
-    one: tuple[IndexReader, Numbers], other: tuple[IndexReader, Numbers], notes: list[str]
+    clusters: tuple[Clusters | None, Clusters | None],
+    ids: tuple[Numbers, Numbers],
+    indexes: tuple[Path, Path],
+    notes: list[str],
 ) -> Agreement | None:
     """Return how far the clusters of two models agree on the same images, given by their ids in
     each index. If an index has no clusters, add a note that says how to make them. Images that are
     newer than the clusters are left out."""
     sides = []
-    for index, ids in (one, other):
-        clusters = read_clusters(index)
-        if clusters is None:
+    for found, own, index in zip(clusters, ids, indexes, strict=True):
+        if found is None:
             notes.append(
                 "the clusters were not compared, because an index has none. Run: embedtool cluster "
-                f"{index.path}"
+                f"{index}"
             )
         else:
-            sides.append(clusters.labels_of(ids, nearest=True))
+            sides.append(found.labels_of(own, nearest=True))
     if len(sides) < 2:
         return None
     (first, known), (second, too) = sides

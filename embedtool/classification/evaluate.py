@@ -36,6 +36,7 @@ class ProbeEvaluation:
     labels: LabelReport
     training_images: int
     unknown_classes: dict[str, int]  # classes not in the probe: their images, which were left out
+    network_notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
         return {
@@ -56,8 +57,6 @@ class ProbeEvaluation:
                 for one in self.mistakes
             ],
         }
-
-    network_notes: tuple[str, ...]
 
     def notes(self) -> list[str]:
         notes = [*self.labels.notes(), *self.network_notes]
@@ -106,21 +105,20 @@ def evaluate_probe(
         total = len(known)
         if learned.any():
             compared = np.flatnonzero((truth >= 0) | learned)
-            new, _ = new_images(
-                index.rows_at(index.places(labelled.vectors[compared].tolist())),
-                truth[compared],
-                learned[compared],
-                progress=progress,
+            rows = index.rows_at(index.places(labelled.vectors[compared].tolist()))
+        else:
+            probabilities = probe.predict(index, labelled.vectors[known], progress)
+    if learned.any():  # outside the snapshot, because a long read makes a writer wait
+        new, _ = new_images(rows, truth[compared], learned[compared], progress=progress)
+        known = compared[new]
+        if not known.size:
+            raise UsageError(
+                f"expected images that neither the probe nor its network was trained on, but "
+                f"{index.path} has none. `embedtool probe train` reports a score on held-out "
+                "images; or index other photos and evaluate the probe on them: embedtool index "
+                f"OTHER_PHOTOS --model {index.model} --index indexes/OTHER"
             )
-            known = compared[new]
-            if not known.size:
-                raise UsageError(
-                    f"expected images that neither the probe nor its network was trained on, but "
-                    f"{index.path} has none. `embedtool probe train` reports a score on held-out "
-                    "images; or index other photos and evaluate the probe on them: embedtool index "
-                    f"OTHER_PHOTOS --model {index.model} --index indexes/OTHER"
-                )
-        probabilities = probe.predict(index, labelled.vectors[known], progress)
+        probabilities = probe.probabilities(rows[new])
     paths = labelled.content_paths()
     mistakes = most_confident_mistakes(
         [paths[content] for content in known.tolist()], truth[known], probabilities, probe.classes

@@ -58,9 +58,13 @@ def accuracy_interval(right: npt.ArrayLike) -> Estimate:
     The interval is exact (Clopper and Pearson 1934, The use of confidence or fiducial limits). It
     is conservative: it contains the true accuracy in 0.951 to 1 of all samples."""
     own = _values(right)
-    n, hits = len(own), float(own.sum())
+    return share_interval(float(own.sum()), len(own))
+
+
+def share_interval(hits: float, n: int) -> Estimate:
+    """Return `accuracy_interval` of n predictions, given how many are right; 0 if n is 0."""
     if n < MIN_IMAGES:
-        return Estimate(hits / n, None, None)
+        return Estimate(hits / max(n, 1), None, None)
     low = betaincinv(hits, n - hits + 1, TAIL) if hits else 0.0
     high = betaincinv(hits + 1, n - hits, 1 - TAIL) if hits < n else 1.0
     return Estimate(hits / n, float(low), float(high))

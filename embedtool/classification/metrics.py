@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.classification.bootstrap import RESAMPLES, resample_weights, score_interval
-from embedtool.classification.intervals import Estimate, Values, accuracy_interval, interval_text
+from embedtool.classification.intervals import (
+    Estimate,
+    Values,
+    accuracy_interval,
+    interval_text,
+    share_interval,
+)
 from embedtool.classification.splits import Numbers
 from embedtool.errors import EmbedtoolError
 
@@ -147,8 +153,10 @@ def evaluate(
         top5_accuracy=accuracy_interval(images.top) if c > TOP_K else None,
         **estimates,
         per_class=tuple(
-            _class_score(name, images, k, float(f1[k]), spread_f1[:, k])
-            for k, name in enumerate(names)
+            _class_score(name, *counts, f1=float(f1[k]), spread=spread_f1[:, k])
+            for k, (name, *counts) in enumerate(
+                zip(names, whole.support, whole.predicted, whole.hits, strict=True)
+            )
         ),
         confusion=tuple(tuple(row) for row in confusion.tolist()),
         reliability=images.reliability(),
@@ -220,17 +228,16 @@ def _f1(tally: _Tally) -> Values:
     return _quotient(2 * tally.hits, tally.support + tally.predicted)
 
 
-def _class_score(name: str, images: "_Images", k: int, f1: float, spread: Values) -> ClassScore:
-    """Return the scores of class k, given its F1, also in the resamples (r,)."""
-    own, found = images.right[images.true == k], images.right[images.predicted == k]
-    precision, recall = (
-        accuracy_interval(right) if right.size else Estimate(0.0, None, None)
-        for right in (found, own)
-    )
+def _class_score(
+    name: str, support: float, predicted: float, hits: float, *, f1: float, spread: Values
+) -> ClassScore:
+    """Return the scores of a class, given its counts, and its F1, also in the resamples (r,)."""
+    precision = share_interval(float(hits), int(predicted))
+    recall = share_interval(float(hits), int(support))
     return ClassScore(
         name,
-        len(own),
-        len(found),
+        int(support),
+        int(predicted),
         precision.value,
         recall.value,
         f1,

@@ -72,11 +72,12 @@ def left_out_notes(left_out: int, total: int) -> list[str]:
     ]
 
 
-def unknown_training_notes(images: TrainingImages, index: Path) -> list[str]:
-    """Return a note about a network whose training images are not known."""
+def unknown_training_notes(images: TrainingImages, place: str | Path) -> list[str]:
+    """Return a note about a network whose training images are not known. place: the index made with
+    it, or its model."""
     if images.complete:
         return []
     return [
-        f"{index} does not record which images its network was fine-tuned on. If they are among "
+        f"{place} does not record which images its network was fine-tuned on. If they are among "
         "these, the scores are too high. To record them, fine-tune again and index again"
     ]

@@ -99,7 +99,7 @@ def split_training_set(
     Raises UsageError if a class has one picture, or if too few contents are left."""
     names = training.labelled.classes
     known = np.arange(len(training.labels)) < training.count
-    chosen = _sample(training.labels, known & ~training.learned, most, seed)
+    chosen = _sample(training.labels, np.flatnonzero(known & ~training.learned), most, seed)
     compared = np.concatenate([chosen, np.flatnonzero(training.learned)])
     new, similar = new_images(
         training.rows[compared],
@@ -112,12 +112,11 @@ def split_training_set(
         check_enough(training.labels[scored], training.count, training.index, training.model)
     else:
         _check_classes(training, groups)
-    known[scored] = False
-    known[np.setdiff1d(np.flatnonzero(~training.learned), compared)] = False  # not in the sample
-    left_out = int(known.sum())
+    others = np.sort(compared[~new & known[compared]])
+    left_out = len(others)
     return TrainingSplit(
         scored=scored,
-        others=_sample(training.labels, known, most, seed),
+        others=_sample(training.labels, others, most, seed),
         groups=groups,
         ungrouped_classes=tuple(names[c] for c in similar.ungrouped_classes if c < len(names)),
         left_out=left_out,
@@ -129,8 +128,7 @@ def split_training_set(
     )
 
 
-def _sample(labels: Numbers, flags: Flags, most: int, seed: int) -> Numbers:
-    places = np.flatnonzero(flags)
+def _sample(labels: Numbers, places: Numbers, most: int, seed: int) -> Numbers:
     return places[stratified_sample(labels[places], most, seed=seed)]
 
 

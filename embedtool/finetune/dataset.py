@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.classification.near_duplicates import near_duplicate_groups
+from embedtool.classification.network_training import unknown_training_notes
 from embedtool.classification.splits import Numbers, assign_folds
 from embedtool.core.connected_components import connected_components
 from embedtool.core.paths import full_path
@@ -31,9 +32,6 @@ LEAKS = (  # left out of the training and validation sets
     "validation photos that are near-duplicates of test photos",
 )
 LEARNED = "validation or test photos that trained the starting network, or their near-duplicates,"
-UNKNOWN = (
-    "which images it was fine-tuned on: if they are among these photos, the scores are too high"
-)
 Flags = npt.NDArray[np.bool_]
 
 
@@ -115,8 +113,7 @@ def read_dataset(
     )
     pairs = np.concatenate([similar.pairs, _contents(sets)])
     learned = backbone.folder.read_training_images()
-    if not learned.complete:
-        notes.append(f"{backbone.spec} does not record {UNKNOWN}")
+    notes += unknown_training_notes(learned, backbone.spec)
     old = learned.flags([photo.digest for part in sets for photo in part.photos])
     clean = _without_leaks(sets, pairs, old, notes)
     training, held_out, tested = (
