@@ -153,7 +153,7 @@ def read_probe(path: PathLike) -> Probe:
         del card["embedtool probe"]
         standardisation = card.pop("standardisation")
         if standardisation != STANDARDISATION:
-            raise _broken(folder, f"its standardisation {standardisation!r} is not known")
+            raise _broken(folder, f"it uses an unknown standardisation, {standardisation!r}")
         tensors = load(content)
         trained = tensors["trained"]
         if version < PROBE_FORMAT:
@@ -163,7 +163,7 @@ def read_probe(path: PathLike) -> Probe:
         hidden = None
         if activation := card.pop("activation", None):
             if activation not in ACTIVATIONS:
-                raise _broken(folder, f"its activation {activation!r} is not known")
+                raise _broken(folder, f"it uses an unknown activation, {activation!r}")
             hidden = Hidden(tensors["hidden_weights"], tensors["hidden_bias"], activation)
         return Probe(
             **card | {"classes": tuple(card["classes"])},

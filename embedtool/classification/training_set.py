@@ -141,7 +141,7 @@ def _check_classes(training: TrainingSet, groups: Numbers) -> None:
         if (np.unique(groups[here]).size if whole else len(here)) < 2:
             copies = f" and {count - 1} copies of it" if count > 1 else ""
             raise UsageError(
-                f"expected at least two different pictures of each class, but class {name!r} has "
-                f"one picture{copies}. Index more photos of it, or leave it out of a table of "
-                "labels: --labels FILE"
+                f"expected at least two different photos of each class, but class {name!r} has "
+                f"only one{copies}. Index more photos of this class, or leave the class out: pass "
+                "--labels FILE with a table of labels that does not have it"
             )

@@ -31,7 +31,7 @@ def export(
 
     Each image is one row: path, root, size, modification time, SHA-256, label (the name of its
     folder) and unit vector. The export appears only when it is complete. It replaces an earlier
-    export of the same name, but no other file or folder.
+    export of the same name, but never another file or folder.
     """
     report = embedtool.export_index(index, to, format=format)
     record = asdict(report)

@@ -39,7 +39,9 @@ def train(
     labels: Labels = None,
     shots: Annotated[
         int | None,
-        typer.Option(help="Also report the accuracy with this many labelled images per class."),
+        typer.Option(
+            help="Also report the accuracy of a probe trained on only this many images per class."
+        ),
     ] = None,
     balanced: Annotated[
         bool,

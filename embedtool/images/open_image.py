@@ -40,7 +40,7 @@ def open_image(data: bytes) -> Image.Image:
     if kind == "HEIC":
         raise ImageRejected("decode", "HEIC is not supported: save it as JPEG or PNG")
     if kind is None:
-        raise ImageRejected("decode", "not an image of a known format")
+        raise ImageRejected("decode", "not an image in a supported format")
     if data[:2] in TEXT_PPM and (len(data) > MAX_TEXT or data.count(b"#") > MAX_COMMENTS):
         raise ImageRejected("decode", f"text PPM over {MAX_TEXT:,} bytes: save it as PNG")
     image = _read_header(kind, data)

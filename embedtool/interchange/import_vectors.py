@@ -162,7 +162,9 @@ def _identify_model(incoming: IncomingVectors, model: str | None) -> tuple[str, 
     card = incoming.card
     if card is not None:
         if model not in (None, card.model):
-            raise UsageError(f"the model of this export is {card.model}. Leave out --model")
+            raise UsageError(
+                f"this export already names its model, {card.model}. Leave out --model"
+            )
         if card.dim != incoming.dim:
             raise EmbedtoolError(
                 f"expected vectors of {card.dim} dimensions, as the export says, received "

@@ -102,7 +102,7 @@ class Index(SearchMethods, ExploreMethods):
 
         format: "clip-retrieval", "parquet", "npy", "projector" (TensorBoard), "embedding-atlas" or
         "ann-benchmarks"; [default: from the suffix of `to`]. The export replaces an earlier export
-        at `to`, but no other file or folder. seed: of the samples in projector and
+        at `to`, but never another file or folder. seed: of the samples in projector and
         ann-benchmarks.
         Raises UsageError (no such format), EmbedtoolError (another file or folder exists at `to`, a
         library is missing, the index has no images).
@@ -119,8 +119,8 @@ class Index(SearchMethods, ExploreMethods):
     def info(self) -> dict[str, Any]:
         """Return the model, the counts, the photo folders ("roots") and the sizes in bytes.
 
-        "images" counts the indexed files; "vectors", their different contents; "rejects", the files
-        that could not be used.
+        "images" counts the indexed files, "vectors" the distinct contents among them (copies count
+        once), and "rejects" the files that could not be used.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     found = index.info()

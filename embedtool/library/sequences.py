@@ -40,7 +40,7 @@ class Results(Collection[Item], Reversible[Item], Generic[Item]):
 
     @abstractmethod
     def summary(self) -> str:
-        """Return a summary of the result in one line."""
+        """Return a one-line summary of the result."""
 
     @abstractmethod
     def _repr_html_(self) -> str: ...

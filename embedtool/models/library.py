@@ -26,7 +26,7 @@ RESERVED = ("auto", "builtin")
 def model_info(model: str = "auto") -> dict[str, Any]:
     """Return the model card of a network: origin, fingerprint, layers and measured quality.
 
-    "layers" maps the name of each layer that can be pooled to its number of channels.
+    "layers" gives the number of channels of each layer that can be pooled, by name.
 
     model: as in `embed_photos`. Raises ModelOffline and ModelUnavailable.
 

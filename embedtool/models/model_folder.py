@@ -25,6 +25,7 @@ MODEL_FORMAT = 2  # 1 has no training images
 MOBILENET = "mobilenet_v2"
 SAVED_MODEL = "saved_model"
 FINAL_LAYER = "out_relu"
+COPY_AGAIN = "Copy the model folder again, or delete it and pull the model again"
 POOLED, UNPOOLED = "average", "none"  # how the output of a layer is pooled
 
 
@@ -73,12 +74,11 @@ class ModelFolder:
             tensors: dict[str, npt.NDArray[np.float32]] = load_file(self.weights_file)
         except (OSError, SafetensorError) as error:
             raise ModelUnavailable(
-                f"cannot read {self.weights_file}: {error}. Copy the folder again"
+                f"cannot read {self.weights_file}: {error}. {COPY_AGAIN}"
             ) from error
         if weights_digest(tensors) != self.weights:
             raise ModelUnavailable(
-                f"{self.weights_file} does not match its model.json (digests differ). "
-                "Copy the folder again, or delete it and pull the model again"
+                f"{self.weights_file} does not match its model.json (digests differ). {COPY_AGAIN}"
             )
         return tensors
 
@@ -94,7 +94,7 @@ class ModelFolder:
             why = "its SHA-256 differs from that in model.json"
         except (OSError, ValueError) as error:
             why = str(error)
-        raise ModelUnavailable(f"cannot read {file}: {why}. Copy the folder again")
+        raise ModelUnavailable(f"cannot read {file}: {why}. {COPY_AGAIN}")
 
 
 def read_folder(path: Path) -> ModelFolder:

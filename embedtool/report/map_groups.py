@@ -31,8 +31,8 @@ def map_groups(image_map: Map, colouring: str) -> Groups:
     if colouring == "prediction":
         if image_map.predictions is None:
             raise UsageError(
-                "expected a probe to colour by predictions, received none. Add --probe PROBE, the "
-                "folder that `embedtool probe train` writes"
+                "colouring by prediction needs a probe, but none was given. Add --probe PROBE, the "
+                "folder of a probe that `embedtool probe train` wrote, or of a fine-tuned model"
             )
         return group_equal(image_map.predictions)
     if colouring == "folder":

@@ -64,8 +64,8 @@ def test_a_probe_is_the_same_each_time_and_records_what_it_is(tmp_path: Path) ->
     ("names", "said"),
     [
         (["a/1.jpg", "a/2.jpg", "a/3.jpg"], "images of at least two classes, received 1: 'a'"),
-        (["a/1.jpg", "b/2.jpg"], "but class 'a' has one picture. "),
-        (["a/1.jpg", "a/2.jpg", "b/3.jpg"], "but class 'b' has one picture. "),
+        (["a/1.jpg", "b/2.jpg"], "but class 'a' has only one. "),
+        (["a/1.jpg", "a/2.jpg", "b/3.jpg"], "but class 'b' has only one. "),
     ],
 )
 def test_too_little_to_learn_from_is_one_line(tmp_path: Path, names: list[str], said: str) -> None:

@@ -190,5 +190,5 @@ def test_a_probe_of_another_model_is_refused_before_anything_is_laid_out(
     done = embedtool("map", other, "--probe", probed[1])
     assert done.code == 5 and "Train a probe for this index" in done.err
     assert not list((other / "derived").glob("map*"))
-    with pytest.raises(UsageError, match="expected a probe to colour by"):
+    with pytest.raises(UsageError, match="colouring by prediction needs a probe"):
         write_map_png(map_index(probed[0]), tmp_path / "map.png", colour_by="prediction")

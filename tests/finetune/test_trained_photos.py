@@ -122,7 +122,7 @@ def test_a_damaged_record_is_named(report: FinetuneReport, tmp_path: Path, damag
     if damage == "flip":
         file.write_bytes(content)
     with pytest.raises(
-        ModelUnavailable, match=rf"cannot read .*{FILE}: .*\. Copy the folder again"
+        ModelUnavailable, match=rf"cannot read .*{FILE}: .*\. Copy the model folder again"
     ):
         read_folder(tmp_path / "model").read_training_images()
 

@@ -122,7 +122,7 @@ def test_an_export_that_was_changed_is_refused(tmp_path: Path) -> None:
     table.write_text("\n".join(lines[:-1]) + "\n")
     refused("20 vectors.*19 images")
     table.write_text("\n".join(lines) + "\n")
-    with pytest.raises(UsageError, match="the model of this export is fake"):
+    with pytest.raises(UsageError, match="already names its model, fake"):
         import_vectors(tmp_path / "npy", index=tmp_path / "index", model="other")
     assert import_vectors(tmp_path / "npy", index=tmp_path / "index", model="fake").images == 20
 

@@ -29,7 +29,7 @@ from embedtool.models.embedder import Embedder, MeanColourEmbedder, NetworkEmbed
 WHOLE = [f"{name}.png" for name in "qfzamkbt"] + [os.fsdecode(b"caf\xe9.png"), "copy of q.png"]
 NO_IMAGES = {
     "broken.jpg": ("decode", "broken"),
-    "notes.txt": ("decode", "not an image of a known format"),
+    "notes.txt": ("decode", "not an image in a supported format"),
     "gone.png": ("read", "No such file or directory"),
     "loop.png": ("read", "Too many levels of symbolic links"),
 }
