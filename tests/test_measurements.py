@@ -91,6 +91,14 @@ def search(vectors: int, synthetic: int) -> dict[str, Any]:
     }
 
 
+def others(vectors: int) -> str:
+    """Two lines of JSON, of a graph and of lists."""
+    row = {"method": "graph", "vectors": vectors, "promised": 0.991, "p50_ms": 1.144}
+    row |= {"by_query": {"held_out": 0.9996, "mixed": 0.994}, "exact_p50_ms": 259.3}
+    row |= {"measured": {"clothing": 0.9981, "catdog": 0.9999}}
+    return f"{json.dumps(row)}\n{json.dumps(row | {'method': 'lists'})}\n"
+
+
 def trained(accuracy: float) -> dict[str, Any]:
     return {
         "score": scores("accuracy", accuracy),
@@ -126,6 +134,11 @@ OUTPUTS: dict[str, dict[str, Any]] = {
         '{"model": "b", "linear_probe_accuracy": 0.732, "precision_at_10": 0.4831}\n'
     },
     "search": {"bench": search(100_000, 0)},
+    "other_photos": {
+        "photos_36": others(36_000),
+        "photos_70": others(70_000),
+        "clothes_36": others(36_000),
+    },
     "million": {"bench": search(1_000_000, 890_386)},
     "duplicates": {
         "mobilenet_v2": DUPLICATES.format(share="0.800"),
@@ -175,6 +188,7 @@ ROWS = [
     "| Keras idiom, mobilenet_v2 float32 | | | | 150 | | 1.00 |",
     "| b | 0.732 | 0.483 |",
     "| HNSW24_SQ8 | 0.69 | 361.0 | 16.9 | 0.992 | 0.892 | 0.792 | 24 MB |",
+    "| lists | 70,000 | 0.991 | 1.000, 0.994 | clothing 0.998, catdog 1.000 | 1.14 | 259 |",
     "1,000,000 vectors, of which 890,386 are interpolated between neighbours:",
     "| turned 5 degrees | 0.80 | 0.60 |",
     "| precision | 0.9960 of 500 pairs | 0.9960 of 500 pairs |",

@@ -137,10 +137,17 @@ def bench_search(
     if api:
         _bench_api(index, vectors, json, quiet)
         return
+    from embedtool.models.unrelated_vectors import unrelated_vectors
     from embedtool.search.benchmark import run_search_bench
 
     with progress_bar(quiet=quiet) as progress:
-        report = run_search_bench(index, vectors=vectors, min_recall=min_recall, progress=progress)
+        report = run_search_bench(
+            index,
+            vectors=vectors,
+            min_recall=min_recall,
+            unrelated=unrelated_vectors,
+            progress=progress,
+        )
     if json:
         emit_json(asdict(report))
         return

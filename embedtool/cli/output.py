@@ -97,8 +97,8 @@ def describe_search(certificate: "Certificate | None") -> str:
     recall = ", ".join(f"{share:.3f} of the {k}" for k, share in certificate.recall.items())
     return (
         f"approximate, {certificate.method} on {certificate.dimensions} dimensions, candidates "
-        f"compared exactly; recall: {recall} nearest (measured on {certificate.queries:,} held-out "
-        "vectors)"
+        f"compared exactly; recall: at least {recall} nearest, measured with "
+        f"{certificate.queries_measured()} ({certificate.queries:,} queries)"
     )
 
 

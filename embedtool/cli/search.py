@@ -12,6 +12,7 @@ from embedtool.cli.arguments import expand_stdin
 from embedtool.cli.output import Json, Quiet, emit_json, emit_table, plain, say
 from embedtool.cli.progress_bar import progress_bar
 from embedtool.errors import UsageError
+from embedtool.search.recall_certificate import RECALL_AT, Certificate
 from embedtool.search.results import QueryMatches
 
 
@@ -114,6 +115,10 @@ def search(
         say(f"page: {html}")
     if quiet:
         return
+    if certificate := results[0].certificate:
+        from embedtool.collection.query import DEFAULT_K
+
+        say(f"note: {_recall_note(certificate, k or DEFAULT_K)}")
     if empty := sum(not r for r in results):
         conditions = [f"--where {condition}" for condition in where or []]
         conditions += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]
@@ -125,6 +130,15 @@ def search(
         and k > (held := embedtool.index_info(index)["images"])
     ):
         say(f"note: the index has {held} images, which is fewer than -k {k}")
+
+
+def _recall_note(certificate: Certificate, k: int) -> str:
+    """Return the recall of approximate search for the k nearest."""
+    measured = next(str(at) for at in RECALL_AT if at >= k)
+    return (
+        f"search is approximate: it finds at least {certificate.recall[measured]:.1%} of the "
+        f"{measured} nearest, measured with {certificate.queries_measured()}"
+    )
 
 
 def _query_record(result: QueryMatches) -> dict[str, object]:

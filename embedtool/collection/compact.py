@@ -2,6 +2,7 @@
 
 from embedtool.collection.results import CompactReport
 from embedtool.core.types import Progress
+from embedtool.models.unrelated_vectors import unrelated_vectors
 from embedtool.search.refresh import refresh_search_index
 from embedtool.store.merge_segments import merge_segments
 from embedtool.store.reader import IndexReader
@@ -20,7 +21,11 @@ def compact_index(index: IndexReader, *, progress: Progress | None = None) -> Co
         merge_segments(writer)
         writer.vacuum()
         after = writer.segments()
-        refresh_search_index(writer, progress=progress)
+        refresh_search_index(
+            writer,
+            unrelated=lambda: unrelated_vectors(writer.fingerprint, writer.dim),
+            progress=progress,
+        )
     return CompactReport(
         len(before), len(after), sum(s.bytes for s in before), sum(s.bytes for s in after)
     )

@@ -15,6 +15,7 @@ from embedtool.core.types import PathLike, Pixels, Progress, Vectors, unit_rows
 from embedtool.errors import EmbedtoolError, ImageRejected, ModelMismatch, UsageError
 from embedtool.images.decode import decode_image, image_pixels
 from embedtool.images.read_file import read_source, source_of
+from embedtool.models.unrelated_vectors import unrelated_vectors
 from embedtool.search.build_approximate import ensure_certified
 from embedtool.search.exact import Ids, Similarities, check_similarity, nearest, within
 from embedtool.search.filters import Filter, parse_filter
@@ -67,7 +68,14 @@ def search_index(
         # Outside a snapshot, because a long read makes a writer wait.
         found = _embedded(session, queries, known, on_reject, enough=bool(of_rows))
         if certify:
-            exact = not ensure_certified(session.reader, min_recall, max_memory, progress=progress)
+            reader = session.reader
+            exact = not ensure_certified(
+                reader,
+                min_recall,
+                max_memory,
+                unrelated=unrelated_vectors(reader.fingerprint, reader.dim),
+                progress=progress,
+            )
         with session.snapshot():
             return _search(session, [*found, *of_rows], k, min_similarity, chosen, exact)
 

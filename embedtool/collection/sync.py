@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.collection.results import IndexReport
-from embedtool.core.types import Progress, Source
+from embedtool.core.types import Progress, Source, Vectors
 from embedtool.errors import ModelMismatch, PhotosMissing
 from embedtool.images.listing import Listing, list_photos, require_images
 from embedtool.search.refresh import refresh_search_index
@@ -53,6 +53,7 @@ def sync(
             index.merge_inner_roots(scope.root)
     plan = _plan(index, listing)
     embedding = time.monotonic()
+    embedder: Embedder | None = None
     if plan.pending:
         from embedtool.models.embed_files import embed_files
 
@@ -88,7 +89,13 @@ def sync(
     if plan.pending or gone or plan.stale_rejects or index.has_orphans():
         index.drop(gone, plan.stale_rejects)
     end = time.monotonic()
-    refresh_search_index(index, progress=progress)
+
+    def unrelated() -> Vectors | None:
+        from embedtool.models.unrelated_vectors import unrelated_vectors
+
+        return unrelated_vectors(index.fingerprint, index.dim, embedder)
+
+    refresh_search_index(index, unrelated=unrelated, progress=progress)
     return IndexReport(
         index=index.path,
         model=index.model,

@@ -15,6 +15,7 @@ from embedtool.images.decode import decode_image
 from embedtool.images.drawn import draw_queries
 from embedtool.images.read_file import read_source, source_of
 from embedtool.library.index import Index
+from embedtool.models.unrelated_vectors import unrelated_vectors
 from embedtool.search.benchmark import hold_out, write_vectors
 from embedtool.search.refresh import refresh_search_index
 from embedtool.store.reader import IndexReader
@@ -60,7 +61,11 @@ def run_api_bench(
             queries, real = hold_out(source, seed)
             write_vectors(source, place / "index", real, vectors or len(real), seed, progress)
         with Writer(place / "index") as writer:
-            refresh_search_index(writer, progress=progress)
+            refresh_search_index(
+                writer,
+                unrelated=lambda: unrelated_vectors(writer.fingerprint, writer.dim),
+                progress=progress,
+            )
         (place / "photos").mkdir()
         stored = [place / "photos" / str(number) for number in range(ROUNDS)]
         for path in stored:  # as the index has them

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,9 @@ import numpy.typing as npt
 
 from embedtool.core.types import PathLike, Progress, Source, Vectors, normalise
 from embedtool.errors import UsageError
-from embedtool.search.build_approximate import (
-    build_search_index,
-    measured_recall,
-    query_milliseconds,
-)
+from embedtool.search.build_approximate import build_search_index
 from embedtool.search.exact import Similarities
+from embedtool.search.measure_recall import found_shares, query_milliseconds
 from embedtool.search.recall_certificate import MIN_RECALL, RECALL_AT
 from embedtool.search.results import SearchBenchReport, SearchBenchRow
 from embedtool.search.searcher import ExactSearcher, Searcher, open_searcher
@@ -39,13 +37,15 @@ def run_search_bench(
     vectors: int | None = None,
     min_recall: float = MIN_RECALL,
     seed: int = 0,
+    unrelated: Callable[[str, int], Vectors | None] = lambda fingerprint, dim: None,
     progress: Progress | None = None,
 ) -> SearchBenchReport:
     """Measure exact and approximate search over the vectors of an index, on this machine.
 
     1,000 of its vectors are held out as queries. vectors: the number of vectors to search among; if
-    the index has fewer, more are interpolated between neighbours. Each method runs in its own
-    process. Raises UsageError if the index is too small.
+    the index has fewer, more are interpolated between neighbours. unrelated: returns vectors (m, d)
+    of unrelated pictures under a network, if it can. Each method runs in its own process.
+    Raises UsageError if the index is too small.
     """
     with tempfile.TemporaryDirectory(prefix="embedtool-bench-") as scratch:
         place = Path(scratch)
@@ -57,7 +57,11 @@ def run_search_bench(
         with Writer(place / "index") as writer:
             start = time.perf_counter()
             certificate = build_search_index(
-                writer, min_recall=min_recall, seed=seed, progress=progress
+                writer,
+                unrelated=unrelated(writer.fingerprint, writer.dim),
+                min_recall=min_recall,
+                seed=seed,
+                progress=progress,
             )
             build_seconds = time.perf_counter() - start
             dim = writer.dim
@@ -222,7 +226,7 @@ def _row(
         batch_ms=own["batch"],
         speedup_p50=exact["p50"] / own["p50"],
         speedup_batch=exact["batch"] / own["batch"],
-        recall={str(k): measured_recall(found[k], truth[k], k) for k in RECALL_AT},
+        recall={str(k): float(found_shares(found[k], truth[k], k).mean()) for k in RECALL_AT},
         resident_mb=own["resident"] and own["resident"] / 1e6,
     )
 

@@ -1,17 +1,25 @@
-"""The certificate of an approximate index: the recall measured on its own collection."""
+"""The certificate of an approximate index: its recall for several kinds of query."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 RECALL_AT = (1, 10, 100)
+HELD_OUT, MIXED, UNRELATED = "held_out", "mixed", "unrelated"
+QUERY_KINDS = {  # a kind of query -> what it is
+    HELD_OUT: "images of the collection",
+    MIXED: "mixtures of four of them",
+    UNRELATED: "unrelated pictures",
+}
 MIN_RECALL = 0.99  # the share of the 10 nearest that approximate search must find by default
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """The construction of an approximate index, and its recall and latency on its own collection.
+    """The construction of an approximate index, and the recall and latency that were measured.
 
-    recall: by k, the share of the true k nearest vectors that the index finds. It was measured with
-    `queries` vectors of the collection that were held out of the index for this purpose.
+    Recall is the share of the true k nearest vectors that the index finds, by k. `recall` is what
+    queries of all kinds find at least: the lowest of `recall_by_query`, whose keys are those of
+    QUERY_KINDS, less its uncertainty. An index of an earlier version has nothing there, and
+    `recall` is that of held-out vectors.
     Latencies are those of one query at a time, in milliseconds, with the vectors in the page cache.
     """
 
@@ -22,7 +30,7 @@ class Certificate:
     vectors: int
     last_id: int  # the highest vector id in it; vectors with higher ids are searched exactly
     recall: dict[str, float]  # keys "1", "10", "100"
-    queries: int
+    queries: int  # number of queries of all kinds
     latency_p50_ms: float
     latency_p99_ms: float
     exact_p50_ms: float
@@ -31,6 +39,12 @@ class Certificate:
     min_recall: float  # the requirement
     max_memory: int | None
     seed: int
+    recall_by_query: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def queries_measured(self) -> str:
+        """Return the kinds of query that the recall is for, as text."""
+        *others, last = [QUERY_KINDS[kind] for kind in self.recall_by_query or (HELD_OUT,)]
+        return f"{', '.join(others)} and {last}" if others else last
 
     def meets(self, min_recall: float, max_memory: int | None) -> bool:
         """Return whether its recall@10 and its memory in bytes meet the requirements."""

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.command import embedtool, fails
+from support.command import embedtool, embedtool_here, fails
 from support.pictures import encoded, picture, save
+from support.vectors import built as built
+from support.vectors import large as large
 
 from embedtool.store.writer import Writer
 
@@ -139,3 +141,26 @@ def test_min_similarity(index: Path, drawn: Path) -> None:
     )
     found = [float(line.split("\t")[2]) for line in done.out.splitlines()]
     assert found and min(found) >= 0.9 and len(found) < 37
+
+
+@pytest.mark.slow
+def test_a_search_and_info_state_the_recall_and_for_which_queries(large: Path) -> None:
+    certificate = json.loads(embedtool_here("info", large, "--json").out)["certificate"]
+    recall = certificate["recall"]
+    done = embedtool_here("search", large, "--row", "7", "-k", "5")
+    assert (
+        done.code == 0
+        and (
+            f"note: search is approximate: it finds at least {recall['10']:.1%} of the 10 nearest, "
+            "measured with images of the collection and mixtures of four of them"
+        )
+        in done.err
+    )
+    done = embedtool_here("search", large, "--row", "7", "-k", "30")
+    assert f"at least {recall['100']:.1%} of the 100 nearest" in done.err
+    exact = embedtool_here("search", large, "--row", "7", "-k", "101")
+    quiet = embedtool_here("search", large, "--row", "7", "--quiet")
+    assert "approximate" not in exact.err + quiet.err
+    info = " ".join(embedtool_here("info", large).out.split())
+    assert f"recall: at least {recall['1']:.3f} of the 1, {recall['10']:.3f} of the 10" in info
+    assert "mixtures of four of them (2,000 queries)" in info

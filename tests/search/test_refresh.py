@@ -48,5 +48,5 @@ def test_it_is_built_again_after_more_than_one_change_in_twenty(
         build_approximate, "build_search_index", lambda index, **how: calls.append(("built", how))
     )
     refresh.refresh_search_index(writer)
-    limits = {"min_recall": 0.99, "max_memory": None, "progress": None}
+    limits = {"unrelated": None, "min_recall": 0.99, "max_memory": None, "progress": None}
     assert calls == ([("merged", writer), ("built", limits)] if built_again else [])

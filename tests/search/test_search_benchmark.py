@@ -39,7 +39,7 @@ def test_a_thousand_vectors_are_held_out(source: Path) -> None:
 
 
 def test_the_number_of_queries_that_the_documentation_states() -> None:
-    assert benchmark.QUERIES == build_approximate.HELD_OUT == 1000
+    assert benchmark.QUERIES == build_approximate.QUERIES == 1000
 
 
 def test_too_few_vectors_to_hold_some_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
