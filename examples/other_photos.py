@@ -9,6 +9,7 @@ of approximate index promises is printed beside what the queries find.
 
 import argparse
 import json
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def measure(
     folder: Path, plan: tuple[str, float, int | None], queries: dict[str, Vectors], drawn: Vectors
 ) -> dict[str, object]:
     method, min_recall, bytes_each = plan
+    shutil.rmtree(folder / "derived", ignore_errors=True)  # that of the method before
     with Writer(folder) as writer:
         count = writer.counts()["vectors"]
         certificate = build_search_index(
@@ -64,7 +66,7 @@ def measure(
         times = query_milliseconds(searcher, rows[:TIMED])
         exact = query_milliseconds(ExactSearcher(index), rows[:TIMED_EXACT])
     return {
-        "method": method,
+        "method": method if searcher.certificate_for(10) else f"{method}: too poor, exact",
         "vectors": count,
         "breadth": certificate.breadth,
         "candidates": certificate.candidates,
