@@ -82,16 +82,13 @@ random = np.random.default_rng(0)
 with embedtool.open(options.index) as opened:
     paths, vectors = opened.vectors()
 copy = np.array(["copies" in path.parts for path in paths])
-inside, outside = (
-    np.array([not {*names}.isdisjoint(path.parts) for path in paths])
-    for names in (options.inside, options.outside)
-)
+inside = np.array([not {*options.inside}.isdisjoint(path.parts) for path in paths])
 chosen = np.concatenate(
     [np.flatnonzero(inside & ~copy), random.permutation(np.flatnonzero(inside & copy))]
 )[: options.vectors]
 queries = {}
 for name in options.outside:
-    here = np.array([name in path.parts for path in paths]) & outside & ~copy
+    here = np.array([name in path.parts for path in paths]) & ~copy
     queries[name] = vectors[random.permutation(np.flatnonzero(here))[:QUERIES]]
 with tempfile.TemporaryDirectory(prefix="embedtool-") as scratch:
     folder = Path(scratch) / "index"

@@ -90,10 +90,10 @@ def sync(
         index.drop(gone, plan.stale_rejects)
     end = time.monotonic()
 
-    def unrelated() -> Vectors | None:
+    def unrelated(fingerprint: str, dim: int) -> Vectors | None:
         from embedtool.models.unrelated_vectors import unrelated_vectors
 
-        return unrelated_vectors(index.fingerprint, index.dim, embedder)
+        return unrelated_vectors(fingerprint, dim, embedder)
 
     refresh_search_index(index, unrelated=unrelated, progress=progress)
     return IndexReport(

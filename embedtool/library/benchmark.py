@@ -61,11 +61,7 @@ def run_api_bench(
             queries, real = hold_out(source, seed)
             write_vectors(source, place / "index", real, vectors or len(real), seed, progress)
         with Writer(place / "index") as writer:
-            refresh_search_index(
-                writer,
-                unrelated=lambda: unrelated_vectors(writer.fingerprint, writer.dim),
-                progress=progress,
-            )
+            refresh_search_index(writer, unrelated=unrelated_vectors, progress=progress)
         (place / "photos").mkdir()
         stored = [place / "photos" / str(number) for number in range(ROUNDS)]
         for path in stored:  # as the index has them

@@ -20,8 +20,8 @@ def mixtures(rows: Vectors) -> Vectors:
     """Return the directions (m, d) of the sums of four rows each, which look like none of them.
 
     rows: (m, d). The four are far apart in this order. Photos of another kind than those of the
-    index find at least as many of their neighbours as mixtures of four; mixtures of two would
-    promise too much for lists: see docs/measurements.md."""
+    index found at least as many of their neighbours as mixtures of four, see docs/measurements.md.
+    Mixtures of two find more than such photos in lists."""
     parts = [np.roll(rows, part * len(rows) // 4, axis=0) for part in range(4)]
     total: Vectors = np.sum(parts, axis=0)
     return normalise(total)

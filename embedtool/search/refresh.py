@@ -16,19 +16,18 @@ REBUILD_SHARE = 20  # rebuild if more than one vector in this many was added or 
 def refresh_search_index(
     index: Writer,
     *,
-    unrelated: Callable[[], Vectors | None] = lambda: None,
+    unrelated: Callable[[str, int], Vectors | None] = lambda fingerprint, dim: None,
     progress: Progress | None = None,
 ) -> None:
     """Build the approximate index of a large collection if it is missing, damaged or out of date.
 
     The new index must meet the requirements of the last one. unrelated: returns vectors (m, d) of
-    unrelated pictures to measure recall with, if it can; an index that was not measured with such
-    vectors is then built again."""
+    unrelated pictures under the network of a fingerprint to measure recall with, if it can; an
+    index that was not measured with such vectors is then built again."""
     count = index.counts()["vectors"]
     if count <= EXACT_ROWS:
         return
-    queries = unrelated()
-    min_recall, max_memory = MIN_RECALL, None
+    min_recall, max_memory, up_to_date = MIN_RECALL, None, False
     try:
         opened = open_derived(index.path, SEARCH, index.fingerprint)
     except DerivedDamaged:
@@ -37,10 +36,13 @@ def refresh_search_index(
         old = Certificate(**opened[0])
         remaining = index.count_until(old.last_id)
         changes = (old.vectors - remaining) + (count - remaining)
-        measured = queries is None or UNRELATED in old.recall_by_query
-        if measured and changes <= old.vectors // REBUILD_SHARE:
+        up_to_date = changes <= old.vectors // REBUILD_SHARE
+        if up_to_date and UNRELATED in old.recall_by_query:
             return
         min_recall, max_memory = old.min_recall, old.max_memory
+    queries = unrelated(index.fingerprint, index.dim)
+    if up_to_date and queries is None:
+        return
     from embedtool.search.build_approximate import build_search_index
 
     merge_segments(index)  # a search in hundreds of files takes five times as long

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.vectors import COUNT
+from support.vectors import COUNT, DIM
 from support.vectors import built as built
 from support.vectors import large as large
 
@@ -39,6 +39,7 @@ def test_it_is_built_again_after_more_than_one_change_in_twenty(
     writer: Any = SimpleNamespace(
         path=large,
         fingerprint=fingerprint,
+        dim=DIM,
         counts=lambda: {"vectors": COUNT - removed + added},
         count_until=lambda last: {opened[0]["last_id"]: COUNT - removed}[last],
     )
