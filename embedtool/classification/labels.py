@@ -256,7 +256,8 @@ def _check_columns(table: Path, found: Any) -> None:
 def _raise_no_label(index: IndexReader, table: LabelTable, unmatched: list[str]) -> NoReturn:
     if not unmatched:
         raise UsageError(
-            f"expected a path and a label in each row, but {table_name(table)} has no labels"
+            f"expected rows with a path and a label, but no row of {table_name(table)} has a "
+            "label. Write the class of each image in the column 'label'"
         )
     roots = ", ".join(os.fsdecode(root) for root in index.roots())
     raise UsageError(

@@ -153,7 +153,7 @@ def read_probe(path: PathLike) -> Probe:
         del card["embedtool probe"]
         standardisation = card.pop("standardisation")
         if standardisation != STANDARDISATION:
-            raise _broken(folder, f"it uses an unknown standardisation, {standardisation!r}")
+            raise _broken(folder, f"its standardisation, {standardisation!r}, is unknown")
         tensors = load(content)
         trained = tensors["trained"]
         if version < PROBE_FORMAT:

@@ -59,7 +59,7 @@ class ProbeReport:
     notes: tuple[str, ...]
 
     def record(self) -> dict[str, Any]:
-        """Return the report as a dictionary for JSON."""
+        """Return the report as a dictionary that can be written as JSON."""
         few = self.few_shot
         return {
             "probe": self.probe and str(self.probe),

@@ -139,9 +139,9 @@ def _check_classes(training: TrainingSet, groups: Numbers) -> None:
     for number, (name, count) in enumerate(training.labelled.report.classes.items()):
         here = np.flatnonzero(training.labels == number)
         if (np.unique(groups[here]).size if whole else len(here)) < 2:
-            copies = f" and {count - 1} copies of it" if count > 1 else ""
+            copies = f" (and {count - 1} copies of it)" if count > 1 else ""
             raise UsageError(
                 f"expected at least two different photos of each class, but class {name!r} has "
                 f"only one{copies}. Index more photos of this class, or leave the class out: pass "
-                "--labels FILE with a table of labels that does not have it"
+                "--labels FILE with a table of labels that omits it"
             )

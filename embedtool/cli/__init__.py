@@ -37,7 +37,10 @@ COMMANDS = {  # name -> (module of this package, the first line of its help)
         "Check that this machine computes the same vectors as before.",
     ),
     "compact": ("maintenance", "Reclaim the disk space of removed images."),
-    "export": ("export_import", "Write the images and vectors of an index for other programs."),
+    "export": (
+        "export_import",
+        "Write the image paths and vectors of an index for other programs.",
+    ),
     "import": (
         "export_import",
         "Make an index from vectors of another program, or from an export.",

@@ -116,7 +116,7 @@ def bench_search(
         typer.Option(
             "--api",
             help="Measure `Index.search` of the Python library, one query at a time, instead of "
-            "exact and approximate search.",
+            "comparing exact with approximate search.",
         ),
     ] = False,
     json: Json = False,

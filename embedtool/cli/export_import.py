@@ -27,7 +27,7 @@ def export(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write the images and vectors of an index for other programs.
+    """Write the image paths and vectors of an index for other programs.
 
     Each image is one row: path, root, size, modification time, SHA-256, label (the name of its
     folder) and unit vector. The export appears only when it is complete. It replaces an earlier

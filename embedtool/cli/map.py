@@ -31,8 +31,8 @@ def map(
     probe: Annotated[
         Path | None,
         typer.Option(
-            help="The folder of a probe or of a fine-tuned model. It predicts the class of each "
-            "image."
+            help="Folder of a probe or of a fine-tuned model, used to predict the class of each "
+            "image on the map."
         ),
     ] = None,
     size: Annotated[int, typer.Option(help="Height of the PNG, in pixels.")] = 1200,

@@ -37,7 +37,8 @@ def search(
     min_similarity: Annotated[
         float | None,
         typer.Option(
-            help="Smallest cosine similarity of a match, from -1 to 1.  [default: no limit]"
+            help="Leave out matches with a cosine similarity below this, from -1 to 1.  "
+            "[default: no limit]"
         ),
     ] = None,
     where: Annotated[

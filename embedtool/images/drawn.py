@@ -18,9 +18,10 @@ def draw_photos(
     """Draw pictures of twelve kinds into folder/<kind>/, and return the number of files.
 
     per_kind: the number of pictures of each kind. Some have an EXIF rotation, and some are PNG or
-    WebP. Two extra files are added, so that a first run shows how they are handled: a byte-for-byte
-    copy of a picture, and a truncated file. jpeg_only: write every picture as a JPEG without a
-    rotation, and leave out the two extra files.
+    WebP. Two extra files are added, a byte-for-byte copy of a picture and a truncated file, so that
+    a first index run shows how it handles such files.
+
+    jpeg_only: write every picture as a JPEG without a rotation, and leave out the two extra files.
 
     >>> embedtool.draw_photos("more photos", per_kind=2)
     26

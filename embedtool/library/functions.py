@@ -205,7 +205,7 @@ evaluate_probe = _function(
 export_index = _function(
     Index.export,
     "export_index",
-    """Write the images and vectors of an index to a file or folder for other programs.
+    """Write the image paths and vectors of an index to a file or folder for other programs.
 
     >>> report = embedtool.export_index("indexes/photos", "vectors", format="npy")
     >>> report.rows, report.dim

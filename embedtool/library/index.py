@@ -98,7 +98,7 @@ class Index(SearchMethods, ExploreMethods):
             )
 
     def export(self, to: PathLike, *, format: str | None = None, seed: int = 0) -> "ExportReport":
-        """Write the images and vectors to a file or folder for other programs.
+        """Write the image paths and vectors to a file or folder for other programs.
 
         format: "clip-retrieval", "parquet", "npy", "projector" (TensorBoard), "embedding-atlas" or
         "ann-benchmarks"; [default: from the suffix of `to`]. The export replaces an earlier export
@@ -119,8 +119,8 @@ class Index(SearchMethods, ExploreMethods):
     def info(self) -> dict[str, Any]:
         """Return the model, the counts, the photo folders ("roots") and the sizes in bytes.
 
-        "images" counts the indexed files, "vectors" the distinct contents among them (copies count
-        once), and "rejects" the files that could not be used.
+        "images" counts the indexed files, "vectors" the distinct ones among them (identical copies
+        count once), and "rejects" the files that could not be used.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     found = index.info()
@@ -189,7 +189,7 @@ class Index(SearchMethods, ExploreMethods):
     def compact(self, *, progress: Progress | None = None) -> "CompactReport":
         """Reclaim the disk space of removed images, and return the sizes before and after.
 
-        Raises IndexLocked.
+        Raises IndexLocked if another process is changing the index.
 
         >>> with embedtool.open("indexes/photos") as index:
         ...     report = index.compact()

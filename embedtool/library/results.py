@@ -108,7 +108,7 @@ class ClusterResult(Gallery[Cluster], ClusterReport):
         write_members(self, path)
 
     def write_folders(self, folder: PathLike, *, copy: bool = False) -> list[Path]:
-        """Create a folder for each cluster, with links to its images, or with copies if `copy`."""
+        """Create a folder per cluster with links to its images, or copies if `copy` is true."""
         from embedtool.explore.cluster_folders import write_cluster_folders
 
         return write_cluster_folders(self, folder, copy=copy)
@@ -183,7 +183,7 @@ class DuplicateResult(Gallery[DuplicateGroup], Duplicates):
         write_duplicates_page(self, path)
 
     def write_folders(self, folder: PathLike, *, copy: bool = False) -> list[Path]:
-        """Create a folder for each group, with links to its images, or with copies if `copy`."""
+        """Create a folder per group with links to its images, or copies if `copy` is true."""
         from embedtool.duplicates.duplicate_folders import write_duplicate_folders
 
         return write_duplicate_folders(self, folder, copy=copy)

@@ -26,9 +26,10 @@ RESERVED = ("auto", "builtin")
 def model_info(model: str = "auto") -> dict[str, Any]:
     """Return the model card of a network: origin, fingerprint, layers and measured quality.
 
-    "layers" gives the number of channels of each layer that can be pooled, by name.
+    "dim" is the length of a vector, "size" the side of the network's input in pixels, and "layers"
+    the number of channels of each layer that can be pooled.
 
-    model: as in `embed_photos`. Raises ModelOffline and ModelUnavailable.
+    model: as in `embed_photos`. Raises ModelOffline or ModelUnavailable.
 
     >>> card = embedtool.model_info("builtin")
     >>> card["dim"], card["size"], card["layers"]["out_relu"]

@@ -25,7 +25,7 @@ MODEL_FORMAT = 2  # 1 has no training images
 MOBILENET = "mobilenet_v2"
 SAVED_MODEL = "saved_model"
 FINAL_LAYER = "out_relu"
-COPY_AGAIN = "Copy the model folder again, or delete it and pull the model again"
+COPY_AGAIN = "Copy the model folder again from its source, or delete it and pull the model again"
 POOLED, UNPOOLED = "average", "none"  # how the output of a layer is pooled
 
 

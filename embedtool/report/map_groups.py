@@ -31,8 +31,9 @@ def map_groups(image_map: Map, colouring: str) -> Groups:
     if colouring == "prediction":
         if image_map.predictions is None:
             raise UsageError(
-                "colouring by prediction needs a probe, but none was given. Add --probe PROBE, the "
-                "folder of a probe that `embedtool probe train` wrote, or of a fine-tuned model"
+                "colouring by prediction needs a probe, but none was given. Add --probe PROBE, "
+                "where PROBE is the folder of a fine-tuned model, or of a probe that `probe train` "
+                "wrote"
             )
         return group_equal(image_map.predictions)
     if colouring == "folder":

@@ -99,7 +99,7 @@ def test_copies_with_two_labels_are_a_conflict(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("path,label\nnowhere.jpg,dog\n", "none of the 1 paths in"),
-        ("path,label\n", "has no labels"),
+        ("path,label\n", "no row of"),
         (
             "file,class\n1.jpg,dog\n",
             "columns path and label (CSV in UTF-8, with commas), received 'file, class'",

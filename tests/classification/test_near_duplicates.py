@@ -56,5 +56,5 @@ def test_a_class_too_uniform_to_find_copies_is_trained_and_noted(tmp_path: Path)
 
 
 def test_a_few_copies_of_one_picture_are_no_class(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="class 'wall' has only one and 7 copies of it"):
+    with pytest.raises(UsageError, match=r"class 'wall' has only one \(and 7 copies of it\)"):
         package.train_probe(index_with_a_uniform_class(tmp_path, 8), tmp_path / "probe")
