@@ -21,16 +21,13 @@ from embedtool.search.faiss_index import ORDERING_AXES, FaissIndex, locality_ord
 from embedtool.search.measure_recall import (
     Shares,
     found_shares,
-    mixtures,
     promised_recall,
+    queries_by_kind,
     query_milliseconds,
 )
 from embedtool.search.recall_certificate import (
-    HELD_OUT,
     MIN_RECALL,
-    MIXED,
     RECALL_AT,
-    UNRELATED,
     Certificate,
 )
 from embedtool.search.results import EXACT_ROWS
@@ -70,10 +67,15 @@ PLANS = (
             (512, 10),
             (768, 15),
             (1024, 20),
+            (1536, 30),
+            (2048, 40),
         ),
     ),
     Plan(
-        "IVF{lists},PQ{pairs}x4fs", 127, 45, ((16, 20), (32, 40), (64, 40), (128, 80), (256, 160))
+        "IVF{lists},PQ{pairs}x4fs",
+        127,
+        45,
+        ((16, 20), (32, 40), (64, 40), (128, 80), (256, 160), (512, 160), (512, 320)),
     ),
 )
 
@@ -110,6 +112,7 @@ def ensure_certified(
             unrelated=unrelated,
             min_recall=recall,
             max_memory=max_memory,
+            only_if_met=True,
             progress=progress,
         )
     return made.meets(recall, max_memory)
@@ -121,39 +124,48 @@ def build_search_index(
     unrelated: Vectors | None = None,
     min_recall: float = MIN_RECALL,
     max_memory: int | None = None,
+    only_if_met: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Certificate:
     """Build, measure and publish the first plan that meets the limits of recall and memory.
 
+    If none does, a warning is issued, and the plan with the highest recall is published, or with
+    `only_if_met` none. Returns the certificate of the plan.
+
     unrelated: vectors (m, d) of pictures that look like no collection, to measure recall with.
-    If none does, a warning is issued, nothing is published, and the certificate of the last plan is
-    returned.
     """
     index.drop((), ())  # a vector left without an image could get one later and not be found
     trial = _Trial(index, unrelated, seed, progress)
     count = len(trial.rest) + len(trial.held_out)
     fitting = [p for p in PLANS if max_memory is None or p.bytes * count <= max_memory]
+    made = []
     for plan in fitting or PLANS[-1:]:
-        certificate, approximate = trial.run(plan, min_recall, max_memory)
-        if certificate.meets(min_recall, max_memory):
-            publish(
-                index.path,
-                SEARCH,
-                "faiss",
-                asdict(certificate),
-                approximate.write,
-                fingerprint=index.fingerprint,
-            )
-            return certificate
-    limit = "" if max_memory is None else f" within {max_memory / 1e6:,.0f} MB"
-    warnings.warn(
-        f"no approximate index of these {certificate.vectors:,} vectors has a recall of "
-        f"{min_recall:.1%}{limit} (the last one tried: "
-        f"{certificate.recall['10']:.1%} in {certificate.memory_bytes / 1e6:,.0f} MB), so "
-        "search is exact and slower. Require less recall or allow more memory",
-        stacklevel=2,
+        made.append(trial.run(plan, min_recall, max_memory))
+        if made[-1][0].meets(min_recall, max_memory):
+            break
+    certificate, approximate = max(
+        made, key=lambda one: (one[0].meets(min_recall, max_memory), one[0].recall["10"])
     )
+    met = certificate.meets(min_recall, max_memory)
+    if not met:
+        limit = "" if max_memory is None else f" within {max_memory / 1e6:,.0f} MB"
+        instead = "search is exact and slower" if only_if_met else "search uses this one"
+        warnings.warn(
+            f"no approximate index of these {certificate.vectors:,} vectors has a recall of "
+            f"{min_recall:.1%}{limit}. The best one has {certificate.recall['10']:.1%} in "
+            f"{certificate.memory_bytes / 1e6:,.0f} MB, so {instead}",
+            stacklevel=2,
+        )
+    if met or not only_if_met:
+        publish(
+            index.path,
+            SEARCH,
+            "faiss",
+            asdict(certificate),
+            approximate.write,
+            fingerprint=index.fingerprint,
+        )
     return certificate
 
 
@@ -176,9 +188,7 @@ class _Trial:
         )
         self.axes = principal_axes(self.sample)
         self.own = index.rows_at(self.held_out)
-        self.kinds = {HELD_OUT: self.own, MIXED: mixtures(self.own)}
-        if unrelated is not None:
-            self.kinds[UNRELATED] = unrelated
+        self.kinds = queries_by_kind(self.own, unrelated)
         self.queries = np.concatenate(list(self.kinds.values()))
         self.rest, self.truth = self._order_and_truth(np.sort(rest, order=["segment", "row"]))
         times = query_milliseconds(ExactSearcher(index), self.own[: TIMED_EXACT_QUERIES + 1])

@@ -9,22 +9,29 @@ import numpy.typing as npt
 
 from embedtool.core.types import Vectors, normalise
 from embedtool.search.exact import Similarities
+from embedtool.search.recall_certificate import BLENDED, HELD_OUT, MIXED, UNRELATED
 from embedtool.search.searcher import Searcher
 
+UNRELATED_WEIGHT = 2  # of an unrelated picture in a mixture with two images of the collection
 NORMAL_95 = 1.645  # the 95th percentile of the normal distribution
 SIMILARITY_TOLERANCE = 1e-6  # between similarities: any of several equal rows counts as found
 Shares = npt.NDArray[np.float64]  # (m,), from 0 to 1
 
 
-def mixtures(rows: Vectors) -> Vectors:
-    """Return the directions (m, d) of the sums of four rows each, which look like none of them.
+def queries_by_kind(rows: Vectors, unrelated: Vectors | None) -> dict[str, Vectors]:
+    """Return unit vectors (m, d) of each kind to measure recall with: held-out rows (m, d) of a
+    collection, and vectors that look like nothing in it.
 
-    rows: (m, d). The four are far apart in this order. Photos of another kind than those of the
-    index found at least as many of their neighbours as mixtures of four, see docs/measurements.md.
-    Mixtures of two find more than such photos in lists."""
-    parts = [np.roll(rows, part * len(rows) // 4, axis=0) for part in range(4)]
-    total: Vectors = np.sum(parts, axis=0)
-    return normalise(total)
+    unrelated: vectors (n, d) of pictures that look like no collection. Mixtures of one with two
+    rows find as many of their neighbours as photos of another kind than those of the index, or a
+    little less, see docs/measurements.md. With one row, they find more in lists. If there are no
+    unrelated pictures, mixtures of four rows take their place, which find even fewer."""
+    if unrelated is None:
+        parts = [np.roll(rows, part * len(rows) // 4, axis=0) for part in range(4)]
+        return {HELD_OUT: rows, MIXED: normalise(np.sum(parts, axis=0))}
+    pairs = normalise(rows + np.roll(rows, len(rows) // 2, axis=0))  # far apart in this order
+    blended = normalise(pairs + UNRELATED_WEIGHT * np.resize(unrelated, rows.shape))
+    return {HELD_OUT: rows, UNRELATED: unrelated, BLENDED: blended}
 
 
 def found_shares(found: Similarities, truth: Similarities, k: int) -> Shares:

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 
 RECALL_AT = (1, 10, 100)
-HELD_OUT, MIXED, UNRELATED = "held_out", "mixed", "unrelated"
+HELD_OUT, MIXED, UNRELATED, BLENDED = "held_out", "mixed", "unrelated", "blended"
 QUERY_KINDS = {  # a kind of query -> what it is
     HELD_OUT: "images of the collection",
     MIXED: "mixtures of four of them",
     UNRELATED: "unrelated pictures",
+    BLENDED: "mixtures of both",
 }
 MIN_RECALL = 0.99  # the share of the 10 nearest that approximate search must find by default
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from embedtool.core.types import Progress, Vectors
 from embedtool.errors import DerivedDamaged
-from embedtool.search.recall_certificate import MIN_RECALL, UNRELATED, Certificate
+from embedtool.search.recall_certificate import BLENDED, MIN_RECALL, Certificate
 from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import SEARCH, open_derived
 from embedtool.store.merge_segments import merge_segments
@@ -37,7 +37,7 @@ def refresh_search_index(
         remaining = index.count_until(old.last_id)
         changes = (old.vectors - remaining) + (count - remaining)
         up_to_date = changes <= old.vectors // REBUILD_SHARE
-        if up_to_date and UNRELATED in old.recall_by_query:
+        if up_to_date and BLENDED in old.recall_by_query:
             return
         min_recall, max_memory = old.min_recall, old.max_memory
     queries = unrelated(index.fingerprint, index.dim)

@@ -36,12 +36,12 @@ def test_the_network_is_used_if_it_is_loaded_and_the_cache_if_it_is_not(
     assert kinds(index) == ["held_out", "mixed"], "a search loads no network for this"
     assert not small.exists()
     run(index, photos)  # embeds photos
-    assert kinds(index) == ["held_out", "mixed", "unrelated"]
+    assert kinds(index) == ["held_out", "unrelated", "blended"]
     search_photos(index, rows=[1], min_recall=0.6, max_memory=10**9)
-    assert kinds(index) == ["held_out", "mixed", "unrelated"]
+    assert kinds(index) == ["held_out", "unrelated", "blended"]
     shutil.rmtree(index / "derived")
     compact_index(index)
-    assert kinds(index) == ["held_out", "mixed", "unrelated"]
+    assert kinds(index) == ["held_out", "unrelated", "blended"]
     shutil.rmtree(small)
     shutil.rmtree(index / "derived")
     run(index, photos, embedder=unused_embedder)

@@ -9,10 +9,11 @@ from support.vectors import DIM, cloud, exact_ids, share_found
 from support.vectors import built as built
 from support.vectors import large as large
 
-from embedtool import index_info
+from embedtool import index_info, search_photos
 from embedtool.core.types import Vectors, unit_rows
+from embedtool.search import build_approximate
 from embedtool.search.build_approximate import build_search_index
-from embedtool.search.measure_recall import found_shares, mixtures, promised_recall
+from embedtool.search.measure_recall import found_shares, promised_recall, queries_by_kind
 from embedtool.search.recall_certificate import Certificate
 from embedtool.search.refresh import refresh_search_index
 from embedtool.search.searcher import open_searcher
@@ -36,7 +37,7 @@ def build(index: Path, unrelated: Vectors | None, min_recall: float = 0.99) -> C
 def test_each_kind_of_query_is_measured_and_the_lowest_recall_is_promised(large: Path) -> None:
     certificate = build(large, strange(300, 1))
     kinds = certificate.recall_by_query
-    assert [*kinds] == ["held_out", "mixed", "unrelated"]
+    assert [*kinds] == ["held_out", "unrelated", "blended"]
     assert certificate.queries == 2300
     for k in ("1", "10", "100"):
         assert certificate.recall[k] <= min(recall[k] for recall in kinds.values()) <= 1
@@ -70,8 +71,8 @@ def test_without_a_network_the_certificate_names_no_unrelated_pictures(large: Pa
         "images of the collection and mixtures of four of them"
     )
     certificate = build(large, strange(20, 1), min_recall=0.5)
-    assert certificate.queries_measured().endswith(
-        ", mixtures of four of them and unrelated pictures"
+    assert certificate.queries_measured() == (
+        "images of the collection, unrelated pictures and mixtures of both"
     )
     old = replace(certificate, recall_by_query={})
     assert old.queries_measured() == "images of the collection"
@@ -91,16 +92,54 @@ def test_a_certificate_of_an_earlier_version_is_read(large: Path) -> None:
         assert read_about(large, SEARCH, writer.fingerprint) == about
         refresh_search_index(writer, unrelated=lambda *_: strange(300, 1))
         new = read_about(large, SEARCH, writer.fingerprint)
-        assert new and "unrelated" in new["recall_by_query"]
+        assert new and "blended" in new["recall_by_query"]
         refresh_search_index(writer, unrelated=lambda *_: pytest.fail("they are not needed"))
         assert read_about(large, SEARCH, writer.fingerprint) == new, "measured once"
 
 
-def test_a_mixture_is_of_four_rows_that_are_far_apart() -> None:
+def test_if_no_plan_has_the_required_recall_the_best_one_is_used_once(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It states its own recall, and later runs do not try again."""
+    graph, lists = build_approximate.PLANS
+    poor = replace(lists, settings=((1, 1),))
+    monkeypatch.setattr(
+        build_approximate, "PLANS", (poor, replace(graph, settings=((64, 3),)), poor)
+    )
+    with pytest.warns(UserWarning, match=r"of 99\.9%\. The best one has 9.* uses this one"):
+        certificate = build(large, strange(300, 1), min_recall=0.999)
+    assert certificate.method == "HNSW24_SQ8" and 0.9 < certificate.recall["10"] < 0.999
+    with IndexReader(large) as index, index.snapshot():
+        assert open_searcher(index).certificate_for(10) == certificate
+    with Writer(large) as writer:
+        refresh_search_index(writer, unrelated=lambda *_: pytest.fail("they are not needed"))
+    with pytest.warns(UserWarning, match="has a recall of 100.0%.* so search is exact"):
+        [found] = search_photos(large, rows=[1], min_recall=1)
+    assert found.certificate is None
+    assert index_info(large)["certificate"] == asdict(certificate), "a search replaces none by less"
+
+
+def test_without_unrelated_pictures_mixtures_of_four_rows_that_are_far_apart_are_queries() -> None:
     rows = cloud(10, 0)
+    kinds = queries_by_kind(rows, None)
+    assert [*kinds] == ["held_out", "mixed"] and kinds["held_out"] is rows
     total = rows[9] + rows[9 - 2] + rows[9 - 5] + rows[9 - 7]
-    assert np.allclose(mixtures(rows)[9], total / np.linalg.norm(total), atol=1e-6)
-    assert mixtures(rows).shape == rows.shape and mixtures(rows).dtype == np.float32
+    assert np.allclose(kinds["mixed"][9], total / np.linalg.norm(total), atol=1e-6)
+    assert kinds["mixed"].shape == rows.shape and kinds["mixed"].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("count", "paired"), [(4, [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]), (20, [*range(10)])]
+)
+def test_two_rows_are_blended_with_twice_as_much_of_an_unrelated_picture(
+    count: int, paired: list[int]
+) -> None:
+    rows, others = cloud(10, 0), strange(count, 1)
+    kinds = queries_by_kind(rows, others)
+    assert [*kinds] == ["held_out", "unrelated", "blended"] and kinds["unrelated"] is others
+    expected = unit_rows(unit_rows(rows + rows[[*range(5, 10), *range(5)]]) + 2 * others[paired])
+    assert np.allclose(kinds["blended"], expected, atol=1e-6)
+    assert kinds["blended"].dtype == np.float32
 
 
 def test_the_promise_is_the_lowest_recall_less_its_uncertainty() -> None:
