@@ -52,6 +52,14 @@ def interval_text(ends: tuple[float, float] | None, form: str = ".4f") -> str:
     return " to ".join(f"{end:{form}}" for end in ends)
 
 
+def widened(estimate: Estimate, other: Estimate) -> Estimate:
+    """Return an estimate with an interval that contains both of these."""
+    if estimate.ends is None or other.ends is None:
+        return estimate
+    ends = [*estimate.ends, *other.ends]
+    return Estimate(estimate.value, min(ends), max(ends))
+
+
 def accuracy_interval(right: npt.ArrayLike) -> Estimate:
     """Return the share of right predictions, given whether each is right (n,).
 

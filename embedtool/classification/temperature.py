@@ -18,13 +18,12 @@ Probabilities = npt.NDArray[np.float32]  # (n, c)
 
 def fit_temperature(probabilities: Probabilities, labels: Labels) -> tuple[float, str]:
     """Return the temperature with the lowest log loss on held-out images (n, c) (Guo et al. 2017,
-    On Calibration of Modern Neural Networks, 4.2). If there are too few, return 1 and a note."""
+    On Calibration of Modern Neural Networks, 4.2). If there are too few, return 1 and why."""
     mistakes = int((probabilities.argmax(1) != labels).sum())
     if len(labels) < MIN_IMAGES or mistakes < MIN_MISTAKES:
         return 1.0, (
-            f"probabilities were not calibrated: {len(labels)} held-out images with {mistakes} "
-            f"mistakes are too few: at least {MIN_IMAGES} images and {MIN_MISTAKES} mistakes are "
-            "needed"
+            f"{len(labels)} held-out images with {mistakes} mistakes are too few: at least "
+            f"{MIN_IMAGES} images and {MIN_MISTAKES} mistakes are needed"
         )
     at = np.arange(len(labels))
 

@@ -57,8 +57,9 @@ def train(
 
     The classifier is a logistic regression. Cross-validation chooses its regularisation strength
     (C) and measures its accuracy: on images that it was not trained on, with near-duplicates on the
-    same side of each split. For comparison, the output also has the accuracy with near-duplicates
-    on both sides of the split (leaky) and the accuracy of the k-NN baseline.
+    same side of each split. The accuracy to expect of the probe, which is trained on all images, is
+    extrapolated. For comparison, the output also has the accuracy with near-duplicates on both
+    sides of the split (leaky) and the accuracy of the k-NN baseline.
     """
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         report = opened.probe(
@@ -80,6 +81,11 @@ def train(
             "cross-validated": report.evaluation.n,
             "strength": report.strength,
             "accuracy": report.evaluation.accuracy,
+            **{
+                f"accuracy of {point.images} images"
+                + (", extrapolated" if point.extrapolated else ""): point.accuracy
+                for point in report.learning_curve
+            },
             "macro f1": report.evaluation.macro_f1,
             "leaky accuracy": report.leaky_score,
             "near-duplicates": report.near_duplicates,

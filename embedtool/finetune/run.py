@@ -27,7 +27,7 @@ from embedtool.finetune.training import predict, train
 from embedtool.finetune.write_model import REPORT, write_head, write_model
 from embedtool.models import Backbone, load_backbone
 
-UNCALIBRATED = "probabilities were not calibrated: no photos were held out for validation"
+UNCALIBRATED = "no photos were held out for validation"
 TEMPERATURE, EPOCH = "temperature", "epoch"  # what may be chosen on validation photos
 
 
@@ -121,7 +121,9 @@ def finetune_model(
         chosen = [TEMPERATURE] * (not uncalibrated) + [EPOCH] * (settings.patience > 0)
     if dataset.test.photos:
         chosen = []
-    notes = [base.note, *dataset.notes, *examples.notes, uncalibrated]
+    notes = [base.note, *dataset.notes, *examples.notes]
+    if uncalibrated:
+        notes.append(f"probabilities were not calibrated: {uncalibrated}")
     if chosen:
         notes.append(
             f"the test photos were also used to choose the {' and the '.join(chosen)}, so the "

@@ -45,14 +45,28 @@ def test_temperature_calibrates_confidence() -> None:
     assert cooled == pytest.approx(powers / powers.sum(1, keepdims=True), abs=1e-4)
 
 
-def test_few_images_fit_no_temperature(tmp_path: Path) -> None:
-    rows, labels = clouds(12, 45, 3, 40, 6)
-    found = cross_validate(rows, labels, assign_folds(labels, np.arange(45), 5), 3, strengths=[0.3])
-    assert found.temperature == 1.0 and "at least 50 images and 3 mistakes" in found.note
+def test_with_few_images_or_mistakes_strength_and_temperature_are_fixed(tmp_path: Path) -> None:
+    rows, labels = clouds(12, 49, 3, 40, 6)
+    found = cross_validate(rows, labels, assign_folds(labels, np.arange(49), 5), 3)
+    assert [trial.strength for trial in found.trials] == [31.6228]
+    assert found.temperature == 0.45 and "at least 50 images and 3 mistakes" in found.note
     names = [f"class{c}/{i}.jpg" for i, c in enumerate(labels)]
     report = package.train_probe(make_index(tmp_path / "i", rows, names), tmp_path / "probe")
-    assert any("45 held-out images" in note for note in report.notes)
-    assert read_probe(tmp_path / "probe").temperature == 1.0
+    assert any("are fixed: 49 held-out images" in note for note in report.notes)
+    probe = read_probe(tmp_path / "probe")
+    assert (probe.strength, probe.temperature) == (31.6228, 0.45)
+
+    clear, labels = clouds(12, 90, 3, 40, 1)
+    found = cross_validate(clear, labels, assign_folds(labels, np.arange(90), 5), 3)
+    assert found.best.accuracy == 1 and found.best.strength == 31.6228
+    assert found.temperature == 0.45 and "90 held-out images with 0 mistakes" in found.note
+
+    rows, labels = clouds(12, 51, 3, 40, 6)
+    found = cross_validate(rows, labels, assign_folds(labels, np.arange(51), 5), 3)
+    assert len(found.trials) > 1 and found.note == ""
+    assert found.temperature not in (0.45, 1.0)
+    fixed = cross_validate(rows, labels, assign_folds(labels, np.arange(51), 5), 3, strengths=[0.3])
+    assert fixed.best.strength == 0.3
 
 
 def test_knn_is_scikit_learns() -> None:

@@ -39,7 +39,8 @@ def test_near_duplicates_inflate_the_leaky_score_alone(tmp_path: Path) -> None:
 def test_without_near_duplicates_both_scores_are_equal(tmp_path: Path) -> None:
     report = package.train_probe(labelled_index(tmp_path), tmp_path / "probe")
     assert report.near_duplicates == 0
-    assert report.leaky_score == report.evaluation.accuracy
+    assert report.leaky_score.value == report.evaluation.accuracy.value
+    assert report.leaky_score.low == report.evaluation.accuracy.low
 
 
 def test_a_probe_is_the_same_each_time_and_records_what_it_is(tmp_path: Path) -> None:
