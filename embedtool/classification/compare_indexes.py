@@ -19,6 +19,7 @@ from embedtool.classification.splits import Numbers, assign_folds, stratified_sa
 from embedtool.core.connected_components import connected_components
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
+from embedtool.search.centre import read_centre
 from embedtool.store.cluster_labels import Clusters, read_clusters
 from embedtool.store.reader import IndexReader
 
@@ -74,6 +75,7 @@ def compare_indexes(
         rows = [one.vectors_of(labelled.vectors[mine]), other.vectors_of(theirs.vectors[yours])]
         indexes, models = (one.path, other.path), (one.model, other.model)
         clusters = read_clusters(one), read_clusters(other)
+        centres = read_centre(one), read_centre(other)
     # Outside the snapshots, because a long read makes a writer wait.
     similar = [near_duplicate_groups(side, own, progress=progress) for side in rows]
     for side in similar:
@@ -89,7 +91,14 @@ def compare_indexes(
     ids = labelled.vectors[mine[new]], theirs.vectors[yours[new]]
     agreed = _cluster_agreement(clusters, ids, indexes, notes)
     found = compare_vectors(
-        rows[0], rows[1], own, folds, len(labelled.classes), seed=seed, progress=progress
+        rows[0],
+        rows[1],
+        own,
+        folds,
+        len(labelled.classes),
+        centres=centres,
+        seed=seed,
+        progress=progress,
     )
     content_paths = labelled.content_paths()
     paths = [content_paths[content] for content in mine.tolist()]

@@ -20,6 +20,7 @@ from embedtool.classification.knn import cross_validate_knn
 from embedtool.classification.ranking_metrics import QUERY_BLOCK, retrieve
 from embedtool.classification.splits import Numbers
 from embedtool.core.types import Progress, Vectors
+from embedtool.search.centre import Centre, directions
 
 QUERIES = 2_000  # images used as queries: enough to know a mean to one percentage point
 K = 10
@@ -137,10 +138,13 @@ def compare_vectors(
     folds: Numbers,
     classes: int,
     *,
+    centres: tuple[Centre, Centre],
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Differences:
     """Compare unit rows (n, d) and (n, e) of the same images, which have the classes labels (n,).
+
+    centres: (d,) and (e,), what the similarities of each model are measured from.
 
     The probe and the k-NN baseline are scored on the same folds (n,), and the rankings on the same
     images, at most QUERIES. No score uses the images of fold -1.
@@ -154,8 +158,9 @@ def compare_vectors(
         for rows, name in zip(both, ("A", "B"), strict=True)
     ]
     found = [one.probabilities[scored].argmax(1) for one in probes]
-    voted = [cross_validate_knn(rows, labels, folds, classes)[scored].argmax(1) for rows in both]
-    ranked = [retrieve(rows, labels, queries, k=K, progress=progress) for rows in both]
+    towards = [directions(rows, centre) for rows, centre in zip(both, centres, strict=True)]
+    voted = [cross_validate_knn(rows, labels, folds, classes)[scored].argmax(1) for rows in towards]
+    ranked = [retrieve(rows, labels, queries, k=K, progress=progress) for rows in towards]
     ranked_at_all = ~np.isnan(ranked[0].average_precision)
     values: dict[str, tuple[Callable[[npt.ArrayLike], Estimate], list[npt.NDArray[Any]]]] = {
         "probe accuracy": (accuracy_interval, [one == truth for one in found]),
@@ -171,7 +176,7 @@ def compare_vectors(
     near = [one.nearest for one in ranked]
     k = min(K, len(labels) - 1)
     shared = [np.intersect1d(a[:k], b[:k]).size / k for a, b in zip(*near, strict=True)]
-    distances = _distances(first, second, queries)
+    distances = _distances(towards[0], towards[1], queries)
     most = np.argsort(-distances, kind="stable")[:MAX_MOVED]
     sizes = np.bincount(truth, minlength=classes)
     hits = [np.bincount(truth[one == truth], minlength=classes) for one in found]

@@ -12,6 +12,7 @@ from embedtool.classification.logistic_regression import Labels
 from embedtool.classification.splits import Numbers, assign_folds
 from embedtool.core.types import Progress, Vectors
 from embedtool.errors import UsageError
+from embedtool.search.centre import Centre, directions
 
 REPEATS = 10  # random draws of the training images
 TEST_IMAGES = 5_000  # per draw at most: enough to know an accuracy to half a percentage point
@@ -36,6 +37,7 @@ def few_shot(
     classes: int,
     shots: int,
     *,
+    centre: Centre,
     repeats: int = REPEATS,
     seed: int = 0,
     progress: Progress | None = None,
@@ -43,6 +45,7 @@ def few_shot(
     """Train on `shots` images of each class, at most one from a group, and test on images of other
     groups. C is chosen by cross-validation on the training images.
 
+    centre: what the similarities of the k-NN baseline are measured from.
     Raises UsageError if a class is too small.
     """
     if shots < 2:
@@ -50,6 +53,7 @@ def few_shot(
             f"expected shots of at least 2 images per class, for cross-validation, received {shots}"
         )
     random = np.random.default_rng(seed)
+    towards = directions(rows, centre)
     accuracies, knn_accuracies, test_images = [], [], 0
     for repeat in range(repeats):
         mixed = random.permutation(len(rows))
@@ -74,9 +78,9 @@ def few_shot(
         strength = cross_validate(shot_rows, shot_labels, folds, classes).best.strength
         classifier = fit_all(shot_rows, shot_labels, classes, strength=strength)
         predicted = classifier.probabilities(rows[test]).argmax(1)
-        by_knn = predict_knn(shot_rows, shot_labels, rows[test], classes, k=shots).argmax(1)
+        by_knn = predict_knn(towards[training], shot_labels, towards[test], classes, k=shots)
         accuracies.append(float((predicted == labels[test]).mean()))
-        knn_accuracies.append(float((by_knn == labels[test]).mean()))
+        knn_accuracies.append(float((by_knn.argmax(1) == labels[test]).mean()))
         test_images = len(test)
         if progress:
             progress(repeat + 1, repeats, stage=f"{shots} shots")

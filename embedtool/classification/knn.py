@@ -15,7 +15,7 @@ def predict_knn(
     rows: Vectors, labels: Labels, queries: Vectors, classes: int, *, k: int = NEIGHBOURS
 ) -> Probabilities:
     """Return the share of each class (m, c) among the k nearest rows of each query, weighted by
-    similarity."""
+    similarity. rows and queries: directions from the centre of the collection."""
     near, ids = nearest(queries, [(np.arange(len(rows)), rows)], min(k, len(rows)))
     votes = np.zeros((len(queries), classes))
     at = np.broadcast_to(np.arange(len(queries))[:, None], ids.shape)

@@ -10,6 +10,7 @@ from embedtool.core.types import Vectors
 def suggest(rows: Vectors, probabilities: Probabilities, count: int) -> Numbers:
     """Return the numbers of the images to label next, the most useful first.
 
+    rows: directions (n, d) from the centre of the collection, whose products are similarities.
     Each step chooses the image with the largest gain: the sum, over all images, of their
     uncertainty times the increase of their similarity to the nearest suggested image (facility
     location; Krause and Golovin 2014, Submodular Function Maximization). Uncertainty is 1 minus the

@@ -13,6 +13,7 @@ from embedtool.classification.temperature import Probabilities
 from embedtool.core.tables import write_table
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
+from embedtool.search.centre import directions, read_centre
 from embedtool.store.reader import IndexReader
 
 CANDIDATES = 4_000  # images that suggestions are chosen from, 64 MB of similarities
@@ -91,7 +92,8 @@ def predict_images(
             new = np.flatnonzero(~probe.training_images.flags(labelled.digests))
             new = np.sort(np.random.default_rng(seed).permutation(new)[:CANDIDATES])
             rows = index.rows_at(index.places(labelled.vectors[new].tolist()))
-            chosen = new[suggest(rows, by_content[new], suggest_count)]
+            towards = directions(rows, read_centre(index))
+            chosen = new[suggest(towards, by_content[new], suggest_count)]
             paths = labelled.content_paths()
             suggested = [paths[content] for content in chosen.tolist()]
     probabilities = by_content[labelled.contents]

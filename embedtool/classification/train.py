@@ -23,6 +23,7 @@ from embedtool.classification.probe import Probe, training_images, write_probe
 from embedtool.classification.splits import assign_folds
 from embedtool.classification.training_set import read_training_set, split_training_set
 from embedtool.core.types import PathLike, Progress
+from embedtool.search.centre import directions
 from embedtool.store.reader import IndexReader
 
 # Larger sets are sampled for cross-validation; 100,000 images would take ten times as long. The
@@ -174,10 +175,19 @@ def train_probe(
             stage="leaky score",
         )
         leaky = inflated.probabilities.argmax(1) == truth[images]
-    by_knn = cross_validate_knn(rows, truth, folds, len(names))
+    by_knn = cross_validate_knn(directions(rows, training.centre), truth, folds, len(names))
     few = None
     if shots is not None:
-        few = few_shot(rows, truth, groups, len(names), shots, seed=seed, progress=progress)
+        few = few_shot(
+            rows,
+            truth,
+            groups,
+            len(names),
+            shots,
+            centre=training.centre,
+            seed=seed,
+            progress=progress,
+        )
     classifier = fit_all(
         training.rows[: training.count],
         training.labels[: training.count],

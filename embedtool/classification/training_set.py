@@ -17,6 +17,7 @@ from embedtool.classification.network_training import (
 from embedtool.classification.splits import Numbers, stratified_sample
 from embedtool.core.types import Progress, Vectors
 from embedtool.errors import UsageError
+from embedtool.search.centre import Centre, read_centre
 from embedtool.store.reader import IndexReader
 
 
@@ -24,13 +25,14 @@ from embedtool.store.reader import IndexReader
 class TrainingSet:
     """The labelled contents of an index, the first `count` of n, and then the unlabelled ones that
     its network was trained on: their numbers among all contents (n,), unit rows (n, d), classes
-    (n,), and whether the network was trained on them (n,)."""
+    (n,), the centre of the index, and whether the network was trained on them (n,)."""
 
     labelled: Labelled
     count: int
     contents: Numbers
     rows: Vectors
     labels: Numbers
+    centre: Centre
     learned: Flags
     index: Path
     model: str
@@ -81,6 +83,7 @@ def read_training_set(index: IndexReader, labels: LabelTable | None) -> Training
             contents=contents,
             rows=np.concatenate(rows) if parts[1].size else rows[0],
             labels=labelled.labels[contents],
+            centre=read_centre(index),
             learned=learned[contents],
             index=index.path,
             model=index.model,

@@ -13,7 +13,7 @@ from embedtool.cli.output import Json, Quiet, emit_json, emit_table, plain, say
 from embedtool.cli.progress_bar import progress_bar
 from embedtool.errors import UsageError
 from embedtool.search.recall_certificate import RECALL_AT, Certificate
-from embedtool.search.results import QueryMatches
+from embedtool.search.results import FEWEST_VECTORS, PLAIN, QueryMatches
 
 
 def search(
@@ -37,7 +37,7 @@ def search(
     min_similarity: Annotated[
         float | None,
         typer.Option(
-            help="Leave out matches with a cosine similarity below this, from -1 to 1.  "
+            help="Leave out matches with a similarity below this, from -1 to 1.  "
             "[default: no limit]"
         ),
     ] = None,
@@ -72,9 +72,12 @@ def search(
 ) -> None:
     """Find the images most similar to each query image.
 
-    Similarity is the cosine of two vectors; it is 1 for the same picture. A query image that is in
-    the index and has not changed is not embedded again. It finds itself first, or a copy of itself.
-    One of several queries that cannot be used is left out with a note.
+    Similarity is the cosine of two vectors after the mean vector of the collection is subtracted
+    from both. It is 1 for the same picture, about 0 for unrelated ones, and at least -1. In an
+    index of fewer than 100 images no mean is subtracted, and similarities are higher.
+
+    A query image that is in the index and has not changed is not embedded again. It finds itself
+    first, or a copy of itself. One of several queries that cannot be used is left out with a note.
 
     Up to 30,000 images, search compares the query with every vector. Above that, an approximate
     index proposes candidates, which are then compared exactly. Its recall was measured on this
@@ -102,7 +105,13 @@ def search(
     if json:
         certificate = results[0].certificate
         found = {"kind": "approximate", **asdict(certificate)} if certificate else {"kind": "exact"}
-        emit_json({"queries": [_query_record(r) for r in results], "search": found})
+        emit_json(
+            {
+                "queries": [_query_record(r) for r in results],
+                "search": found,
+                "similarity": results[0].similarity,
+            }
+        )
     elif sys.stdout.isatty():
         for r in results:
             print(plain(r.query))
@@ -120,6 +129,13 @@ def search(
         from embedtool.collection.query import DEFAULT_K
 
         say(f"note: {_recall_note(certificate, k or DEFAULT_K)}")
+    if results[0].similarity == PLAIN:
+        held = embedtool.index_info(index)["vectors"]
+        if held >= FEWEST_VECTORS:
+            say(
+                f"note: similarity is the {PLAIN}, because the index does not have their mean yet. "
+                f"To compute it, run: embedtool compact {index}"
+            )
     if empty := sum(not r for r in results):
         conditions = [f"--where {condition}" for condition in where or []]
         conditions += [] if min_similarity is None else [f"--min-similarity {min_similarity}"]

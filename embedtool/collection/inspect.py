@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,11 @@ import numpy as np
 from embedtool.collection.results import DeepCheck
 from embedtool.core.paths import full_path
 from embedtool.core.types import PathLike, Source
-from embedtool.errors import DerivedDamaged, ModelMismatch
+from embedtool.errors import ModelMismatch
+from embedtool.search.centre import describe_similarity, read_centre
+from embedtool.search.published_certificate import read_certificate
 from embedtool.search.results import EXACT_ROWS
-from embedtool.store.derived import SEARCH, damaged_derived, read_about
+from embedtool.store.derived import damaged_derived
 from embedtool.store.reader import IndexReader
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ def index_info(index: IndexReader) -> dict[str, Any]:
     removes them."""
     with index.snapshot():
         counts, segments = index.counts(), index.segments()
+        certificate = read_certificate(index) if counts["vectors"] > EXACT_ROWS else None
         return {
             "index": str(index.path.absolute()),
             "model": index.model,
@@ -44,16 +48,9 @@ def index_info(index: IndexReader) -> dict[str, Any]:
             "derived_bytes": sum(
                 file.stat().st_size for file in (index.path / "derived").glob("*")
             ),
-            "certificate": _certificate(index) if counts["vectors"] > EXACT_ROWS else None,
+            "similarity": describe_similarity(read_centre(index)),
+            "certificate": certificate and asdict(certificate),
         }
-
-
-def _certificate(index: IndexReader) -> dict[str, Any] | None:
-    """Return the certificate of approximate search, or None if search is exact."""
-    try:
-        return read_about(index.path, SEARCH, index.fingerprint)
-    except DerivedDamaged:
-        return None
 
 
 def verify_index(index: PathLike) -> list[str]:

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from embedtool.core.types import PathLike
 from embedtool.errors import UsageError
 from embedtool.store.cluster_labels import CLUSTERS, NO_CLUSTERS, Clusters, read_clusters
-from embedtool.store.derived import SEARCH, publication
+from embedtool.store.derived import CENTRE, SEARCH, publication
 from embedtool.store.reader import IndexReader
 
 if TYPE_CHECKING:
     from embedtool.models.embedder import Embedder
+    from embedtool.search.centre import Centre
     from embedtool.search.search_cache import SearchCache
     from embedtool.search.searcher import Searcher
 
@@ -96,7 +97,7 @@ class Session:
         """Read one version of the index in a `with` block."""
         path = self.reader.path
         with self.reader.snapshot():
-            search = publication(path, SEARCH)
+            search = publication(path, SEARCH), publication(path, CENTRE)
             version = (self.reader.version(), search, publication(path, CLUSTERS))
             if version != self._version:
                 self._version, self._made = version, {}
@@ -113,7 +114,17 @@ class Session:
     @property
     def searcher(self) -> "Searcher":
         """The searcher of this version. Use it inside a snapshot."""
-        return self.once("searcher", lambda: self._loaded.searcher(self.reader, self._version[1]))
+        return self.once(
+            "searcher",
+            lambda: self._loaded.searcher(self.reader, self.centre, self._version[1]),
+        )
+
+    @property
+    def centre(self) -> "Centre":
+        """What similarity is measured from in this version. Use it inside a snapshot."""
+        from embedtool.search.centre import read_centre
+
+        return self.once("centre", lambda: read_centre(self.reader))
 
     @property
     def count(self) -> int:
@@ -148,7 +159,7 @@ class _Loaded:
                 self._embedder = embedder_of(self.reader.model, self.reader.recipe)
             return self._embedder
 
-    def searcher(self, reader: IndexReader, published: object) -> "Searcher":
+    def searcher(self, reader: IndexReader, centre: "Centre", published: object) -> "Searcher":
         if not self._hold_vectors:
             from embedtool.search.searcher import open_searcher
 
@@ -158,7 +169,7 @@ class _Loaded:
                 from embedtool.search.search_cache import SearchCache
 
                 self._search = SearchCache()
-            return self._search.searcher(reader, published)
+            return self._search.searcher(reader, centre, published)
 
 
 def _identity(index: Path) -> tuple[int, int] | None:

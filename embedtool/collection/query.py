@@ -17,9 +17,11 @@ from embedtool.images.decode import decode_image, image_pixels
 from embedtool.images.read_file import read_source, source_of
 from embedtool.models.unrelated_vectors import unrelated_vectors
 from embedtool.search.build_approximate import ensure_certified
-from embedtool.search.exact import Ids, Similarities, check_similarity, nearest, within
+from embedtool.search.centre import describe_similarity
+from embedtool.search.exact import Ids, Similarities, check_similarity
 from embedtool.search.filters import Filter, parse_filter
 from embedtool.search.results import Match, QueryMatches
+from embedtool.search.searcher import ExactSearcher
 from embedtool.store.reader import IndexReader
 
 DEFAULT_K = 10
@@ -114,19 +116,15 @@ def _search(
     queries = np.vstack([vector for _, vector in named])
     certificate = None
     found: Iterable[tuple[Similarities, Ids]]
-    if exact:
-        blocks = index.blocks()
-        if chosen:
-            blocks = index.blocks_at(index.places(index.vector_ids_where(chosen.accepts)))
+    among = index.places(index.vector_ids_where(chosen.accepts)) if chosen else None
+    compared = ExactSearcher(index, session.centre, among=among) if exact else session.searcher
     if k is None and min_similarity is not None:
-        found = within(queries, blocks, min_similarity)
+        found = compared.within(queries, min_similarity)
     else:
         k = min(k or DEFAULT_K, max(session.count, 1))
-        if exact:
-            found = zip(*nearest(queries, blocks, k), strict=True)
-        else:
-            certificate = session.searcher.certificate_for(k)
-            found = zip(*session.searcher.nearest(queries, k), strict=True)
+        certificate = compared.certificate_for(k)
+        found = zip(*compared.nearest(queries, k), strict=True)
+    similarity = describe_similarity(compared.centre)
     results = []
     for (name, _), (similarities, ids) in zip(named, found, strict=True):
         images = index.images_of(ids.tolist())
@@ -141,7 +139,7 @@ def _search(
             if chosen is None or chosen.accepts(image.root, image.path)
         ]
         matches = (Match(rank, *image) for rank, image in enumerate(found_images[:k], 1))
-        results.append(QueryMatches(name, tuple(matches), certificate))
+        results.append(QueryMatches(name, tuple(matches), certificate, similarity))
     return results
 
 

@@ -18,6 +18,7 @@ from embedtool.duplicates.files_by_content import Content, File, read_contents
 from embedtool.duplicates.picture_pairs import Pairs, PicturePairs
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
 from embedtool.duplicates.star_groups import Items, Near, star_groups
+from embedtool.search.centre import no_centre
 from embedtool.search.exact import check_similarity, nearest
 from embedtool.search.searcher import open_searcher
 from embedtool.store.reader import IndexReader
@@ -166,7 +167,7 @@ class _Search:
 
     def proposed(self, queries: npt.NDArray[np.void], among: Items | None, least: float) -> Pairs:
         """Return pairs (p, 2) of items: each query and its nearest, of all items or of `among`."""
-        searcher = open_searcher(self.index)
+        searcher = open_searcher(self.index, no_centre(self.index.dim))
         pairs = [np.empty((0, 2), np.int64)]
         done = 0
         for ids, rows in self.index.blocks_at(queries):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from embedtool.core.types import Progress
 from embedtool.explore.map_file import SavedMap
 from embedtool.explore.umap_layout import place_on_map
-from embedtool.search.all_pairs import centred_directions
+from embedtool.search.centre import directions
 from embedtool.search.exact import nearest
 from embedtool.store.writer import Writer
 
@@ -68,9 +68,9 @@ class _LaidOut:
         self, part: npt.NDArray[np.void]
     ) -> list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]:
         """Return similarities, descending, and ids for each vector at these PLACE records."""
-        rows = centred_directions(self.index.rows_at(part), self.centre)
+        rows = directions(self.index.rows_at(part), self.centre)
         blocks = (
-            (ids, centred_directions(block, self.centre))
+            (ids, directions(block, self.centre))
             for ids, block in self.index.blocks_at(self.places)
         )
         count = min(NEIGHBOURS + EXTRA_CANDIDATES, len(self.places))
@@ -83,7 +83,7 @@ class _LaidOut:
         ids: npt.NDArray[np.int64],
     ) -> Neighbours:
         """Return the NEIGHBOURS nearest of one vector, by similarity and then by id."""
-        own = centred_directions(self.index.rows_at(place), self.centre)[0].astype(np.float64)
+        own = directions(self.index.rows_at(place), self.centre)[0].astype(np.float64)
         places = np.searchsorted(self.places["id"], np.sort(ids))
         similarities = self._similarities(own, places)
         order = np.lexsort((places, -similarities))[:NEIGHBOURS]
@@ -100,7 +100,7 @@ class _LaidOut:
         """Return the similarities of one vector to those at places. Each is computed row by row,
         without a matrix product, so that it does not depend on the others."""
         parts = [
-            (centred_directions(rows, self.centre).astype(np.float64) * own).sum(1)
+            (directions(rows, self.centre).astype(np.float64) * own).sum(1)
             for _, rows in self.index.blocks_at(self.places[places])
         ]
         return np.concatenate(parts)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.types import Progress
-from embedtool.search.all_pairs import AllPairs, centred_directions
+from embedtool.search.all_pairs import AllPairs
+from embedtool.search.centre import directions
 from embedtool.search.exact import Similarities, merge, nearest
 from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import open_arrays, publish_arrays
@@ -131,11 +132,11 @@ def _extend(
     found[known] = np.where(old.indices[whole] < 0, -1, now[old.indices[whole]])
     new = np.flatnonzero(~np.isin(ids, old.ids, assume_unique=True))
     if new.size:
-        block = (new, centred_directions(index.rows_at(places[new]), old.centre))
+        block = (new, directions(index.rows_at(places[new]), old.centre))
         rows = np.flatnonzero(known)
         for start in range(0, len(rows), ROWS_AT_ONCE):
             part = rows[start : start + ROWS_AT_ONCE]
-            own = centred_directions(index.rows_at(places[part]), old.centre)
+            own = directions(index.rows_at(places[part]), old.centre)
             near = nearest(own, [block], best.shape[1])
             best[part], found[part] = merge(best[part], found[part], *near)
             if progress:

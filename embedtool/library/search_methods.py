@@ -65,6 +65,8 @@ class SearchMethods(Connected):
         rows: numbers of indexed images, as further queries; 1 is the first that was indexed.
         k: the number of matches, at least 1; [default: 10, or with min_similarity all images that
         are at least this similar].
+        min_similarity: from -1 to 1. Similarity is the cosine of two vectors after the mean of the
+        collection is subtracted; `similarity` of the result says whether the index has this mean.
         where: conditions `label=NAME` or `path=FOLDER`. An image must match one of the labels and
         one of the folders.
         min_recall (recall@10, from 0 to 1), max_memory (bytes): requirements for the approximate

@@ -21,6 +21,7 @@ def search_page(results: Sequence[QueryMatches]) -> str:
     return render(
         "search.html",
         title=f"{count} {'query' if count == 1 else 'queries'} and the nearest images",
+        similarity=results[0].similarity if results else "",
         queries=[(Path(result.query), result.matches) for result in results],
         side=THUMBNAIL,
     )

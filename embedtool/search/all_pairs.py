@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.threads import single_threaded_blas
-from embedtool.core.types import Progress, Vectors, normalise
+from embedtool.core.types import Progress, Vectors
+from embedtool.search.centre import Centre, directions
 from embedtool.search.exact import Block, Similarities, inner_products_at, nearest, single_core_pool
 from embedtool.search.faiss_index import FaissIndex
 from embedtool.search.results import EXACT_ROWS
@@ -27,13 +28,7 @@ CANDIDATES_PER_NEIGHBOUR = 2  # candidates that are compared
 ROWS_AT_ONCE = 4096  # 21 MB at d = 1,280
 IN_MEMORY_VECTORS = 131_072  # 671 MB at d = 1,280. Above, rows are read when they are needed
 Places = npt.NDArray[np.void]  # PLACE records, see embedtool.store.reader
-Centre = npt.NDArray[np.float32]  # (d,)
 Rows = npt.NDArray[np.int64]
-
-
-def centred_directions(rows: Vectors, centre: Centre) -> Vectors:
-    """Return the directions (n, d) of unit rows (n, d) from a centre."""
-    return normalise(rows - centre)
 
 
 class AllPairs:
@@ -124,7 +119,7 @@ class AllPairs:
     def _directions(self, rows: Rows | slice) -> Vectors:
         if self._in_memory is not None:
             return self._in_memory[rows]
-        return centred_directions(self._index.rows_at(self._places[rows]), self._centre)
+        return directions(self._index.rows_at(self._places[rows]), self._centre)
 
     def _parts(self, size: int) -> Iterator[slice]:
         for start in range(0, len(self._places), size):

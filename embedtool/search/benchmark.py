@@ -15,11 +15,12 @@ import numpy.typing as npt
 from embedtool.core.types import PathLike, Progress, Source, Vectors, normalise
 from embedtool.errors import UsageError
 from embedtool.search.build_approximate import build_search_index
+from embedtool.search.centre import read_centre
 from embedtool.search.exact import Similarities
 from embedtool.search.measure_recall import found_shares, query_milliseconds
 from embedtool.search.recall_certificate import MIN_RECALL, RECALL_AT
 from embedtool.search.results import SearchBenchReport, SearchBenchRow
-from embedtool.search.searcher import ExactSearcher, Searcher, open_searcher
+from embedtool.search.searcher import ExactSearcher, open_searcher
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
@@ -180,14 +181,15 @@ def _child(place: Path, kind: str) -> None:
     queries = np.load(place / "queries.npy")
     with IndexReader(place / "index") as index, index.snapshot():
         before = _resident()
-        searcher: Searcher = ExactSearcher(index) if kind == "exact" else open_searcher(index)
+        exact = kind == "exact"
+        searcher = ExactSearcher(index, read_centre(index)) if exact else open_searcher(index)
         for k in RECALL_AT:  # this also reads and checks all vectors
             np.save(place / f"{kind}-{k}.npy", searcher.nearest(queries, k)[0])
         start = time.perf_counter()
         searcher.nearest(queries, 10)
         batch = (time.perf_counter() - start) * 1000 / len(queries)
         times = query_milliseconds(
-            searcher, queries[: TIMED_EXACT_QUERIES if kind == "exact" else TIMED_QUERIES]
+            searcher, queries[: TIMED_EXACT_QUERIES if exact else TIMED_QUERIES]
         )
         after = _resident()
     print(

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.types import Progress, Vectors
-from embedtool.errors import DerivedDamaged, UsageError
+from embedtool.errors import UsageError
+from embedtool.search.centre import centre_digest, directions, refresh_centre
 from embedtool.search.exact import Block, Similarities, merge, nearest
 from embedtool.search.faiss_index import ORDERING_AXES, FaissIndex, locality_order, principal_axes
 from embedtool.search.measure_recall import (
@@ -25,6 +26,7 @@ from embedtool.search.measure_recall import (
     queries_by_kind,
     query_milliseconds,
 )
+from embedtool.search.published_certificate import read_certificate
 from embedtool.search.recall_certificate import (
     MIN_RECALL,
     RECALL_AT,
@@ -32,7 +34,7 @@ from embedtool.search.recall_certificate import (
 )
 from embedtool.search.results import EXACT_ROWS
 from embedtool.search.searcher import ApproximateSearcher, ExactSearcher, Searcher
-from embedtool.store.derived import SEARCH, publish, read_about
+from embedtool.store.derived import SEARCH, publish
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
@@ -100,11 +102,8 @@ def ensure_certified(
         )
     if index.counts()["vectors"] <= EXACT_ROWS:
         return False
-    try:
-        about = read_about(index.path, SEARCH, index.fingerprint)
-    except DerivedDamaged:
-        about = None
-    if about and Certificate(**about).meets(recall, max_memory):
+    certificate = read_certificate(index)
+    if certificate and certificate.meets(recall, max_memory):
         return True
     with Writer(index.path) as writer:
         made = build_search_index(
@@ -180,18 +179,19 @@ class _Trial:
         self.progress = progress
         random = np.random.default_rng(seed)
         places = index.places_after(0)
+        self.centre = refresh_centre(index)
         self.last_id = int(places["id"][-1])
         self.held_out = np.sort(random.choice(places, QUERIES, replace=False), order="id")
         rest = places[~np.isin(places["id"], self.held_out["id"])]
-        self.sample = index.rows_at(
-            random.choice(rest, min(TRAINING_SAMPLE, len(rest)), replace=False)
-        )
+        sample = random.choice(rest, min(TRAINING_SAMPLE, len(rest)), replace=False)
+        self.sample = directions(index.rows_at(sample), self.centre)
         self.axes = principal_axes(self.sample)
         self.own = index.rows_at(self.held_out)
         self.kinds = queries_by_kind(self.own, unrelated)
         self.queries = np.concatenate(list(self.kinds.values()))
         self.rest, self.truth = self._order_and_truth(np.sort(rest, order=["segment", "row"]))
-        times = query_milliseconds(ExactSearcher(index), self.own[: TIMED_EXACT_QUERIES + 1])
+        exact = ExactSearcher(index, self.centre)
+        times = query_milliseconds(exact, self.own[: TIMED_EXACT_QUERIES + 1])
         self.exact_p50_ms = float(np.median(times[1:]))  # the first query checks every segment
 
     def run(
@@ -204,7 +204,7 @@ class _Trial:
         method = plan.method.format(
             pairs=(dimensions + 1) // 2, lists=len(self.sample) // SAMPLE_PER_LIST
         )
-        approximate = FaissIndex.empty(method, self.sample, self.axes[:dimensions])
+        approximate = FaissIndex.empty(method, self.sample, self.axes[:dimensions], self.centre)
         self._fill(approximate)
         for breadth, candidates in plan.settings:
             certificate = Certificate(
@@ -224,6 +224,7 @@ class _Trial:
                 min_recall=min_recall,
                 max_memory=max_memory,
                 seed=self.seed,
+                centre=centre_digest(self.centre),
             )
             searcher = ApproximateSearcher(self.index, approximate, certificate)
             of_ten = self._shares(searcher, 10)
@@ -259,10 +260,12 @@ class _Trial:
         exact search finds among them for the queries."""
         best = np.full((len(self.queries), max(RECALL_AT)), -np.inf, np.float32)
         found = np.full(best.shape, -1, np.int64)
-        by, coordinates = self.axes[ORDERING_AXES], []
+        by, coordinates = self.axes[:ORDERING_AXES], []
+        queries = directions(self.queries, self.centre)
         for ids, rows in self._read(rest, "measuring exact search"):
-            coordinates.append(rows @ by.T)
-            best, found = merge(best, found, *nearest(self.queries, [(ids, rows)], best.shape[1]))
+            towards = directions(rows, self.centre)
+            coordinates.append(towards @ by.T)
+            best, found = merge(best, found, *nearest(queries, [(ids, towards)], best.shape[1]))
         return rest[locality_order(np.concatenate(coordinates))], best
 
     def _fill(self, approximate: FaissIndex) -> None:

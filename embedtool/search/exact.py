@@ -10,28 +10,60 @@ import numpy.typing as npt
 
 from embedtool.core.types import Vectors
 from embedtool.errors import ModelMismatch, UsageError
+from embedtool.search.centre import Centre
 
 Similarities = npt.NDArray[np.float32]  # (m, k), descending; -inf if fewer than k were found
 Ids = npt.NDArray[np.int64]  # (m, k), vector ids; -1 if fewer than k were found
 Block = tuple[npt.NDArray[np.int64], Vectors]  # ids (n,) and their unit rows (n, d)
+ROUNDING = 1e-7  # of an inner product
 
 
-def nearest(queries: Vectors, blocks: Iterable[Block], k: int) -> tuple[Similarities, Ids]:
+def nearest(
+    queries: Vectors, blocks: Iterable[Block], k: int, *, centre: Centre | None = None
+) -> tuple[Similarities, Ids]:
     """Return the k rows most similar to each query over all blocks, with one block in memory.
 
-    queries (m, d) and the rows of a block (n, d) are unit float32. Returns similarities (m, k) in
-    [-1, 1], descending, and ids (m, k). Equal similarities are ordered by id. If there are fewer
-    than k rows, the rest is -inf and -1.
+    queries (m, d) and the rows of a block (n, d) are unit float32. centre: the queries are
+    directions from it, and so are the rows compared. Returns similarities (m, k) in [-1, 1],
+    descending, and ids (m, k). Equal similarities are ordered by id. If there are fewer than k
+    rows, the rest is -inf and -1.
     """
     best = np.full((len(queries), k), -np.inf, np.float32)
     found = np.full((len(queries), k), -1, np.int64)
     for ids, rows in blocks:
         _same_width(queries, rows)
         top = min(k, len(rows))
-        with threads_for(queries):
-            similarities, places = faiss.knn(queries, rows, top, metric=faiss.METRIC_INNER_PRODUCT)
-        best, found = merge(best, found, similarities.clip(-1, 1), ids[places])
+        if centre is None:
+            with threads_for(queries):
+                near, places = faiss.knn(queries, rows, top, metric=faiss.METRIC_INNER_PRODUCT)
+        else:
+            near = _from_centre(queries, rows, centre)
+            places = np.argpartition(-near, top - 1, axis=1)[:, :top]
+            near = np.take_along_axis(near, places, 1)
+        best, found = merge(best, found, near.clip(-1, 1), ids[places])
     return best, found
+
+
+def _from_centre(queries: Vectors, rows: Vectors, centre: Centre) -> npt.NDArray[np.float32]:
+    """Return the cosines (m, n) of queries (m, d), which are directions from a centre, and the
+    directions of unit rows (n, d) from it.
+
+    They are computed from inner products. Moving the rows themselves takes as long as reading
+    them."""
+    alone = len(queries) == 1  # its product uses one thread, see `threads_for`
+    cosines: npt.NDArray[np.float32]
+    cosines = np.vecdot(rows, queries[0])[None] if alone else queries @ rows.T
+    cosines -= (queries @ centre)[:, None]
+    cosines /= _distances(np.vecdot(rows, centre), centre)
+    return cosines
+
+
+def _distances(products: npt.NDArray[np.float32], centre: Centre) -> npt.NDArray[np.float32]:
+    """Return the distances (n,) of unit vectors from a centre, given their inner products with
+    it."""
+    squares = (1 + centre @ centre - 2 * products).clip(min=ROUNDING)
+    distances: npt.NDArray[np.float32] = np.sqrt(squares)
+    return distances
 
 
 @contextmanager
@@ -74,15 +106,21 @@ def check_similarity(similarity: float | None) -> None:
 
 
 def within(
-    queries: Vectors, blocks: Iterable[Block], min_similarity: float
+    queries: Vectors,
+    blocks: Iterable[Block],
+    min_similarity: float,
+    *,
+    centre: Centre | None = None,
 ) -> list[tuple[Similarities, Ids]]:
-    """Return all rows that are at least this similar to each query.
+    """Return all rows that are at least this similar to each query, with the parameters of
+    `nearest`.
 
     The result has similarities (k,) and ids (k,) for each query, in the order of `nearest`."""
     parts: list[tuple[list[Similarities], list[Ids]]] = [([], []) for _ in queries]
     for ids, rows in blocks:
         _same_width(queries, rows)
-        similarities = (queries @ rows.T).clip(-1, 1)
+        similarities = queries @ rows.T if centre is None else _from_centre(queries, rows, centre)
+        similarities = similarities.clip(-1, 1)
         for own, (near, their_ids) in zip(similarities, parts, strict=True):
             here = own >= min_similarity
             near.append(own[here])
@@ -97,14 +135,19 @@ def within(
 
 
 def similarities_at(
-    queries: Vectors, rows: Vectors, where: npt.NDArray[np.int64]
+    queries: Vectors, rows: Vectors, where: npt.NDArray[np.int64], centre: Centre
 ) -> npt.NDArray[np.float32]:
-    """Return similarities (m, c) of each unit query (m, d) to the rows (n, d) at its places (m, c).
+    """Return similarities (m, c) of each query (m, d), a direction from the centre, to the rows
+    (n, d) at its places (m, c).
 
     The rows need not have length 1: scaling one number per pair is a third of the work of scaling
     rows."""
+    lengths = np.sqrt(np.vecdot(rows, rows))
+    distances = _distances(np.vecdot(rows, centre) / lengths, centre)
     similarities = inner_products_at(queries, rows, where)
-    similarities /= np.sqrt(np.vecdot(rows, rows))[where]
+    similarities /= lengths[where]
+    similarities -= (queries @ centre)[:, None]
+    similarities /= distances[where]
     return similarities.clip(-1, 1)
 
 

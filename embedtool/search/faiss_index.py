@@ -1,7 +1,7 @@
-"""A FAISS index over a few principal axes of the vectors, which proposes candidates.
+"""A FAISS index over a few principal axes of vectors, which proposes candidates.
 
-The axes are those of the vectors themselves, not of the centred vectors, so that the inner product
-along them ranks like the cosine. A stored vector gets one more coordinate, the length of its
+The vectors are directions from the centre of the collection, so that the inner product along the
+axes ranks like the similarity. A stored vector gets one more coordinate, the length of its
 residual (the part that is not along the axes), so that all vectors have length 1 again: searching a
 neighbour graph requires this (Bachrach et al., 2014). A query gets RESIDUAL_WEIGHT times its
 residual length. Vectors that are near it along the axes have similar residuals too; the inner
@@ -18,18 +18,17 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.types import Vectors
+from embedtool.search.centre import Centre, directions
 from embedtool.search.exact import Ids, threads_for
 
 EF_CONSTRUCTION = 200  # a graph that is built thoroughly is searched in fewer steps
 RESIDUAL_WEIGHT = 0.5  # 25 candidates are as good as 50 with weight 0; 0.4 and 0.6 are similar
 GRAPH_AXES = 192  # axes that `propose_neighbours` uses to search a graph
-# The axes that `locality_order` sorts by: cells of 15 vectors at a million. The first axis, which
-# is nearly the mean, separates rows the least.
-ORDERING_AXES = slice(1, 17)
+ORDERING_AXES = 16  # the axes that `locality_order` sorts by: cells of 15 vectors at a million
 
 
 def principal_axes(sample: Vectors) -> npt.NDArray[np.float32]:
-    """Return the principal axes (d, d) of sample rows (n, d), one per row, by descending spread."""
+    """Return the principal axes (d, d) of sample directions (n, d), by descending spread."""
     _, axes = np.linalg.eigh(sample.T @ sample)
     return np.ascontiguousarray(axes.T[::-1])
 
@@ -46,12 +45,13 @@ def locality_order(coordinates: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]
 
 
 class FaissIndex:
-    """A faiss index whose ids are vector ids.
+    """A faiss index whose ids are vector ids, over the directions of vectors from a centre.
 
     Several threads may search it; each search uses all cores."""
 
-    def __init__(self, index: Any, method: str) -> None:  # faiss has no types for inner indexes
-        self._index = index
+    def __init__(self, index: Any, method: str, centre: Centre) -> None:
+        self._index = index  # faiss has no types for inner indexes
+        self.centre = centre
         self._is_graph = method.startswith("HNSW")
         self.count = int(index.ntotal)
         axes = self._axes()[:-1]
@@ -60,8 +60,10 @@ class FaissIndex:
         self._graph: Any = None
 
     @classmethod
-    def empty(cls, method: str, sample: Vectors, axes: npt.NDArray[np.float32]) -> "FaissIndex":
-        """Return an empty index over axes (a, d), trained on sample rows (n, d).
+    def empty(
+        cls, method: str, sample: Vectors, axes: npt.NDArray[np.float32], centre: Centre
+    ) -> "FaissIndex":
+        """Return an empty index over axes (a, d), trained on sample directions (n, d).
 
         method: a factory string of faiss."""
         matrix = np.pad(axes, ((0, 1), (0, 0)))  # the last row is for `_project`
@@ -72,15 +74,18 @@ class FaissIndex:
         inner.train(_project(rotation, sample))
         if method.startswith("HNSW"):
             inner.hnsw.efConstruction = EF_CONSTRUCTION  # type: ignore[attr-defined]
-        return cls(faiss.IndexPreTransform(rotation, faiss.IndexIDMap(inner)), method)
+        return cls(faiss.IndexPreTransform(rotation, faiss.IndexIDMap(inner)), method, centre)
 
     @classmethod
-    def open(cls, file: Path, method: str, *, in_memory: bool = False) -> "FaissIndex":
+    def open(
+        cls, file: Path, method: str, centre: Centre, *, in_memory: bool = False
+    ) -> "FaissIndex":
         """Open a file memory-mapped, or read it into memory so that vectors can be added.
 
         Check the file before: faiss reads most damaged files without an error.
         """
-        return cls(faiss.read_index(str(file), 0 if in_memory else faiss.IO_FLAG_MMAP_IFC), method)
+        index = faiss.read_index(str(file), 0 if in_memory else faiss.IO_FLAG_MMAP_IFC)
+        return cls(index, method, centre)
 
     def write(self, write: Callable[[bytes], object]) -> None:
         """Pass the content of the file to `write`, in pieces."""
@@ -93,13 +98,15 @@ class FaissIndex:
         return sum(sizes)
 
     def add(self, ids: Ids, rows: Vectors) -> None:
-        projected = _project(self._rotation(), rows)
+        """Add unit rows (n, d)."""
+        projected = _project(self._rotation(), directions(rows, self.centre))
         self._id_map().add_with_ids(projected, ids)
         self.count += len(ids)
         self._index.ntotal = self.count  # faiss updates the count of the inner index only
 
     def propose(self, queries: Vectors, count: int, breadth: int) -> Ids:
-        """Return candidate ids (m, count) for each query (m, d); -1 if there are no more.
+        """Return candidate ids (m, count) for queries (m, d), which are directions from the centre;
+        -1 if there are no more.
 
         breadth: how much of the index is searched: efSearch of a graph or nprobe of lists.
         """
@@ -112,7 +119,7 @@ class FaissIndex:
         with threads_for(queries):
             projected = _project(self._rotation(), queries)
             projected[:, -1] *= RESIDUAL_WEIGHT
-            order = locality_order(projected[:, ORDERING_AXES])
+            order = locality_order(projected[:, :ORDERING_AXES])
             found = np.empty((len(queries), min(count, self.count)), np.int64)
             found[order] = self._id_map().search(
                 projected[order], found.shape[1], params=parameters
@@ -186,7 +193,7 @@ class FaissIndex:
 
 
 def _project(rotation: faiss.VectorTransform, rows: Vectors) -> Vectors:
-    """Project unit rows on the axes. The last coordinate makes their length 1 again."""
+    """Project directions on the axes. The last coordinate makes their length 1 again."""
     coordinates: Vectors = rotation.apply(rows)
     coordinates[:, -1] = np.sqrt((1 - np.einsum("nd,nd->n", coordinates, coordinates)).clip(min=0))
     return coordinates

@@ -41,6 +41,7 @@ class Certificate:
     max_memory: int | None
     seed: int
     recall_by_query: dict[str, dict[str, float]] = field(default_factory=dict)
+    centre: str = ""  # digest of the centre that similarity was measured from, "" for none
 
     def queries_measured(self) -> str:
         """Return the kinds of query that the recall is for, as text."""

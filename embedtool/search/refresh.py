@@ -1,9 +1,10 @@
-"""Update the approximate index of a large collection, before a writer ends."""
+"""Update what a search needs besides the vectors, before a writer ends."""
 
 from collections.abc import Callable
 
 from embedtool.core.types import Progress, Vectors
 from embedtool.errors import DerivedDamaged
+from embedtool.search.centre import centre_digest, refresh_centre
 from embedtool.search.recall_certificate import BLENDED, MIN_RECALL, Certificate
 from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import SEARCH, open_derived
@@ -19,11 +20,13 @@ def refresh_search_index(
     unrelated: Callable[[str, int], Vectors | None] = lambda fingerprint, dim: None,
     progress: Progress | None = None,
 ) -> None:
-    """Build the approximate index of a large collection if it is missing, damaged or out of date.
+    """Compute the centre of a collection if it is missing or out of date, and build the approximate
+    index of a large one if it is missing, damaged, out of date or for another centre.
 
     The new index must meet the requirements of the last one. unrelated: returns vectors (m, d) of
     unrelated pictures under the network of a fingerprint to measure recall with, if it can; an
     index that was not measured with such vectors is then built again."""
+    centre = refresh_centre(index)
     count = index.counts()["vectors"]
     if count <= EXACT_ROWS:
         return
@@ -36,7 +39,7 @@ def refresh_search_index(
         old = Certificate(**opened[0])
         remaining = index.count_until(old.last_id)
         changes = (old.vectors - remaining) + (count - remaining)
-        up_to_date = changes <= old.vectors // REBUILD_SHARE
+        up_to_date = changes <= old.vectors // REBUILD_SHARE and old.centre == centre_digest(centre)
         if up_to_date and BLENDED in old.recall_by_query:
             return
         min_recall, max_memory = old.min_recall, old.max_memory

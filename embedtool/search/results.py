@@ -6,6 +6,10 @@ from pathlib import Path
 from embedtool.search.recall_certificate import Certificate
 
 EXACT_ROWS = 30_000  # search is exact up to this many vectors
+# An index with fewer vectors gets no centre. The mean of 100 ranks as well as that of all.
+FEWEST_VECTORS = 100
+CENTRED = "cosine of the vectors less the collection's mean"  # what similarity is
+PLAIN = "cosine of the vectors"  # what it is in an index without a centre
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,7 @@ class Match:
 
     rank: int  # from 1
     path: Path
-    similarity: float  # cosine, in [-1, 1]
+    similarity: float  # in [-1, 1], see QueryMatches
     cluster: int | None = None  # from the last `cluster_index`; -1 for noise, None without one
 
 
@@ -23,6 +27,7 @@ class QueryMatches:
     query: str
     matches: tuple[Match, ...]  # descending similarity
     certificate: Certificate | None = None  # that of approximate search; None if it was exact
+    similarity: str = PLAIN  # what similarity is: PLAIN or CENTRED
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ before the cut to k.
 
 import warnings
 from collections import deque
+from collections.abc import Iterator
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from embedtool.core.types import Vectors
 from embedtool.errors import DerivedDamaged
+from embedtool.search.centre import Centre, centre_digest, directions, read_centre
 from embedtool.search.exact import (
     Block,
     Ids,
@@ -22,6 +24,7 @@ from embedtool.search.exact import (
     nearest,
     similarities_at,
     single_core_pool,
+    within,
 )
 from embedtool.search.faiss_index import FaissIndex
 from embedtool.search.recall_certificate import RECALL_AT, Certificate
@@ -37,19 +40,32 @@ TABLE_SHARE = 8  # once one row in this many was looked up, all places are read 
 
 
 class Searcher(Protocol):
-    """A searcher of one index, to be used inside one `snapshot` of it."""
+    """A searcher of one index, to be used inside one `snapshot` of it.
+
+    centre: what similarity is measured from."""
+
+    centre: Centre
 
     def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
-        """Return the k vectors most similar to each query (m, d), as `exact.nearest` does."""
+        """Return the k vectors most similar to each unit query (m, d), as `exact.nearest` does."""
+
+    def within(self, queries: Vectors, min_similarity: float) -> list[tuple[Similarities, Ids]]:
+        """Return all vectors that are at least this similar to each unit query (m, d): exactly, as
+        `exact.within` does."""
 
     def certificate_for(self, k: int) -> Certificate | None:
         """Return the certificate for the k nearest, or None if they are found exactly."""
 
 
-def open_searcher(index: IndexReader) -> Searcher:
-    """Return the fastest searcher of an index. Warns if it has a damaged approximate index."""
+def open_searcher(index: IndexReader, centre: Centre | None = None) -> Searcher:
+    """Return the fastest searcher of an index. Warns if it has a damaged approximate index.
+
+    centre: what similarity is measured from; default: the centre of the index. With another one,
+    the approximate index proposes candidates all the same, but its certificate is not for them."""
     opened = None if compares_all(index) else open_faiss_index(index)
-    return ApproximateSearcher(index, *opened) if opened else ExactSearcher(index)
+    if opened:
+        return ApproximateSearcher(index, *opened, centre=centre)
+    return ExactSearcher(index, read_centre(index) if centre is None else centre)
 
 
 def compares_all(index: IndexReader) -> bool:
@@ -60,7 +76,7 @@ def compares_all(index: IndexReader) -> bool:
 def open_faiss_index(
     index: IndexReader, *, in_memory: bool = False
 ) -> tuple[FaissIndex, Certificate] | None:
-    """Return the published approximate index, or None if there is none.
+    """Return the published approximate index, or None if there is none for the centre of the index.
 
     If it is damaged, issues a warning and returns None. in_memory: read it into memory, so that
     vectors can be added to this copy."""
@@ -74,19 +90,40 @@ def open_faiss_index(
         return None
     if opened is None:
         return None
-    certificate = Certificate(**opened[0])
-    return FaissIndex.open(opened[1], certificate.method, in_memory=in_memory), certificate
+    certificate, centre = Certificate(**opened[0]), read_centre(index)
+    if certificate.centre != centre_digest(centre):
+        return None
+    return FaissIndex.open(opened[1], certificate.method, centre, in_memory=in_memory), certificate
 
 
 class ExactSearcher:
-    def __init__(self, index: IndexReader, in_memory: Block | None = None) -> None:
-        """in_memory: the ids (n,) and unit rows (n, d) of the index, or None to read them."""
+    def __init__(
+        self,
+        index: IndexReader,
+        centre: Centre,
+        *,
+        among: npt.NDArray[np.void] | None = None,
+        in_memory: Block | None = None,
+    ) -> None:
+        """among: PLACE records of the vectors to search; default: all. in_memory: their ids (n,)
+        and directions (n, d) from the centre, or None to read them."""
         self.index = index
+        self.centre = centre
+        self._among = among
         self._in_memory = in_memory
 
     def nearest(self, queries: Vectors, k: int) -> tuple[Similarities, Ids]:
-        blocks = self.index.blocks() if self._in_memory is None else [self._in_memory]
-        return nearest(queries, blocks, k)
+        queries = directions(queries, self.centre)
+        if self._in_memory is not None:
+            return nearest(queries, [self._in_memory], k)
+        return nearest(queries, self._blocks(), k, centre=self.centre)
+
+    def within(self, queries: Vectors, min_similarity: float) -> list[tuple[Similarities, Ids]]:
+        queries = directions(queries, self.centre)
+        return within(queries, self._blocks(), min_similarity, centre=self.centre)
+
+    def _blocks(self) -> Iterator[Block]:
+        return self.index.blocks() if self._among is None else self.index.blocks_at(self._among)
 
     def certificate_for(self, k: int) -> Certificate | None:
         return None
@@ -100,10 +137,13 @@ class ApproximateSearcher(ExactSearcher):
         index: IndexReader,
         approximate: FaissIndex,
         certificate: Certificate,
+        *,
+        centre: Centre | None = None,
         later_in_memory: Block | None = None,
     ) -> None:
-        """later_in_memory: the vectors that were added after the approximate index was built."""
-        super().__init__(index)
+        """centre: default: that of the approximate index. later_in_memory: the vectors that were
+        added after it was built, as in ExactSearcher."""
+        super().__init__(index, approximate.centre if centre is None else centre)
         self._approximate = approximate
         self._certificate = certificate
         self._removed = certificate.vectors - index.count_until(certificate.last_id)
@@ -129,9 +169,10 @@ class ApproximateSearcher(ExactSearcher):
             if not short.size:
                 break
         if self._later.size:
-            later = self._later_in_memory
-            blocks = self.index.blocks_at(self._later) if later is None else [later]
-            best, found = merge(*nearest(queries, blocks, k), best, found)
+            later = ExactSearcher(
+                self.index, self.centre, among=self._later, in_memory=self._later_in_memory
+            )
+            best, found = merge(*later.nearest(queries, k), best, found)
         if short.size:  # most neighbours were removed: the graph does not lead to those that remain
             best[short], found[short] = super().nearest(queries[short], k)
         return best, found
@@ -140,7 +181,10 @@ class ApproximateSearcher(ExactSearcher):
         self, queries: Vectors, k: int, fetched: int
     ) -> tuple[Similarities, Ids, npt.NDArray[np.int64]]:
         """Return the k best candidates of each query, and how many candidates still exist."""
-        proposed = self._approximate.propose(queries, fetched, self._certificate.breadth)
+        proposed = self._approximate.propose(
+            directions(queries, self._approximate.centre), fetched, self._certificate.breadth
+        )
+        queries = directions(queries, self.centre)
         best = np.full((len(queries), k), -np.inf, np.float32)
         found = np.full((len(queries), k), -1, np.int64)
         places = self._places(proposed)
@@ -156,7 +200,7 @@ class ApproximateSearcher(ExactSearcher):
             part = slice(start, start + step)
             needed, rows = np.unique(where[part], return_inverse=True)
             near = similarities_at(
-                queries[part], to_float32(self.index.stored_at(places[needed])), rows
+                queries[part], to_float32(self.index.stored_at(places[needed])), rows, self.centre
             )
             near[~here[part]] = -np.inf
             best[part], found[part] = merge(best[part], found[part], near, ids[part])

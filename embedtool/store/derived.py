@@ -23,6 +23,7 @@ from embedtool.core.atomic_files import HashingWriter, atomic_write
 from embedtool.errors import DerivedDamaged
 
 SEARCH = "search"  # the approximate search index; its description is its certificate
+CENTRE = "centre"  # the vector that similarity is measured from
 
 
 def publish(
@@ -124,7 +125,7 @@ def damaged_derived(index: Path) -> list[str]:
             if manifest := _read(index, file.stem):
                 _verified_content(index, manifest)
         except DerivedDamaged as error:
-            makers = ("compact",) if file.stem == SEARCH else ("cluster", "map")
+            makers = ("compact",) if file.stem in (SEARCH, CENTRE) else ("cluster", "map")
             commands = " or ".join(f"embedtool {maker} {index}" for maker in makers)
             faults.append(f"{error}. No data is lost. To make the file again, run: {commands}")
     return faults

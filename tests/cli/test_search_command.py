@@ -21,8 +21,9 @@ def test_search_json(index: Path, drawn: Path) -> None:
     done = embedtool("search", index, query, "-k", 3, "--json")
     answer = json.loads(done.out)
     assert done.code == 0 and done.err == ""
-    assert set(answer) == {"schema", "queries", "search"}
+    assert set(answer) == {"schema", "queries", "search", "similarity"}
     assert answer["search"] == {"kind": "exact"}
+    assert answer["similarity"] == "cosine of the vectors", "the index has 37 images"
     [result] = answer["queries"]
     assert set(result) == {"query", "matches"} and result["query"] == str(query)
     assert [set(m) for m in result["matches"]] == [{"rank", "path", "similarity"}] * 3

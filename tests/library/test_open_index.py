@@ -163,7 +163,12 @@ def test_a_single_search_holds_no_vectors(index: Path, monkeypatch: pytest.Monke
     with embedtool.open(index) as opened:
         expected = opened.search(list(rows[:3]), k=5)
     monkeypatch.setattr(SearchCache, "__init__", lambda self: pytest.fail("vectors are held"))
-    assert embedtool.search_photos(index, list(rows[:3]), k=5) == expected
+    for found, held in zip(
+        embedtool.search_photos(index, list(rows[:3]), k=5), expected, strict=True
+    ):
+        assert [match.path for match in found] == [match.path for match in held]
+        similarities = [match.similarity for match in held]
+        assert [match.similarity for match in found] == pytest.approx(similarities, abs=1e-6)
 
 
 def test_an_index_deleted_and_made_anew_is_opened_anew(index: Path) -> None:

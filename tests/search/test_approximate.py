@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.vectors import COUNT, DIM, cloud, collection, commit, exact_ids, share_found
+from support.vectors import (
+    COUNT,
+    DIM,
+    all_similarities,
+    cloud,
+    collection,
+    commit,
+    exact_ids,
+    share_found,
+)
 from support.vectors import built as built
 from support.vectors import large as large
 
@@ -17,7 +26,7 @@ from embedtool.core.types import Vectors, unit_rows
 from embedtool.errors import IndexLocked, UsageError
 from embedtool.search import build_approximate, refresh, searcher
 from embedtool.search.build_approximate import PLANS
-from embedtool.search.exact import nearest
+from embedtool.search.centre import directions
 from embedtool.search.faiss_index import FaissIndex
 from embedtool.search.recall_certificate import RECALL_AT
 from embedtool.search.searcher import open_searcher
@@ -39,14 +48,10 @@ def test_new_queries_find_what_the_certificate_promises(large: Path) -> None:
         assert found.certificate_for(100) == certificate
         assert found.certificate_for(101) is None, "it is about the 100 nearest"
         assert (found.nearest(queries[:5], 150)[1] == exact_ids(index, queries[:5], 150)).all()
-        similarities, ids = found.nearest(queries[:20], 5)
-        rows = {
-            int(id): row
-            for ids, block in index.blocks()
-            for id, row in zip(ids, block, strict=True)
-        }
-        for query, own, near in zip(queries, similarities, ids, strict=False):
-            assert np.allclose(own, [rows[int(id)] @ query for id in near], atol=1e-6)
+        near, ids = found.nearest(queries[:20], 5)
+        stored, similarities = all_similarities(index, queries[:20])
+        expected = np.take_along_axis(similarities, np.searchsorted(stored, ids), 1)
+        assert np.allclose(near, expected, atol=1e-6)
         assert index_info(large)["certificate"]["recall"] == certificate.recall
 
 
@@ -124,7 +129,7 @@ def test_an_index_run_rebuilds_it_when_much_has_changed(large: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["content", "manifest", "lost"])
 def test_a_damaged_index_is_not_used_and_built_again(large: Path, damage: str) -> None:
-    [file] = (large / "derived").glob("*.faiss" if damage != "manifest" else "*.json")
+    [file] = (large / "derived").glob("*.faiss" if damage != "manifest" else "search.json")
     data = bytearray(file.read_bytes())
     data[len(data) // 2] ^= 1
     file.unlink()
@@ -244,12 +249,8 @@ def test_conditions_and_ranges_come_before_the_cut(large: Path) -> None:
     with IndexReader(large) as index, index.snapshot():
         query = index.image(7)
         assert query
-        rows = {
-            int(id): row
-            for ids, block in index.blocks()
-            for id, row in zip(ids, block, strict=True)
-        }
-    near = sorted(((float(row @ query[1][0]), -id) for id, row in rows.items()), reverse=True)
+        ids, [similarities] = all_similarities(index, query[1])
+    near = sorted(zip(similarities.tolist(), (-ids).tolist(), strict=True), reverse=True)
     path: Callable[[int], Path] = lambda id: Path(f"/photos/{(id - 1) % 3}/{id - 1:05}.jpg")  # noqa: E731
     expected = [path(-id) for _, id in near if (-id - 1) % 3 == 2][:10]
     [found] = search_photos(large, rows=[7], where=["label=2"])
@@ -272,6 +273,6 @@ def test_the_more_are_wanted_the_further_a_graph_is_searched(large: Path) -> Non
         opened = searcher.open_faiss_index(index)
         assert opened
         queries = cloud(50, 5)
-        _, truth = nearest(queries, index.blocks(), 100)
-        found = opened[0].propose(queries, 400, 8)
+        truth = exact_ids(index, queries, 100)
+        found = opened[0].propose(directions(queries, opened[0].centre), 400, 8)
         assert (truth[:, :, None] == found[:, None, :]).any(2).mean() > 0.98

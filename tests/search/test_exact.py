@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from embedtool.core.types import unit_rows
 from embedtool.errors import ModelMismatch, UsageError
+from embedtool.search.centre import NO_SPREAD, directions
 from embedtool.search.exact import check_similarity, nearest, similarities_at, threads_for, within
 
 
@@ -53,7 +54,47 @@ def test_similarities_at_places_are_the_products(n: int, m: int, c: int, seed: i
     where = random.integers(n, size=(c, m)).T  # not contiguous
     expected = np.take_along_axis(queries @ rows.T, where, 1)
     longer = rows * random.uniform(0.5, 2, (n, 1)).astype(np.float32)
-    assert np.allclose(similarities_at(queries, longer, where), expected, atol=1e-6)
+    found = similarities_at(queries, longer, where, np.zeros(7, np.float32))
+    assert np.allclose(found, expected, atol=1e-6)
+    centre = longer.mean(0) * np.float32(0.3)
+    towards = directions(queries, centre)
+    expected = np.take_along_axis(towards @ directions(rows, centre).T, where, 1)
+    assert np.allclose(similarities_at(towards, longer, where, centre), expected, atol=1e-5)
+
+
+@given(n=st.integers(1, 60), m=st.integers(1, 5), k=st.integers(1, 12), seed=st.integers(0, 999))
+@settings(max_examples=60, deadline=None)
+def test_similarity_from_a_centre_is_that_of_the_directions(
+    n: int, m: int, k: int, seed: int
+) -> None:
+    """Of one query, of several, and with fewer rows than are wanted."""
+    random = np.random.default_rng(seed)
+    rows, queries = unit_rows(random.normal(size=(n, 7))), unit_rows(random.normal(size=(m, 7)))
+    centre = (rows.mean(0) * 0.9).astype(np.float32)
+    towards, ids = directions(queries, centre), np.arange(n) * 2
+    expected = nearest(towards, [(ids, directions(rows, centre))], k)
+    found = nearest(towards, [(ids, rows)], k, centre=centre)
+    assert found[1].tolist() == expected[1].tolist()
+    assert np.allclose(found[0], expected[0], atol=1e-5)
+    line = float(expected[0][0, 0]) - 0.1
+    for own, true in zip(
+        within(towards, [(ids, rows)], line, centre=centre),
+        within(towards, [(ids, directions(rows, centre))], line),
+        strict=True,
+    ):
+        assert own[1].tolist() == true[1].tolist() and np.allclose(own[0], true[0], atol=1e-5)
+
+
+def test_a_vector_close_to_the_centre_has_a_similarity() -> None:
+    """As close as one can be, see NO_SPREAD: rounding changes its distance, but never to 0."""
+    rows = np.eye(2, 7, dtype=np.float32)
+    centre = rows[0] * np.float32(np.sqrt(1 - NO_SPREAD))
+    towards = directions(rows, centre)
+    near, ids = nearest(towards, [(np.arange(2), rows)], 2, centre=centre)
+    assert ids.tolist() == [[0, 1], [1, 0]] and (near[:, 0] > 0.5).all()
+    assert near.min() >= -1 and near.max() <= 1
+    at_itself = similarities_at(towards, rows, np.array([[0], [1]]), rows[0])
+    assert at_itself.min() >= -1 and at_itself.max() <= 1
 
 
 @pytest.mark.parametrize(("rows", "queries"), [(3, 2), (2, 3)])

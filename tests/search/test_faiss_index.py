@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.vectors import cloud, share_found
 
+from embedtool.search.centre import directions, no_centre
 from embedtool.search.exact import nearest
 from embedtool.search.faiss_index import FaissIndex, _project, locality_order, principal_axes
 
@@ -36,7 +37,7 @@ def test_the_axes_of_most_spread_come_first() -> None:
 def test_what_is_stored_has_length_one_and_the_coordinates_along_the_axes(axes: int) -> None:
     rows = cloud(300, 0)
     by = principal_axes(rows)[:axes]
-    made = FaissIndex.empty("HNSW24_SQ8", rows, by)
+    made = FaissIndex.empty("HNSW24_SQ8", rows, by, no_centre(rows.shape[1]))
     projected = _project(made._rotation(), rows)
     assert projected.shape == (300, axes + 1)
     assert np.allclose(projected[:, :-1], rows @ by.T, atol=1e-6)
@@ -48,9 +49,11 @@ def test_what_is_stored_has_length_one_and_the_coordinates_along_the_axes(axes: 
 def test_a_guess_at_what_lies_off_the_axes_ranks_better(monkeypatch: pytest.MonkeyPatch) -> None:
     rows, queries = cloud(3000, 0), cloud(200, 1)
     ids = np.arange(len(rows))
-    made = FaissIndex.empty("HNSW24_SQ8", rows, principal_axes(rows)[:9])
+    centre = rows.mean(0)
+    towards, queries = directions(rows, centre), directions(queries, centre)
+    made = FaissIndex.empty("HNSW24_SQ8", towards, principal_axes(towards)[:9], centre)
     made.add(ids, rows)
-    _, truth = nearest(queries, [(ids, rows)], 10)
+    _, truth = nearest(queries, [(ids, towards)], 10)
     guessed = made.propose(queries, 30, 256)
     assert guessed[7:8].tolist() == made.propose(queries[7:8], 30, 256).tolist(), "alone or not"
     monkeypatch.setattr("embedtool.search.faiss_index.RESIDUAL_WEIGHT", 0)

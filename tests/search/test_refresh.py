@@ -10,6 +10,7 @@ from support.vectors import built as built
 from support.vectors import large as large
 
 from embedtool.search import build_approximate, refresh
+from embedtool.search.centre import read_centre
 from embedtool.store.derived import SEARCH, open_derived
 from embedtool.store.reader import IndexReader
 
@@ -33,6 +34,7 @@ def test_it_is_built_again_after_more_than_one_change_in_twenty(
     large: Path, monkeypatch: pytest.MonkeyPatch, removed: int, added: int, built_again: bool
 ) -> None:
     with IndexReader(large) as index:
+        centre = read_centre(index)
         opened = open_derived(large, SEARCH, index.fingerprint)
         fingerprint = index.fingerprint
     assert opened and opened[0]["vectors"] == COUNT
@@ -44,6 +46,7 @@ def test_it_is_built_again_after_more_than_one_change_in_twenty(
         count_until=lambda last: {opened[0]["last_id"]: COUNT - removed}[last],
     )
     calls: list[tuple[str, Any]] = []
+    monkeypatch.setattr(refresh, "refresh_centre", lambda index: centre)
     monkeypatch.setattr(refresh, "merge_segments", lambda index: calls.append(("merged", index)))
     monkeypatch.setattr(
         build_approximate, "build_search_index", lambda index, **how: calls.append(("built", how))

@@ -145,7 +145,7 @@ def test_the_figures_of_a_method(
     clock = iter([5.0, 15.6])
     recorder = Recorder()
     monkeypatch.setattr("embedtool.search.benchmark.time.perf_counter", lambda: next(clock))
-    monkeypatch.setattr(benchmark, "ExactSearcher", lambda index: recorder)
+    monkeypatch.setattr(benchmark, "ExactSearcher", lambda index, centre: recorder)
     times = list(range(100, 0, -1))
     monkeypatch.setattr(benchmark, "query_milliseconds", lambda searcher, some: times[: len(some)])
     resident = iter([3e6, 8e6])

@@ -10,7 +10,8 @@ from support.indexes import RECIPE
 from embedtool.core.types import Source, Vectors, unit_rows
 from embedtool.search import build_approximate, refresh, searcher
 from embedtool.search.build_approximate import build_search_index
-from embedtool.search.exact import Ids
+from embedtool.search.centre import read_centre
+from embedtool.search.exact import Ids, Similarities
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
 
@@ -53,12 +54,19 @@ def commit(writer: Writer, rows: Vectors, first: int) -> None:
     )
 
 
+def all_similarities(index: IndexReader, queries: Vectors) -> tuple[Ids, Similarities]:
+    """The ids (n,) of all vectors and their similarities (m, n), by plain numpy."""
+    ids, rows = (np.concatenate(part) for part in zip(*index.blocks(), strict=True))
+    centre = read_centre(index)
+    one, other = queries - centre, rows - centre
+    lengths = np.linalg.norm(one, axis=1)[:, None] * np.linalg.norm(other, axis=1)
+    return ids, one @ other.T / lengths
+
+
 def exact_ids(index: IndexReader, queries: Vectors, k: int) -> Ids:
     """The ids (m, k) of the nearest vectors, by a full sort."""
-    ids, rows = (np.concatenate(part) for part in zip(*index.blocks(), strict=True))
-    return np.asarray(
-        ids[np.lexsort((ids[None].repeat(len(queries), 0), -(queries @ rows.T)))[:, :k]]
-    )
+    ids, near = all_similarities(index, queries)
+    return np.asarray(ids[np.lexsort((ids[None].repeat(len(queries), 0), -near))[:, :k]])
 
 
 def share_found(found: Ids, expected: Ids) -> float:
