@@ -1,4 +1,4 @@
-"""The scripts that measure what docs/measurements.md states, each on a few pictures."""
+"""The scripts that measure something for the page of measurements."""
 
 import json
 import runpy
@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+from support.labelled import make_index
 
 from embedtool import draw_photos, index_photos
+from embedtool.core.types import unit_rows
 
-ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 Captured = pytest.CaptureFixture[str]
 
 
@@ -21,7 +23,7 @@ def printed(
     name: str, arguments: list[object], patch: pytest.MonkeyPatch, captured: Captured
 ) -> Any:
     """Run an example in this process, and return the JSON that it prints."""
-    script = ROOT / "examples" / name
+    script = EXAMPLES / name
     patch.setattr(sys, "argv", [str(script), *map(str, arguments)])
     runpy.run_path(str(script))
     return json.loads(captured.readouterr().out.splitlines()[-1])
@@ -33,7 +35,7 @@ def pixels(path: Path) -> npt.NDArray[np.int16]:
 
 
 def test_altered_copies(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = ROOT / "examples" / "altered_copies.py"
+    script = EXAMPLES / "altered_copies.py"
     arguments = [drawn / "city", "--out", tmp_path, "--ways", "mirror", "half", "crop"]
     monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
     runpy.run_path(str(script))
@@ -42,6 +44,24 @@ def test_altered_copies(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert np.abs(mirror - original[:, ::-1]).mean() < 5
     assert half.shape == (original.shape[0] // 2, original.shape[1] // 2, 3)
     assert 0.24 < crop.size / original.size < 0.76
+
+
+def test_similarity_of_each_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    """Classes on three axes, and a large part in common: it hides them from the cosine."""
+    random = np.random.default_rng(0)
+    rows = 0.5 * random.normal(size=(150, 12)) + 2 * np.eye(12)[np.arange(150) % 3]
+    rows += 10 * random.uniform(0.5, 1, (150, 1))  # its share differs by image
+    names = [f"pets/class{n % 3}/{n}.jpg" for n in range(150)]
+    index = make_index(tmp_path, unit_rows(rows), names)
+    arguments: list[object] = [index, "--collections", "pets"]
+    found = printed("similarity.py", arguments, monkeypatch, capsys)
+    assert (found["name"], found["images"], found["classes"]) == ("pets", 150, 3)
+    cosine, mean, few = found["scores"].values()
+    assert mean["map"] > cosine["map"] + 0.05 and few["map"] > cosine["map"] + 0.05
+    assert 1 / 3 < cosine["precision_at_10"] < mean["precision_at_10"] <= 1
+    assert printed("similarity.py", [index], monkeypatch, capsys)["scores"] == found["scores"]
 
 
 @pytest.mark.slow
