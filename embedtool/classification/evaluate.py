@@ -1,5 +1,6 @@
 """`evaluate_probe`: score a probe on the labelled images of an index."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def evaluate_probe(
                 f"expected images that neither the probe nor its network was trained on, but "
                 f"{index.path} has none. `embedtool probe train` reports a score on held-out "
                 "images; or index other photos and evaluate the probe on them: embedtool index "
-                f"OTHER_PHOTOS --model {index.model} --index indexes/OTHER"
+                f"OTHER_PHOTOS --model {shlex.quote(index.model)} --index indexes/OTHER"
             )
         probabilities = probe.probabilities(rows[new])
     paths = labelled.content_paths()

@@ -4,6 +4,7 @@ The vectors of such images are better separated than those of new ones. A score 
 what the network remembers.
 """
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -57,8 +58,8 @@ def check_enough(labels: Numbers, total: int, index: Path, model: str) -> None:
         raise UsageError(
             f"expected at least {MIN_SCORED} images of two classes that the network of {index} was "
             f"not trained on, received {len(labels)} of {total:,}. Index other photos: embedtool "
-            f"index OTHER_PHOTOS --model {model}. Or fine-tune again and test on photos that are "
-            "held out: embedtool finetune PHOTOS --test OTHER_PHOTOS --out MODEL"
+            f"index OTHER_PHOTOS --model {shlex.quote(model)}. Or fine-tune again and test on "
+            "photos that are held out: embedtool finetune PHOTOS --test OTHER_PHOTOS --out MODEL"
         )
 
 

@@ -4,7 +4,9 @@ A run that finds nothing new imports no decoder and no network, because these im
 functions that need them.
 """
 
+import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from os.path import abspath
 from pathlib import Path
@@ -82,6 +84,10 @@ def index_photos(
     def open_embedder() -> "Embedder":
         from embedtool.models.embedder import embedder_of
 
+        if fresh is None and model not in (None, "auto"):
+            from embedtool.models.find_model import model_of_user
+
+            model_of_user(model)  # imports it, if it has not been imported
         return fresh or embedder_of(target.model, target.recipe, runtime=runtime)
 
     with target:
@@ -118,22 +124,22 @@ def _check_same_model(
     )
     if same and wanted == (recipe.layer, recipe.precision_name):
         return
-    spec = index.model if model is None or same else model
-    from embedtool.models import load_backbone
+    spec = index.model
+    if model is not None and not same:
+        from embedtool.models import load_backbone
 
-    try:
-        requested = load_backbone(spec, layer=wanted[0], precision=wanted[1])
-        if requested.fingerprint == index.fingerprint:
-            return
-        wanted = (requested.recipe.layer, requested.precision)
-    except ModelOffline:  # not available, so it is not the model that made this index here
-        pass
-    flags = [f"--model {spec}"]
-    flags += [f"--layer {layer}"] if layer else []
-    flags += [f"--precision {precision}"] if precision else []
+        spec = model
+        with suppress(ModelOffline):  # not available, so it is not the model that made this index
+            requested = load_backbone(model, layer=wanted[0], precision=wanted[1])
+            if requested.fingerprint == index.fingerprint:
+                return
+            wanted = (requested.recipe.layer, requested.precision)
+    flags = ["--model", spec]
+    flags += ["--layer", layer] if layer else []
+    flags += ["--precision", precision] if precision else []
     raise ModelMismatch(
         f"{index.path} holds vectors of {index.model} {recipe.precision_name} "
         f"{recipe.layer}; {' '.join([spec, *filter(None, wanted[::-1])])} was requested, and the "
-        f"two cannot be mixed. Index into another folder: embedtool index PHOTOS {' '.join(flags)} "
-        f"--index {index.path}-2"
+        f"two cannot be mixed. Index into another folder: embedtool index PHOTOS "
+        f"{shlex.join(flags)} --index {index.path}-2"
     )

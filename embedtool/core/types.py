@@ -8,9 +8,9 @@ import hashlib
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, get_origin
 
 import numpy as np
 import numpy.typing as npt
@@ -56,9 +56,19 @@ class Progress(Protocol):
     def __call__(self, done: int, total: int, /, *, stage: str, rejected: int = 0) -> None: ...
 
 
+def check_types(record: Any) -> None:
+    """Raise TypeError if a field of a dataclass that was read from a file has a wrong type."""
+    for field in fields(record):
+        value, wanted = getattr(record, field.name), get_origin(field.type) or field.type
+        if not isinstance(value, int | float if wanted is float else wanted):  # type: ignore[arg-type]
+            raise TypeError(f"{field.name} is of type {type(value).__name__}")
+
+
 @dataclass(frozen=True)
 class Recipe:
-    """All properties that determine the values of a vector. Its digest is the fingerprint."""
+    """All properties that determine the values of a vector. Its digest is the fingerprint.
+
+    Raises TypeError for a value of a wrong type."""
 
     weights: str  # SHA-256 over names, shapes and float32 values
     architecture: str
@@ -70,10 +80,13 @@ class Recipe:
     decode: str
     precision: str
 
+    def __post_init__(self) -> None:
+        check_types(self)
+
     @property
     def precision_name(self) -> str:
         """The precision, "float32" or "int8", without the calibration set that follows int8."""
-        return self.precision.split()[0]
+        return self.precision.partition(" ")[0]
 
     @property
     def fingerprint(self) -> str:

@@ -1,11 +1,11 @@
-"""Find the Backbone of a model spec. TensorFlow is used only to import or compile a network."""
+"""The Backbone of a model spec. TensorFlow is used only to import or compile a network."""
 
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,15 +14,11 @@ from embedtool.core.types import Recipe
 from embedtool.errors import ModelMismatch, ModelOffline, ModelUnavailable, UsageError
 from embedtool.images.decode import POLICY
 from embedtool.models import int8_calibration
-from embedtool.models.cache import cache_folder, hub_folder
-from embedtool.models.model_folder import MOBILENET, POOLED, ModelFolder, files_digest, read_folder
+from embedtool.models.cache import cache_folder
+from embedtool.models.find_model import BUILTIN, FULL, model_of_index, model_of_user
+from embedtool.models.model_folder import MOBILENET, POOLED, ModelFolder, read_folder
 from embedtool.models.tensorflow_process import run_job
 
-BUILTIN = Path(__file__).parent / "builtin"
-FULL = "mobilenet_v2"
-FULL_HANDLE = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/feature_vector/5"
-KERAS_FILE = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-REACH_TIMEOUT = 4.0  # seconds `auto` waits for a first answer before it uses the built-in network
 PRECISIONS = ("float32", "int8")
 
 
@@ -71,18 +67,23 @@ class Backbone:
 
 
 def load_backbone(
-    spec: str = "auto", *, layer: str | None = None, precision: str | None = None
+    spec: str = "auto",
+    *,
+    layer: str | None = None,
+    precision: str | None = None,
+    run: bool = True,
 ) -> Backbone:
-    """Find the network that a spec names. The first time, it is imported into the user cache.
+    """Find the network that the user names. The first time, it is imported into the user cache.
 
     spec: "auto", "builtin", "mobilenet_v2", a TF Hub handle, a SavedModel folder, a model folder,
-    or the name of an imported model. layer: the layer to pool; default: the last. precision:
-    "float32" or "int8"; default: that of the model.
+    or the name of an imported model. A SavedModel that an index names is opened by `reopen`. layer:
+    the layer to pool; default: the last. precision: "float32" or "int8"; default: that of the
+    model. run: False raises ModelUnavailable instead of running a SavedModel to import it.
     Raises ModelOffline, ModelUnavailable, or UsageError for an unknown spec, layer or precision.
     """
     if spec == "auto":
         return _auto(layer, precision)
-    model = _folder(spec)
+    model = model_of_user(spec, run=run)
     layer, precision = layer or model.layer, precision or model.precision
     if layer not in model.layers:
         near = [name for name in model.layers if layer.split("_")[0] in name] or model.layers
@@ -92,7 +93,33 @@ def load_backbone(
         )
     if precision not in PRECISIONS:
         raise UsageError(f"expected precision float32 or int8, received {precision!r}")
-    recipe = Recipe(
+    recipe = _recipe(model, layer, precision)
+    return Backbone(os.path.abspath(spec) if os.path.isdir(spec) else spec, model, recipe)
+
+
+def reopen(spec: str, recipe: Recipe) -> Backbone:
+    """Return the backbone of an index, without running a SavedModel that only the index names.
+
+    Raises ModelMismatch if the spec now names another model, ModelOffline, and ModelUnavailable
+    with the command that gives permission to run a SavedModel.
+    """
+    model = model_of_index(spec, recipe.weights)
+    precision = recipe.precision_name
+    old, new = asdict(recipe), asdict(_recipe(model, recipe.layer, precision))
+    known = {"layer": recipe.layer in model.layers, "precision": precision in PRECISIONS}
+    differing = [key for key in old if old[key] != new[key] or not known.get(key, True)]
+    if differing:
+        model_name, layer, precision = map(shlex.quote, (spec, recipe.layer, precision))
+        raise ModelMismatch(
+            f"{spec} is no longer the model that this index was made with ({', '.join(differing)} "
+            "changed). Restore the old model, or index into a new folder: embedtool index PHOTOS "
+            f"--model {model_name} --layer {layer} --precision {precision} --index indexes/NEW"
+        )
+    return Backbone(spec, model, recipe)
+
+
+def _recipe(model: ModelFolder, layer: str, precision: str) -> Recipe:
+    return Recipe(
         weights=model.weights,
         architecture=f"{model.architecture} {model.alpha:g}"
         if model.architecture == MOBILENET
@@ -104,46 +131,6 @@ def load_backbone(
         high=model.high,
         decode=POLICY,
         precision=f"int8 {int8_calibration.VERSION}" if precision == "int8" else precision,
-    )
-    return Backbone(os.path.abspath(spec) if os.path.isdir(spec) else spec, model, recipe)
-
-
-def reopen(spec: str, recipe: Recipe) -> Backbone:
-    """Return the backbone of an index. Raises ModelMismatch if the spec now names another one."""
-    precision = recipe.precision_name
-    try:
-        backbone = load_backbone(spec, layer=recipe.layer, precision=precision)
-    except UsageError:  # the folder was moved: the cache may have what was imported from it
-        backbone = _by_weights(spec, recipe)
-    if backbone.recipe != recipe:
-        old, new = asdict(recipe), asdict(backbone.recipe)
-        differing = [key for key in old if old[key] != new[key]]
-        raise ModelMismatch(
-            f"{spec} is no longer the model that this index was made with ({', '.join(differing)} "
-            "changed). Restore the old model, or index into a new folder: embedtool index PHOTOS "
-            f"--model {spec} --layer {recipe.layer} --precision {precision} --index indexes/NEW"
-        )
-    return backbone
-
-
-def _by_weights(spec: str, recipe: Recipe) -> Backbone:
-    for model in imported_models():
-        if model.weights == recipe.weights:
-            return Backbone(spec, model, recipe)
-    raise ModelUnavailable(
-        f"this index was made with the model {spec}, which no longer exists. Restore it, or index "
-        "into a new folder: embedtool index PHOTOS --index indexes/NEW"
-    )
-
-
-def is_available(spec: str) -> bool:
-    """Return whether a handle can be loaded without a network connection."""
-    if imported_folder(spec).exists():
-        return True
-    handle = FULL_HANDLE if spec == FULL else spec
-    keras_home = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras")
-    return (hub_folder() / hashlib.sha1(handle.encode()).hexdigest()).is_dir() or (
-        spec == FULL and (keras_home / "models" / KERAS_FILE).is_file()
     )
 
 
@@ -162,89 +149,6 @@ def _auto(layer: str | None, precision: str | None) -> Backbone:
             return replace(load_backbone("builtin", layer=layer, precision=precision), note=note)
         except UsageError:
             raise error from None
-
-
-def _folder(spec: str) -> ModelFolder:
-    if spec == "builtin":
-        return read_folder(BUILTIN)
-    if spec == FULL or "://" in spec:
-        return _handle(spec)
-    path = Path(spec)
-    if (path / "model.json").is_file():
-        return read_folder(path)
-    if (path / "saved_model.pb").is_file():
-        return read_folder(saved_model_folder(path))
-    if spec and os.sep not in spec and imported_folder(spec).exists():
-        return read_folder(imported_folder(spec))
-    raise UsageError(
-        f"expected auto, builtin, mobilenet_v2, a TF Hub handle (https://...), a SavedModel folder "
-        f"or a model folder; received {spec!r}. List the models: embedtool model list"
-    )
-
-
-def imported_models() -> Iterator[ModelFolder]:
-    """Yield every model folder in the user cache."""
-    for file in sorted((cache_folder() / "models").glob("*/model.json")):
-        yield read_folder(file.parent)
-
-
-def imported_folder(spec: str) -> Path:
-    """Return the folder in the user cache for a handle or a name."""
-    key = spec if "/" not in spec else hashlib.sha256(spec.encode()).hexdigest()[:32]
-    return cache_folder() / "models" / (FULL if spec == FULL_HANDLE else key)
-
-
-def _handle(spec: str) -> ModelFolder:
-    target = imported_folder(spec)
-    if not target.exists():
-        handle = FULL_HANDLE if spec == FULL else spec
-        if not is_available(spec):
-            require_network(spec, handle)
-        try:
-            run_job(
-                "import_handle",
-                handle=handle,
-                name=spec,
-                target=str(target),
-                keras_too=handle == FULL_HANDLE,
-            )
-        except ModelOffline as error:
-            raise _offline(spec, str(error)) from error
-    return read_folder(target)
-
-
-def saved_model_folder(path: Path) -> Path:
-    """Return the model folder of a SavedModel, which is imported the first time."""
-    target = cache_folder() / "models" / files_digest(path)[:32]
-    if not target.exists():
-        whole = os.path.abspath(path)
-        run_job("import_saved_model", path=whole, name=whole, target=str(target))
-    return target
-
-
-def require_network(spec: str, handle: str) -> None:
-    """Request the headers of a handle, so that a machine without a network fails in seconds.
-
-    Raises ModelOffline."""
-    import http.client  # takes 30 ms, needed only for a download
-    import urllib.error
-    import urllib.request
-
-    try:
-        request = urllib.request.Request(handle, method="HEAD")
-        urllib.request.urlopen(request, timeout=REACH_TIMEOUT).close()
-    except urllib.error.HTTPError:
-        return  # a server answered: the download itself will report more
-    except (OSError, ValueError, http.client.HTTPException) as error:
-        raise _offline(spec, str(error)) from error
-
-
-def _offline(spec: str, why: str) -> ModelOffline:
-    why = " ".join(why.split())[:200]
-    return ModelOffline(
-        f"{spec} is not cached and cannot be downloaded ({why}). Use --model builtin, or set "
-        "TFHUB_CACHE_DIR to a folder that contains it, or run: embedtool model import PATH"
-    )
 
 
 def _compile(**request: Any) -> None:

@@ -13,12 +13,11 @@ import numpy.typing as npt
 from embedtool.core.softmax import softmax
 from embedtool.core.types import Recipe, Vectors
 from embedtool.errors import ModelMismatch, ModelOffline
-from embedtool.models.backbone import is_available, require_network
 from embedtool.models.cache import cache_folder
+from embedtool.models.find_model import CLASSIFIER_HANDLE, is_available, require_network
 from embedtool.models.model_folder import weights_digest
 from embedtool.models.tensorflow_process import run_job
 
-HANDLE = "https://tfhub.dev/google/imagenet/mobilenet_v2_100_224/classification/5"
 ARCHITECTURE, LAYER = "mobilenet_v2 1", "out_relu"  # as in a recipe
 TENSORS, CARD = "head.safetensors", "head.json"
 # The length of pooled activations before they are normalised, which no index stores. With 30, the
@@ -58,14 +57,14 @@ def imagenet_head(recipe: Recipe) -> Head:
     if (head := _read(folder)) is None:
         shutil.rmtree(folder, ignore_errors=True)
         try:
-            if not is_available(HANDLE):
-                require_network(HANDLE, HANDLE)
-            run_job("import_head", handle=HANDLE, target=str(folder))
+            if not is_available(CLASSIFIER_HANDLE):
+                require_network(CLASSIFIER_HANDLE, CLASSIFIER_HANDLE)
+            run_job("import_head", handle=CLASSIFIER_HANDLE, target=str(folder))
         except ModelOffline as error:
             raise ModelOffline(
-                f"naming by ImageNet needs the classifier {HANDLE}, which is not cached and "
-                "cannot be downloaded. Set TFHUB_CACHE_DIR to a folder that contains it, or name "
-                "clusters by label: --name-by label"
+                f"naming by ImageNet needs the classifier {CLASSIFIER_HANDLE}, which is not "
+                "cached and cannot be downloaded. Set TFHUB_CACHE_DIR to a folder that contains "
+                "it, or name clusters by label: --name-by label"
             ) from error
         head = _read(folder)
     if head is None or head.network != recipe.weights:

@@ -1,5 +1,6 @@
 """The available networks: list them, show a model card, import one."""
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,14 +10,13 @@ from typing import Any
 from embedtool.core.atomic_files import publish_folder
 from embedtool.core.types import PathLike
 from embedtool.errors import UsageError
-from embedtool.models.backbone import (
+from embedtool.models.backbone import Backbone, load_backbone
+from embedtool.models.find_model import (
     BUILTIN,
     FULL,
-    Backbone,
     imported_folder,
     imported_models,
-    load_backbone,
-    saved_model_folder,
+    model_of_user,
 )
 from embedtool.models.model_folder import MOBILENET, ModelFolder, read_folder, write_folder
 
@@ -29,13 +29,14 @@ def model_info(model: str = "auto") -> dict[str, Any]:
     "dim" is the length of a vector, "size" the side of the network's input in pixels, and "layers"
     the number of channels of each layer that can be pooled.
 
-    model: as in `embed_photos`. Raises ModelOffline or ModelUnavailable.
+    model: as in `embed_photos`. A SavedModel that has not been imported does not run; it raises
+    ModelUnavailable, with the command that imports it. Raises ModelOffline.
 
     >>> card = embedtool.model_info("builtin")
     >>> card["dim"], card["size"], card["layers"]["out_relu"]
     (1280, 96, 1280)
     """
-    backbone = load_backbone(model)
+    backbone = load_backbone(model, run=False)
     folder = backbone.folder
     return {
         "model": backbone.spec,
@@ -57,8 +58,9 @@ def import_model(path: PathLike, name: str | None = None) -> Backbone:
     """Import a MobileNetV2, from a SavedModel or a model folder, into the user cache under a name.
 
     The default name is mobilenet_v2 for a SavedModel of the full MobileNetV2, and the name of the
-    folder for others. A SavedModel of another architecture stays where it is. Raises UsageError for
-    a name that is not valid, or that other weights already have.
+    folder for others. A SavedModel of another architecture stays where it is. A SavedModel is a
+    program, and it runs: import one only if you trust it. Indexes made with it can use it from then
+    on. Raises UsageError for a name that is not valid, or that other weights already have.
 
     >>> builtin = next(embedtool.known_models())
     >>> model = embedtool.import_model(builtin.path, "my-copy")
@@ -71,19 +73,16 @@ def import_model(path: PathLike, name: str | None = None) -> Backbone:
             f"expected a name of letters, digits, . _ or -, other than {', '.join(RESERVED)}; "
             f"received {name!r}"
         )
-    if (source / "model.json").exists():
-        found = source
-    elif (source / "saved_model.pb").exists():
-        found = saved_model_folder(source)
-    else:
+    if not any((source / name).exists() for name in ("model.json", "saved_model.pb")):
         raise UsageError(
             f"expected a SavedModel folder (with saved_model.pb) or a model folder (with "
             f"model.json), received {source}. A downloaded archive must be unpacked first"
         )
-    model = read_folder(found)
+    whole = os.path.abspath(source)
+    model = model_of_user(whole)
     if model.architecture != MOBILENET:
-        return load_backbone(str(source))
-    is_full = found != source and (model.alpha, model.size) == (1.0, 224)
+        return load_backbone(whole)
+    is_full = model.path != Path(whole) and (model.alpha, model.size) == (1.0, 224)
     own = name or (FULL if is_full else source.resolve().name)
     target = imported_folder(own)
     if target.exists():

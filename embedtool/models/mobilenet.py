@@ -65,18 +65,22 @@ def model_folder(
 
 def set_tensors(network: keras.Model, tensors: Mapping[str, npt.NDArray[np.float32]]) -> None:
     """Set the weights of a network. Raises ModelUnavailable if a name or a shape does not match."""
-    expected = {w.path: w for w in network.weights}
-    if expected.keys() != tensors.keys():
-        odd = sorted(expected.keys() ^ tensors.keys())
+    check_shapes(network, {name: values.shape for name, values in tensors.items()})
+    for weight in network.weights:
+        weight.assign(tensors[weight.path])
+
+
+def check_shapes(network: keras.Model, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Raise ModelUnavailable if the names and shapes are not those of the weights of a network."""
+    expected = {w.path: tuple(w.shape) for w in network.weights}
+    if expected.keys() != shapes.keys():
+        odd = sorted(expected.keys() ^ shapes.keys())
         raise ModelUnavailable(
             f"expected the weights of a MobileNetV2, received names that do not match: {odd[:3]}"
         )
-    for name, weight in expected.items():
-        if tuple(weight.shape) != tensors[name].shape:
-            raise ModelUnavailable(
-                f"expected {name} of shape {tuple(weight.shape)}, received {tensors[name].shape}"
-            )
-        weight.assign(tensors[name])
+    for name, shape in expected.items():
+        if shape != shapes[name]:
+            raise ModelUnavailable(f"expected {name} of shape {shape}, received {shapes[name]}")
 
 
 def layer_channels(network: keras.Model) -> dict[str, int]:
@@ -110,7 +114,7 @@ def embedding_model(
         return keras.Model(pixels, features, name="embed")
     from embedtool.models.saved_model import SavedModelLayer
 
-    return keras.Model(pixels, SavedModelLayer(model.saved_model)(scaled))
+    return keras.Model(pixels, SavedModelLayer(model.checked_saved_model())(scaled))
 
 
 def from_hub_names(variables: Iterable[Any]) -> dict[str, npt.NDArray[np.float32]] | None:
@@ -124,14 +128,15 @@ def from_hub_names(variables: Iterable[Any]) -> dict[str, npt.NDArray[np.float32
         name = variable.name.split(":")[0]
         if re.search(r"/(Logits|predictions)/", name):
             continue
-        keras_name = _keras_name(name)
-        if keras_name is None:
+        own = keras_name(name)
+        if own is None:
             return None
-        tensors[keras_name] = variable.numpy().astype(np.float32)
+        tensors[own] = variable.numpy().astype(np.float32)
     return tensors
 
 
-def _keras_name(name: str) -> str | None:
+def keras_name(name: str) -> str | None:
+    """Return the Keras name of a variable of a TF Hub MobileNetV2, None for another variable."""
     match = re.fullmatch(
         r"MobilenetV2/(?:(Conv|Conv_1)|expanded_conv(?:_(\d+))?/(expand|depthwise|project))"
         r"/(?:(?:depthwise_)?weights|BatchNorm/(gamma|beta|moving_mean|moving_variance))",

@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.atomic_files import write_json
+from embedtool.core.types import check_types
 from embedtool.errors import ModelUnavailable
+from embedtool.models.cache import cache_folder
 from embedtool.models.training_images import FILE, TrainingImages
 
 MODEL_FORMAT = 2  # 1 has no training images
@@ -26,6 +29,7 @@ MOBILENET = "mobilenet_v2"
 SAVED_MODEL = "saved_model"
 FINAL_LAYER = "out_relu"
 COPY_AGAIN = "Copy the model folder again from its source, or delete it and pull the model again"
+LARGEST_SIZE, LARGEST_ALPHA = 4096, 2.0  # far more than any published network has
 POOLED, UNPOOLED = "average", "none"  # how the output of a layer is pooled
 
 
@@ -49,9 +53,26 @@ class ModelFolder:
     card: dict[str, Any] = field(default_factory=dict)
     training_images: str = ""  # SHA-256 of their file; "" if the network was not fine-tuned
 
+    def __post_init__(self) -> None:
+        check_types(self)
+        if not all(isinstance(channels, int) for channels in self.layers.values()):
+            raise TypeError("layers has a number of channels of another type than int")
+        if not (0 < self.size <= LARGEST_SIZE and 0 < self.alpha <= LARGEST_ALPHA):
+            raise ValueError(f"size {self.size} or alpha {self.alpha} is out of range")
+
     @property
     def weights_file(self) -> Path:
         return self.path / "weights.safetensors"
+
+    def checked_saved_model(self) -> Path:
+        """Return the SavedModel of an opaque embedder, checked against its digest."""
+        path = Path(self.saved_model)
+        if not path.is_dir() or files_digest(path) != self.weights:
+            raise ModelUnavailable(
+                f"{path} is missing or has changed since it was imported. Restore it, or name it "
+                f"again: embedtool model import {shlex.quote(self.saved_model)}"
+            )
+        return path
 
     def cuts(self) -> dict[str, str]:
         """Return where a MobileNetV2 can be cut in two: first part after a cut -> layer before it.
@@ -100,7 +121,8 @@ class ModelFolder:
 def read_folder(path: Path) -> ModelFolder:
     """Read a model folder.
 
-    Raises ModelUnavailable if model.json is missing, broken or of a later format."""
+    Raises ModelUnavailable if model.json is missing, broken or of a later format, or if it refers
+    to a SavedModel and is not in the user cache: only the user may name a SavedModel."""
     try:
         card = json.loads((path / "model.json").read_text("utf-8"))
         version = card.pop("format")
@@ -109,9 +131,17 @@ def read_folder(path: Path) -> ModelFolder:
                 f"{path} has model format {version}; this embedtool reads up to {MODEL_FORMAT}. "
                 "Install a newer embedtool"
             )
-        return ModelFolder(path=path, **card)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        model = ModelFolder(path=path, **card)
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ModelUnavailable(f"expected a model folder at {path}: {error}") from error
+    own = path.resolve().parent == (cache_folder() / "models").resolve()
+    if model.architecture != MOBILENET and not own:
+        raise ModelUnavailable(
+            f"expected a MobileNetV2 in the model folder {path}, received the architecture "
+            f"{model.architecture!r}. To use a SavedModel, name its own folder: embedtool model "
+            "import FOLDER"
+        )
+    return model
 
 
 def write_folder(

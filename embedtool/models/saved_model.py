@@ -1,5 +1,6 @@
-"""A SavedModel other than MobileNetV2, which is called as it is. Imports TensorFlow."""
+"""A SavedModel other than MobileNetV2, which the user named and which runs. Imports TensorFlow."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -11,9 +12,9 @@ from embedtool.errors import ModelUnavailable
 class SavedModelLayer(keras.layers.Layer):  # type: ignore[misc]
     """A SavedModel as one layer: float32 (n, s, s, 3) -> (n, d)."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
-        self.call_saved, self.owner = saved_callable(path)
+        self.call_saved, self.owner = saved_callable(str(path))
 
     def call(self, pixels: tf.Tensor) -> tf.Tensor:
         return self.call_saved(pixels)

@@ -23,8 +23,9 @@ from embedtool.core.atomic_files import publish_folder, write_json
 from embedtool.core.own_process import quiet_stderr
 from embedtool.core.types import unit_rows
 from embedtool.errors import EmbedtoolError, ModelOffline, ModelUnavailable
-from embedtool.models import golden, int8_calibration, mobilenet
+from embedtool.models import golden, hub_tensors, int8_calibration, mobilenet
 from embedtool.models.cache import hub_folder
+from embedtool.models.find_model import FULL_HANDLE
 from embedtool.models.model_folder import (
     POOLED,
     SAVED_MODEL,
@@ -40,14 +41,14 @@ NETWORK_TIMEOUT = 20.0  # seconds without an answer before a download fails
 PARITY = {"float32": 1e-4, "int8": 0.1}  # largest 1 - cosine allowed after compiling
 
 
-def import_handle(handle: str, name: str, target: str, keras_too: bool) -> None:
-    """Import a TF Hub handle as a model folder.
+def import_mobilenet(handle: str, name: str, target: str) -> None:
+    """Import a published module of the full MobileNetV2. Its tensors are read; it does not run.
 
-    If that fails for the full MobileNetV2, import it from keras.applications."""
+    If the feature vector cannot be fetched, import it from keras.applications."""
     try:
-        path = _fetched(handle)
+        tensors = hub_tensors.network_tensors(Path(_fetched(handle)))
     except ModelOffline as hub_error:
-        if not keras_too:
+        if handle != FULL_HANDLE:
             raise
         try:
             full = keras.applications.MobileNetV2(
@@ -57,13 +58,18 @@ def import_handle(handle: str, name: str, target: str, keras_too: bool) -> None:
             raise ModelOffline(
                 f"{hub_error}. The download from keras.applications failed too: {error}"
             ) from error
-        _publish_mobilenet(mobilenet.get_tensors(full), 1.0, 224, name, Path(target))
-        return
-    import_saved_model(path, name, target, _size_in(handle))
+        tensors = mobilenet.get_tensors(full)
+    _publish_mobilenet(tensors, hub_tensors.ALPHA, hub_tensors.SIZE, name, Path(target))
+
+
+def import_handle(handle: str, name: str, target: str) -> None:
+    """Import any TF Hub handle that the user named as a model folder."""
+    import_saved_model(_fetched(handle), name, target, _size_in(handle))
 
 
 def import_saved_model(path: str, name: str, target: str, size: int = 0) -> None:
-    """Import a SavedModel as our MobileNetV2 if the outputs agree, else as an opaque embedder."""
+    """Run a SavedModel. Import it as our MobileNetV2 if the outputs agree, else as an opaque
+    embedder."""
     call, saved = saved_callable(path)
     size = size or _declared_size(saved) or 224
     tensors = mobilenet.from_hub_names(saved.variables) if hasattr(saved, "variables") else None
@@ -122,22 +128,11 @@ def _publish_mobilenet(
 
 def import_head(handle: str, target: str) -> None:
     """Import the ImageNet classifier of a TF Hub module, and record which network it belongs to."""
-    _, saved = saved_callable(_fetched(handle))
-    below = mobilenet.from_hub_names(saved.variables)
-    top = {v.name.split("/")[-1]: v.numpy() for v in saved.variables if "/Logits/" in v.name}
-    if below is None or top.keys() != {"weights:0", "biases:0"}:
-        raise ModelUnavailable(
-            f"expected a MobileNetV2 with its ImageNet classifier at {handle}, received another "
-            "network"
-        )
-    # The first of its 1,001 outputs is "background", which is the label of no image.
-    tensors = {
-        "weights": np.ascontiguousarray(top["weights:0"][0, 0].T[1:], np.float32),
-        "bias": np.ascontiguousarray(top["biases:0"][1:], np.float32),
-    }
+    module = Path(_fetched(handle))
+    tensors = hub_tensors.classifier_tensors(module)
     card = {
         "handle": handle,
-        "features": weights_digest(below),
+        "features": weights_digest(hub_tensors.network_tensors(module)),
         "sha256": weights_digest(tensors),
     }
     with publish_folder(Path(target)) as draft:
@@ -217,6 +212,7 @@ def _declared_size(saved: Any) -> int:
 
 
 JOBS: dict[str, Callable[..., None]] = {
+    "import_mobilenet": import_mobilenet,
     "import_handle": import_handle,
     "import_saved_model": import_saved_model,
     "import_head": import_head,

@@ -13,7 +13,7 @@ from embedtool.errors import (
     PhotosMissing,
     UsageError,
 )
-from embedtool.models.backbone import BUILTIN
+from embedtool.models.find_model import BUILTIN
 
 
 @pytest.mark.parametrize(

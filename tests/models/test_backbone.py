@@ -18,8 +18,8 @@ from support.tensorflow_jobs import jobs_here as jobs_here
 from embedtool.errors import ModelMismatch, ModelOffline, ModelUnavailable, UsageError
 from embedtool.images.decode import decode_image
 from embedtool.models import load_backbone, reopen
-from embedtool.models.backbone import BUILTIN, FULL_HANDLE
 from embedtool.models.embedder import NetworkEmbedder
+from embedtool.models.find_model import BUILTIN, FULL_HANDLE
 from embedtool.models.library import import_model
 from embedtool.models.model_folder import ModelFolder, read_folder, weights_digest, write_folder
 

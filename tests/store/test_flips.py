@@ -13,7 +13,7 @@ from faults.scenarios import SCENARIOS
 
 from embedtool.errors import IndexDamaged
 from embedtool.models import load_backbone
-from embedtool.models.backbone import BUILTIN
+from embedtool.models.find_model import BUILTIN
 from embedtool.store.reader import IndexReader
 
 pytestmark = pytest.mark.slow

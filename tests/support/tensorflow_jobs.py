@@ -16,7 +16,7 @@ def jobs_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         getattr(tensorflow_jobs, job)(**request)
 
     timeout = socket.getdefaulttimeout()
-    monkeypatch.setattr("embedtool.models.backbone.run_job", run)
-    monkeypatch.setattr("embedtool.models.imagenet_head.run_job", run)
+    for module in ("backbone", "find_model", "imagenet_head"):
+        monkeypatch.setattr(f"embedtool.models.{module}.run_job", run)
     yield
     socket.setdefaulttimeout(timeout)
