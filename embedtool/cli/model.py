@@ -31,7 +31,7 @@ def list_models(json: Json = False) -> None:
 
 @model.command("info")
 def model_info(spec: Spec, json: Json = False) -> None:
-    """Describe a network: its origin, layers and measurements."""
+    """Describe a network: its origin, layers and measurements. No SavedModel runs."""
     content = embedtool.model_info(spec)
     if note := content.pop("note", ""):
         say(f"note: {note}")
@@ -52,7 +52,10 @@ def pull(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Download and compile a network now, for later use offline."""
+    """Download and compile a network now, for later use offline.
+
+    A TF Hub handle other than mobilenet_v2 is a program, and it runs. Pull only what you trust.
+    """
     from embedtool.models import load_backbone
 
     backbone = load_backbone(spec, precision=precision)
@@ -74,7 +77,8 @@ def import_model(
 ) -> None:
     """Copy a network from a folder to the user cache.
 
-    If it is the full ImageNet MobileNetV2, it is used for `mobilenet_v2` from then on.
+    If it is the full ImageNet MobileNetV2, it is used for `mobilenet_v2` from then on. A SavedModel
+    is a program, and it runs: import one only if you trust it.
     """
     backbone = embedtool.import_model(path, name)
     _emit_model(backbone.spec, str(backbone.compiled()), backbone.fingerprint, json)

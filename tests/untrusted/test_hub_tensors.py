@@ -23,6 +23,7 @@ from embedtool.models.imagenet_head import imagenet_head
 
 LOGITS = "MobilenetV2/Logits/Conv2d_1c_1x1"
 DEPTHWISE = "MobilenetV2/expanded_conv_3/depthwise/depthwise_weights"
+ONE_MORE = "MobilenetV2/expanded_conv_17/expand/weights"
 Tensors = dict[str, np.ndarray]
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("jobs_here")]
 
@@ -108,7 +109,7 @@ MUTANTS: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
         r"names that do not match: \['block_3_depthwise/kernel'\]",
     ),
     "one block more": (
-        lambda tensors: tensors | {"MobilenetV2/expanded_conv_17/expand/weights": np.float32([0])},
+        lambda tensors: tensors | {ONE_MORE: np.zeros(1, np.float32)},
         r"names that do not match: \['block_17_expand/kernel'\]",
     ),
     "another network": (

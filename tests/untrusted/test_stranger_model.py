@@ -3,9 +3,9 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import pytest
 from support.command import Result, embedtool_here
@@ -26,7 +26,8 @@ HANDLE = "https://example.org/evil/1"
 pytestmark = pytest.mark.usefixtures("jobs_here")
 
 
-class Sent(NamedTuple):
+@dataclass(frozen=True)
+class Sent:
     """What a stranger hands over, and the file that shows that its program ran."""
 
     index: Path
@@ -61,7 +62,7 @@ def stranger(sent: Sent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sen
     sent.written.unlink(missing_ok=True)
     shutil.copytree(sent.index, tmp_path / "index")
     (tmp_path / "new.png").write_bytes(encoded(picture(9), "PNG"))
-    return sent._replace(index=tmp_path / "index")
+    return replace(sent, index=tmp_path / "index")
 
 
 def refused(done: Result, stranger: Sent, code: int, *texts: str) -> None:
@@ -186,7 +187,7 @@ def stranger_folder(folder: Path, **changes: object) -> str:
 @pytest.mark.slow
 def test_a_model_folder_does_not_lead_to_a_program(stranger: Sent, tmp_path: Path) -> None:
     recipe = sender_recipe(stranger)
-    claims = {
+    claims: dict[str, Any] = {
         "architecture": "saved_model",
         "saved_model": str(stranger.model),
         "weights": files_digest(stranger.model),
@@ -197,9 +198,10 @@ def test_a_model_folder_does_not_lead_to_a_program(stranger: Sent, tmp_path: Pat
         "high": 1.0,
     }
     folder = stranger_folder(tmp_path / "folder", **claims)
-    for opened in (lambda: reopen(folder, recipe), lambda: load_backbone(folder)):
-        with pytest.raises(ModelUnavailable, match="expected a MobileNetV2 in the model folder"):
-            opened()
+    with pytest.raises(ModelUnavailable, match="expected a MobileNetV2 in the model folder"):
+        reopen(folder, recipe)
+    with pytest.raises(ModelUnavailable, match="expected a MobileNetV2 in the model folder"):
+        load_backbone(folder)
     assert not stranger.written.exists()
 
 
