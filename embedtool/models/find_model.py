@@ -130,7 +130,7 @@ def _find(spec: str) -> ModelFolder | None:
         target = Path(spec)
     elif _holds(spec, "saved_model.pb"):
         return None
-    return read_folder(target) if target.exists() else None
+    return read_folder(target) if os.path.exists(target) else None
 
 
 def _holds(folder: str, name: str) -> bool:
