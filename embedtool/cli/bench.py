@@ -1,5 +1,6 @@
 """`bench`."""
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -137,15 +138,21 @@ def bench_search(
     if api:
         _bench_api(index, vectors, json, quiet)
         return
+    from embedtool.errors import ModelOffline, ModelUnavailable
+    from embedtool.models.embedder import embedder_of
     from embedtool.models.unrelated_vectors import unrelated_vectors
     from embedtool.search.benchmark import run_search_bench
+    from embedtool.store.reader import IndexReader
 
+    embedder = None
+    with suppress(ModelOffline, ModelUnavailable), IndexReader(index) as opened:
+        embedder = embedder_of(opened.model, opened.recipe)
     with progress_bar(quiet=quiet) as progress:
         report = run_search_bench(
             index,
             vectors=vectors,
             min_recall=min_recall,
-            unrelated=unrelated_vectors,
+            unrelated=lambda fingerprint, dim: unrelated_vectors(fingerprint, dim, embedder),
             progress=progress,
         )
     if json:

@@ -3,10 +3,18 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.command import embedtool, embedtool_here
+from support.labelled import make_index
+
+from embedtool.core.types import Vectors
+from embedtool.errors import UsageError
+from embedtool.models import unrelated_vectors
+from embedtool.store.reader import IndexReader
 
 
 def test_info_rejects_verify_doctor(index: Path, drawn: Path) -> None:
@@ -76,3 +84,25 @@ def test_demo(tmp_path: Path) -> None:
     assert Path(result["search_page"]).read_text().count("<img") == 12 * 11
     assert result["clusters"] == 12
     assert "<title>Map of index</title>" in Path(result["map_page"]).read_text()
+
+
+def test_bench_search_measures_with_unrelated_pictures_if_the_network_is_at_hand(
+    index: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(unrelated_vectors, "PER_KIND", 1)
+    monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path))
+    given: list[Callable[[str, int], Vectors | None]] = []
+
+    def run(_: Path, **options: Any) -> None:
+        given.append(options["unrelated"])
+        raise UsageError("so far")
+
+    monkeypatch.setattr("embedtool.search.benchmark.run_search_bench", run)
+    with IndexReader(index) as opened:
+        fingerprint, dim = opened.fingerprint, opened.dim
+    assert embedtool_here("bench", "search", index).code == 2
+    rows = given[0](fingerprint, dim)
+    assert rows is not None and rows.shape == (12, 1280)
+    imported = make_index(tmp_path / "made", rows[:, :8], [f"{n}.jpg" for n in range(12)])
+    assert embedtool_here("bench", "search", imported).code == 2
+    assert given[1]("0" * 64, 8) is None, "these vectors have no network"
