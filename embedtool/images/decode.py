@@ -17,11 +17,12 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 
 import numpy as np
-from PIL import ExifTags, Image
+from PIL import Image
 
 from embedtool.core.types import Pixels
 from embedtool.errors import ImageRejected
 from embedtool.images.colour import eight_bit, srgb
+from embedtool.images.metadata import Metadata, from_json, to_json
 from embedtool.images.open_image import MAX_PIXELS, load_plugin, open_image, over_limit
 from embedtool.images.orientation import upright_turn
 
@@ -39,6 +40,14 @@ def decode_image(data: bytes, size: int) -> Pixels:
     Raises ImageRejected (stage "decode") for anything but a complete image within the limits.
     """
     return np.frombuffer(_run("pixels", data, size), np.uint8).reshape(size, size, 3)
+
+
+def decode_square_and_whole(data: bytes, size: int, side: int) -> tuple[Pixels, Pixels]:
+    """Return the square (size, size, 3) of `decode_image`, and the whole image, upright, stretched
+    to a square (side, side, 3), side <= size. The file is decoded once. Raises ImageRejected."""
+    both = np.frombuffer(_run("square and whole", data, size, side), np.uint8)
+    square, whole = both[: 3 * size**2], both[3 * size**2 :]
+    return square.reshape(size, size, 3), whole.reshape(side, side, 3)
 
 
 def image_pixels(image: Image.Image, size: int) -> Pixels:
@@ -68,9 +77,17 @@ def thumbnail(data: bytes, side: int, *, kind: str = "JPEG", quality: int = 80) 
 def date_taken(data: bytes) -> datetime | None:
     """Return when a photo was taken, by the camera's clock, or None if its EXIF does not say."""
     try:
-        return datetime.fromisoformat(_run("date", data).decode())
+        return read_metadata(data).taken
     except ImageRejected:
         return None
+
+
+def read_metadata(data: bytes) -> Metadata:
+    """Return what the header and the EXIF of an image say. No pixel is decoded.
+
+    Raises ImageRejected.
+    """
+    return from_json(_run("metadata", data))
 
 
 def image_size(data: bytes) -> tuple[int, int]:
@@ -137,10 +154,14 @@ def _thumbnail(data: bytes, side: int, kind: str, quality: int) -> bytes:
     return out.getvalue()
 
 
-def _date(data: bytes) -> bytes:
-    exif = open_image(data).getexif().get_ifd(ExifTags.IFD.Exif)
-    when = str(exif[ExifTags.Base.DateTimeOriginal])
-    return datetime.strptime(when[:19], "%Y:%m:%d %H:%M:%S").isoformat().encode()
+def _square_and_whole(data: bytes, size: int, side: int) -> bytes:
+    image = _upright(data, size)
+    whole = srgb(image.resize((side, side), Image.Resampling.BILINEAR))
+    return _square(image, size) + whole.tobytes()
+
+
+def _metadata(data: bytes) -> bytes:
+    return to_json(open_image(data), data)
 
 
 def _size(data: bytes) -> bytes:
@@ -150,7 +171,8 @@ def _size(data: bytes) -> bytes:
 TASKS: dict[str, Callable[..., bytes]] = {
     "pixels": _pixels,
     "thumbnail": _thumbnail,
-    "date": _date,
+    "square and whole": _square_and_whole,
+    "metadata": _metadata,
     "size": _size,
 }
 
