@@ -3,9 +3,10 @@
 python examples/duplicates_table.py PHOTOS [--each 30] [--model mobilenet_v2]
 
 Copies of --each random photos are made in every way of COPIES, in a temporary folder, and indexed
-beside the photos. found: the share of copies in a near-identical group with their original.
-precision: of all near-identical pairs of a kept photo and another, those of one original. Pairs of
-two originals are printed: look at them, they may be duplicates that your photos hold already.
+beside the photos. found: the share of copies in a group with their original, near-identical or
+edited. near-identical: the share in a near-identical group with it. precision: of all pairs of a
+kept photo and another, those of one original. Pairs of two originals are printed: look at them,
+they may be duplicates that your photos hold already.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 from PIL import Image, ImageEnhance, ImageOps
 
 import embedtool
+from embedtool.duplicates.results import DuplicateGroup
 
 Change = Callable[[Image.Image], Image.Image]
 
@@ -63,7 +65,8 @@ COPIES: dict[str, tuple[Change, str, int | None]] = {  # name -> (what is done, 
     "mirrored": (ImageOps.mirror, "jpg", 88),
     "turned 90 degrees": (lambda i: i.transpose(Image.Transpose.ROTATE_90), "jpg", 88),
 }  # fmt: skip
-RE_ENCODED = list(COPIES)[:15]  # re-encoded, resized, lightly cropped: what "near-identical" means
+NEAR = list(COPIES)[:11]  # re-encoded or resized: what "near-identical" means
+LIGHT = list(COPIES)[:15]  # lightly cropped too
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
@@ -93,17 +96,31 @@ if __name__ == "__main__":
             origin[copy] = photo
     embedtool.index_photos([options.photos, folder / "copies"], index=report.index)
     found = embedtool.find_duplicates(report.index)
-    groups = [group for group in found.groups if group.kind == "near-identical"]
-    together = {path: set(group.paths) for group in groups for path in group.paths}
+    groups = [group for group in found.groups if group.kind in ("near-identical", "edited")]
+    near = [group for group in groups if group.kind == "near-identical"]
+
+    def found_share(names: list[str], among: list[DuplicateGroup]) -> str:
+        """Return the share of these copies whose group, or that of its kept photo, has the
+        original."""
+        kept = {path: group.keep for group in among for path in group.paths[1:]}
+
+        def first(path: Path) -> Path:
+            return first(kept[path]) if path in kept else path
+
+        own = [first(copy) == first(origin[copy]) for name in names for copy in copies[name]]
+        return f"{sum(own) / len(own):.4f} of {len(own)}"
+
     pairs = [(group.keep, path) for group in groups for path in group.paths[1:]]
     wrong = [pair for pair in pairs if origin[pair[0]] != origin[pair[1]]]
-    print(f"{'copies':42}  found of {options.each}")
-    for name, paths in copies.items():
-        share = sum(origin[c] in together.get(c, ()) for c in paths) / len(paths)
-        print(f"{name:42}  {share:.3f}{'' if name in RE_ENCODED else '  (beyond a re-encoding)'}")
-    light = [copy for name in RE_ENCODED for copy in copies[name]]
-    share = sum(origin[c] in together.get(c, ()) for c in light) / len(light)
-    print(f"re-encoded, resized, lightly cropped: {share:.4f} of {len(light)}")
+    print(f"{'copies':42}  found  near-identical, of {options.each}")
+    for name in copies:
+        shares = [found_share([name], among)[:5] for among in (groups, near)]
+        print(
+            f"{name:42}  {'  '.join(shares)}{'' if name in LIGHT else '  (beyond a re-encoding)'}"
+        )
+    print(f"re-encoded, resized, lightly cropped: {found_share(LIGHT, groups)}")
+    print(f"re-encoded or resized, near-identical: {found_share(NEAR, near)}")
+    print(f"changed, near-identical: {found_share([n for n in copies if n not in NEAR], near)}")
     print(f"precision: {1 - len(wrong) / max(len(pairs), 1):.4f} of {len(pairs)} pairs")
     for keep, path in wrong:
         print(f"two originals: {keep} {path}")

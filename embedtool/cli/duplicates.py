@@ -2,17 +2,19 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import embedtool
 from embedtool.cli.output import Json, Quiet, emit_json, emit_table, say
 from embedtool.cli.progress_bar import progress_bar
-from embedtool.duplicates.results import DuplicateGroup
+from embedtool.duplicates.results import DuplicateGroup, Keep
 from embedtool.errors import EmbedtoolError, UsageError
 
-Moves = list[tuple[Path, Path]]
+if TYPE_CHECKING:
+    from embedtool.duplicates.move_files import Moves
+    from embedtool.duplicates.plan_moves import Move
 
 
 def duplicates(
@@ -30,6 +32,13 @@ def duplicates(
         Path | None,
         typer.Option(help="Keep all images of this folder, and find their duplicates elsewhere."),
     ] = None,
+    keep: Annotated[
+        Keep,
+        typer.Option(
+            help="Which image to keep: the original; the largest, by pixels; the oldest, by the "
+            "date it was taken; or the one in the folder that was indexed first."
+        ),
+    ] = "original",
     html: Annotated[
         Path | None, typer.Option(help="Also write an HTML page with thumbnails to this file.")
     ] = None,
@@ -44,10 +53,16 @@ def duplicates(
     move: Annotated[
         Path | None,
         typer.Option(
-            help="Move all images of a group except the one to keep into this folder. --undo "
+            help="Move the images with the same bytes as the one to keep into this folder. --undo "
             "moves them back."
         ),
     ] = None,
+    near: Annotated[
+        bool, typer.Option("--near", help="With --move: also move near-identical images.")
+    ] = False,
+    edited: Annotated[
+        bool, typer.Option("--edited", help="With --move: also move edited images.")
+    ] = False,
     dry_run: Annotated[
         bool,
         typer.Option("--dry-run", help="With --move: print what would be moved, and move nothing."),
@@ -64,20 +79,25 @@ def duplicates(
 ) -> None:
     """Find images that show the same picture, and suggest which to keep.
 
-    Identical files have the same bytes. Near-identical images are one picture that was re-encoded,
-    resized or lightly cropped: the vectors propose pairs, and the pixels decide. --min-similarity
-    adds groups of similar images, which --move does not move. The image to keep is the one with the
-    most pixels; among equals the largest file, then the oldest, then the first by path. Nothing is
-    ever deleted.
+    Identical files have the same bytes. Near-identical images are one picture that was re-encoded
+    or resized, edited ones one picture that was changed, such as by a crop or a filter: the vectors
+    propose pairs, and the pixels decide. --min-similarity adds groups of similar images, which
+    --move does not move. The image to keep is the original of a camera, else the one that was taken
+    first, else the one with the most pixels. A RAW file and its JPEG are no duplicates. Before a
+    move, both files are read and compared again. Nothing is ever deleted.
     """
     actions = [value for value in (link, copy, move, undo) if value]
     if len(actions) > 1:
         raise UsageError("expected at most one of --link, --copy, --move and --undo")
-    if dry_run and not move:
-        raise UsageError("expected --move FOLDER with --dry-run")
+    for name, given in (("dry-run", dry_run), ("near", near), ("edited", edited)):
+        if given and not move:
+            raise UsageError(f"expected --move FOLDER with --{name}")
     if undo:
         back, left = embedtool.undo_moves(undo)
-        _emit_moves(back, json)
+        if json:
+            emit_json({"moves": _move_records(back)})
+        else:
+            emit_table(("from", "to"), back)
         for reason in left:
             say(f"note: {reason}")
         if left:
@@ -92,18 +112,17 @@ def duplicates(
         raise UsageError("expected the folder of an index: embedtool duplicates INDEX")
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.duplicates(
-            min_similarity=min_similarity, reference=reference, progress=progress
+            min_similarity=min_similarity, reference=reference, keep=keep, progress=progress
         )
     if html:
         found.write_html(html)
     if folder := link or copy:
         found.write_folders(folder, copy=bool(copy))
-    if move and dry_run:
-        from embedtool.duplicates.move_files import plan_moves
-
-        _emit_moves(plan_moves(found, move), json)
-    elif move:
-        _emit_moves(embedtool.move_duplicates(found, move), json)
+    if move:
+        moves = embedtool.move_duplicates(found, move, near=near, edited=edited, dry_run=dry_run)
+        _emit_moves(moves, json)
+        for reason in moves.left:
+            say(f"note: {reason}")
     elif json:
         emit_json({"groups": [_group_record(group) for group in found.groups]})
     else:
@@ -116,7 +135,14 @@ def duplicates(
     say(f"note: {len(found.groups)} groups; {redundant} of {found.images} images are redundant")
     if html:
         say(f"page: {html}")
-    if move and not dry_run and redundant:
+    if move:
+        verb = "would be moved" if dry_run else "were moved"
+        say(f"note: {len(moves)} files {verb} to {move}, which frees {moves.bytes_freed:,} bytes")
+        for kind, option, given in (("near-identical", "near", near), ("edited", "edited", edited)):
+            others = sum(len(group.paths) - 1 for group in found.groups if group.kind == kind)
+            if others and not given:
+                say(f"note: {others} {kind} images stay where they are. --{option} moves them too")
+    if move and moves and not dry_run:
         say(
             f"note: to move them back: embedtool duplicates --undo {move / 'embedtool-moves.jsonl'}"
         )
@@ -155,9 +181,18 @@ def _group_record(group: DuplicateGroup) -> dict[str, object]:
     }
 
 
-def _emit_moves(moves: Moves, json: bool) -> None:
-    rows = [(str(source), str(place)) for source, place in moves]
+def _emit_moves(moves: "Moves", json: bool) -> None:
     if json:
-        emit_json({"moves": [{"from": source, "to": place} for source, place in rows]})
+        emit_json(
+            {
+                "moves": _move_records(moves),
+                "left": moves.left,
+                "bytes_freed": moves.bytes_freed,
+            }
+        )
     else:
-        emit_table(("from", "to"), rows)
+        emit_table(("from", "to"), moves)
+
+
+def _move_records(moves: "list[Move]") -> list[dict[str, str]]:
+    return [{"from": str(source), "to": str(place)} for source, place in moves]

@@ -7,17 +7,20 @@ large group.
 
 import os
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.core.connected_components import connected_components
 from embedtool.core.types import PathLike, Progress
-from embedtool.duplicates.files_by_content import Content, File, read_contents
+from embedtool.duplicates.files_by_content import Content, read_contents
+from embedtool.duplicates.keep_rule import Candidate, KeepRule, compare_in_group
 from embedtool.duplicates.picture_pairs import Pairs, PicturePairs
-from embedtool.duplicates.results import DuplicateGroup, Duplicates
-from embedtool.duplicates.star_groups import Items, Near, star_groups
+from embedtool.duplicates.results import DuplicateGroup, Duplicates, Keep
+from embedtool.duplicates.star_groups import Items, star_groups
+from embedtool.images.metadata import is_raw_name
 from embedtool.search.centre import no_centre
 from embedtool.search.exact import check_similarity, nearest
 from embedtool.search.searcher import open_searcher
@@ -27,7 +30,8 @@ NEIGHBOURS = 8  # pairs proposed for each image: a copy is among the first few
 MIN_COSINE = (
     0.5  # of a pair to compare: every re-encoding, resize and crop that was measured is above it
 )
-Test = Callable[[Pairs], npt.NDArray[np.bool_]]
+NO_ITEMS = np.empty(0, np.int64)
+Test = Callable[[Pairs, Progress | None], npt.NDArray[np.bool_]]
 
 
 def find_duplicates(
@@ -35,35 +39,40 @@ def find_duplicates(
     *,
     min_similarity: float | None = None,
     reference: PathLike | None = None,
+    keep: Keep = "original",
     progress: Progress | None = None,
 ) -> Duplicates:
     """Find groups of images that show the same picture.
 
     Kinds: "identical" images have the same bytes. "near-identical" ones are one picture that was
-    re-encoded, resized or lightly cropped, as their pixels show. "similar" ones have at least the
-    cosine min_similarity to the kept image; without min_similarity there are none. Only the kept
-    file of an identical group can be in a near-identical one, and only the kept image of that in a
-    similar one. So an image is in at most one group of each kind, and is redundant in at most one.
-    The image with more pixels is kept, then the larger file, the older one, the first by path. With
-    a reference folder, its images are kept, and each group has one image in it and at least one
-    outside. Files that changed since they were indexed are left out. If a file is gone, its vector
-    decides, and `verified` is False.
+    re-encoded or resized, as their pixels show. "edited" ones are one picture that was changed, as
+    by a crop, a filter or a caption. "similar" ones have at least the cosine min_similarity to the
+    kept image; without min_similarity there are none. In this order, only the kept image of a group
+    can be in a group of a later kind. So an image is in at most one group of each kind, and is
+    redundant in at most one. keep: which image is kept, see `keep_rule`. With a reference folder,
+    its images are kept, and each group has one image in it and at least one outside. The RAW file
+    of a camera is compared by its bytes alone. Files that changed since they were indexed are left
+    out. If a file is gone, its vector decides, and `verified` is False.
     Raises UsageError (no image in the index or in the reference folder, min_similarity out of
-    range).
+    range, an unknown rule).
     """
     check_similarity(min_similarity)
+    rule = KeepRule(keep)
     with index.snapshot():
-        items, notes = read_contents(index, reference)
-        search = _Search(index, items, reference is not None, progress)
+        items, notes = read_contents(index, reference, lambda file: rule.order(Candidate(file)))
+        search = _Search(index, items, reference is not None, keep, progress)
         found = [*map(search.identical, items)]
         near = search.near_identical()
         found += [search.group("near-identical", group) for group in near]
+        search.rule = KeepRule(keep, edits=True)
+        edited = search.edited(near)
+        found += [search.group("edited", group) for group in edited]
         if min_similarity is not None:
-            members = np.concatenate([np.empty(0, np.int64), *(group[1:] for group in near)])
-            similar = search.similar(members, min_similarity)
+            search.rule = rule
+            similar = search.similar(_members(near + edited), min_similarity)
             found += [search.group("similar", group) for group in similar]
         groups = [group for group in found if group is not None]
-        kinds = ["identical", "near-identical", "similar"]
+        kinds = ["identical", "near-identical", "edited", "similar"]
         groups.sort(key=lambda g: (kinds.index(g.kind), -g.similarity, os.fsencode(g.keep)))
         return Duplicates(
             index=index.path,
@@ -82,10 +91,13 @@ class _Search:
         index: IndexReader,
         items: Sequence[Content],
         referenced: bool,
+        keep: Keep,
         progress: Progress | None,
     ) -> None:
         self.index = index
         self.items = items
+        self.rule = KeepRule(keep)
+        self.candidates = [Candidate(item.best) for item in items]
         self.progress = progress
         self.vectors = np.array([item.vector for item in items], np.int64)
         self.places = index.places(self.vectors.tolist())
@@ -93,6 +105,9 @@ class _Search:
         self.anchors = in_reference if referenced else None
         files = [item.best.source if item.best.exists else None for item in items]
         self.pictures = PicturePairs(files, self.cosines)
+        self.phone_edits = np.array([item.best.original is not None for item in items], np.bool_)
+        # Of a RAW file, only the preview could be compared.
+        self.raw = np.array([is_raw_name(item.best.row.path) for item in items], np.bool_)
 
     def identical(self, item: Content) -> DuplicateGroup | None:
         """Return the group of one content, or None if only one file has it."""
@@ -104,63 +119,86 @@ class _Search:
         return DuplicateGroup(
             kind="identical",
             keep=item.best.path,
-            reason=_reason(item.best, others[0], (0, 0), (0, 0)),
+            reason=self.rule.reason(Candidate(item.best), Candidate(others[0])),
             paths=(item.best.path, *(file.path for file in others)),
             similarities=(1.0,) * (1 + len(others)),
             redundant=tuple(file.path for file in others if file.exists),
             verified=True,
+            sha256=(item.best.row.digest.hex(),) * (1 + len(others)),
         )
 
     def near_identical(self) -> list[Items]:
-        """Return groups [hub, members...] of items that show one picture."""
-        pairs = self.proposed(self.places, None, MIN_COSINE)
-        pictures = self.pictures
+        """Return groups [hub, members...] of items that show one unchanged picture."""
+        pairs = self.comparable(self.proposed(self.places, None, MIN_COSINE))
+        self.one_picture = pairs[self.pictures.same(pairs, self.progress)]
+        return self.of_one_picture(self.one_picture, self.unedited)
 
-        def near(hub: int, others: Items) -> npt.NDArray[np.bool_]:
-            return pictures.same(np.stack([np.full_like(others, hub), others], 1))
+    def edited(self, near: Sequence[Items]) -> list[Items]:
+        """Return groups [hub, members...] of items that show one picture, without the members of
+        the groups `near`.
 
-        def more(hubs: Items, remaining: Items) -> Pairs:
-            proposed = self.proposed(self.places[hubs], remaining, MIN_COSINE)
-            return pictures.untested(proposed)
+        A pair proposed for a member stands for its hub.
+        """
+        hub_of = np.arange(len(self.items))
+        for group in near:
+            hub_of[group] = group[0]
+        pairs = np.sort(hub_of[self.one_picture], 1)
+        pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+        return self.of_one_picture(pairs, self.pictures.same, _members(near))
 
-        return self._grouped(pairs, lambda p: pictures.same(p, self.progress), near, more)
+    def of_one_picture(self, pairs: Pairs, test: Test, taken: Items = NO_ITEMS) -> list[Items]:
+        """Return groups [hub, members...] of the items of these pairs that pass the test."""
+
+        def more(hubs: Items, left: Items) -> Pairs:
+            among = np.setdiff1d(left, taken)
+            return self.comparable(self.proposed(self.places[hubs], among, MIN_COSINE))
+
+        return self._grouped(pairs, test, more)
+
+    def unedited(self, pairs: Pairs, progress: Progress | None) -> npt.NDArray[np.bool_]:
+        """Return whether each pair shows one picture that neither pixels nor names call edited."""
+        first, second = self.phone_edits[pairs].T
+        return self.pictures.unedited(pairs, progress) & np.equal(first, second)
+
+    def comparable(self, pairs: Pairs) -> Pairs:
+        return pairs[~self.raw[pairs].any(1)]
 
     def similar(self, taken: Items, least: float) -> list[Items]:
         """Return groups [hub, members...] of items with at least the cosine `least` to their hub,
         without the items taken."""
         remaining = np.setdiff1d(np.arange(len(self.items)), taken)
         pairs = self.proposed(self.places[remaining], remaining, least)
-        seen = set(map(tuple, pairs.tolist()))
-
-        def near(hub: int, others: Items) -> npt.NDArray[np.bool_]:
-            return self.cosines(np.stack([np.full_like(others, hub), others], 1)) >= least
 
         def more(hubs: Items, left: Items) -> Pairs:
-            found = self.proposed(self.places[hubs], np.intersect1d(left, remaining), least)
-            new = [pair for pair in map(tuple, found.tolist()) if pair not in seen]
-            seen.update(new)
-            return np.array(new, np.int64).reshape(-1, 2)
+            return self.proposed(self.places[hubs], np.intersect1d(left, remaining), least)
 
-        return self._grouped(pairs, lambda p: np.ones(len(p), np.bool_), near, more)
+        return self._grouped(pairs, lambda p, _: self.cosines(p) >= least, more)
 
     def _grouped(
-        self, pairs: Pairs, test: Test, near: Near, more: Callable[[Items, Items], Pairs]
+        self, pairs: Pairs, test: Test, more: Callable[[Items, Items], Pairs]
     ) -> list[Items]:
         """Group the pairs, and search again for hubs whose neighbours were all near.
 
         A search returns at most NEIGHBOURS neighbours of an image. Further searches, in which only
         its hub represents a group, find the others.
         """
-        links = pairs[test(pairs)]
+
+        def near(hub: int, others: Items) -> npt.NDArray[np.bool_]:
+            return test(np.stack([np.full_like(others, hub), others], 1), None)
+
+        links = pairs[test(pairs, self.progress)]
+        seen = set(map(tuple, pairs.tolist()))
         while True:
             groups = star_groups(links, self._rank(links), near, anchors=self.anchors)
             full = np.bincount(links.ravel(), minlength=len(self.items)) >= NEIGHBOURS
             hubs = np.array([g[0] for g in groups if full[g].any()], np.int64)
             if not hubs.size:
                 return groups
-            members = np.concatenate([group[1:] for group in groups])
-            found = more(hubs, np.setdiff1d(np.arange(len(self.items)), members))
-            fresh = found[test(found)]
+            left = np.setdiff1d(np.arange(len(self.items)), _members(groups))
+            new = [pair for pair in map(tuple, more(hubs, left).tolist()) if pair not in seen]
+            seen.update(new)
+            fresh = np.array(new, np.int64).reshape(-1, 2)
+            fresh = fresh[test(fresh, self.progress)]
             if not fresh.size:
                 return groups
             links = np.concatenate([links, fresh])
@@ -212,16 +250,12 @@ class _Search:
         return DuplicateGroup(
             kind=kind,
             keep=best.path,
-            reason=_reason(
-                best,
-                self.items[second].best,
-                tuple(self.pictures.sizes[hub].tolist()),
-                tuple(self.pictures.sizes[second].tolist()),
-            ),
+            reason=self.rule.reason(self.candidates[hub], self.candidates[second]),
             paths=(best.path, *(file.path for file in files)),
             similarities=(1.0, *(float(c) for c in -np.sort(-cosines))),
-            redundant=tuple(f.path for f in files if f.exists and kind != "similar"),
+            redundant=tuple(f.path for f in files if f.exists and kind == "near-identical"),
             verified=kind == "similar" or all(map(self.pictures.is_readable, members)),
+            sha256=tuple(file.row.digest.hex() for file in (best, *files)),
         )
 
     def _rank(self, links: Pairs) -> Items:
@@ -229,40 +263,24 @@ class _Search:
         rank = np.full(len(self.items), len(self.items), np.int64)
         linked = np.unique(links)
         self.pictures.read_files(linked, self.progress)
+        component = connected_components(links, len(self.items))[links[:, 0]]
+        order = np.argsort(component, kind="stable")
+        for inside in np.split(links[order], np.flatnonzero(np.diff(component[order])) + 1):
+            group = {
+                item: replace(self.candidates[item], metadata=self.pictures.metadata[item])
+                for item in np.unique(inside).tolist()
+            }
+            compared = compare_in_group(group, inside, self.pictures.is_derived)
+            for item, candidate in compared.items():
+                self.candidates[item] = candidate
         for place, item in enumerate(sorted(linked.tolist(), key=self._keep_order)):
             rank[item] = place
         return rank
 
     def _keep_order(self, item: int) -> tuple[object, ...]:
-        file = self.items[item].best
-        width, height = self.pictures.sizes[item].tolist()
-        return (
-            not file.in_reference,
-            not file.exists,
-            -width * height,
-            -file.row.size,
-            file.row.mtime_ns,
-            os.fsencode(file.path),
-        )
+        return self.rule.order(self.candidates[item])
 
 
-def _reason(keep: File, other: File, size: tuple[int, ...], other_size: tuple[int, ...]) -> str:
-    """Return why the kept file is preferred to the best of the others."""
-    if keep.in_reference and not other.in_reference:
-        return "in the reference folder"
-    if keep.exists and not other.exists:
-        return "the other file is gone"
-    if size[0] * size[1] > other_size[0] * other_size[1]:
-        return "more pixels, {}x{} over {}x{}".format(*size, *other_size)
-    if keep.row.size > other.row.size:
-        return f"larger file, {keep.row.size:,} over {other.row.size:,} bytes"
-    if other.linked and not keep.linked:
-        return "a file, and the other is a link"
-    if keep.row.mtime_ns < other.row.mtime_ns:
-        return f"older, {_date(keep)} over {_date(other)}"
-    return "first by path"
-
-
-def _date(file: File) -> str:
-    time = datetime.fromtimestamp(file.row.mtime_ns / 1e9)
-    return time.isoformat(" ", "milliseconds" if time.microsecond else "seconds")
+def _members(groups: Sequence[Items]) -> Items:
+    """Return the items of groups [hub, members...] that are no hubs."""
+    return np.concatenate([NO_ITEMS, *(group[1:] for group in groups)])

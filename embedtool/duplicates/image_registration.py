@@ -50,14 +50,14 @@ class ReducedImage:
 def reduce_image(pixels: Pixels) -> ReducedImage:
     """Reduce the pixels (256, 256, 3) that `decode_image` returns."""
     channels = np.moveaxis(pixels, 2, 0).astype(np.float32)
-    fine = _downsample(channels, FINE_SIDE)
-    colour = np.moveaxis(_downsample(fine, COLOUR_SIDE), 0, 2)
+    fine = downsample(channels, FINE_SIDE)
+    colour = np.moveaxis(downsample(fine, COLOUR_SIDE), 0, 2)
     return ReducedImage(_bytes(fine.mean(0)), _bytes(colour))
 
 
 def coarse_image(one: ReducedImage) -> npt.NDArray[np.uint8]:
     """Return the grey image (32, 32) whose patches are matched."""
-    return _bytes(_downsample(one.grey.astype(np.float32), COARSE_SIDE))
+    return _bytes(downsample(one.grey.astype(np.float32), COARSE_SIDE))
 
 
 def centre_patches(coarse: npt.NDArray[np.uint8]) -> Grey:
@@ -115,8 +115,8 @@ def same_picture(
     for side, times in PYRAMID:
         if not left.size:
             break
-        a, b = _downsample(one[left], side), _downsample(two[left], side)
-        transforms[left] = _refine(a, b, transforms[left], times)
+        a, b = downsample(one[left], side), downsample(two[left], side)
+        transforms[left] = refine(a, b, transforms[left], times)
         correlation, overlap = _correlation(_detail(a), _detail(b), transforms[left])
         needed = MIN_DETAIL_CORRELATION if side == FINE_SIDE else MIN_LEVEL_CORRELATION
         left = left[(correlation >= needed) & (overlap >= MIN_OVERLAP)]
@@ -149,7 +149,7 @@ def _colours_agree(
     return agreement
 
 
-def _refine(first: Grey, second: Grey, transforms: Transforms, times: int) -> Transforms:
+def refine(first: Grey, second: Grey, transforms: Transforms, times: int) -> Transforms:
     """Refine the registration of second (n, s, s) to first by Gauss-Newton steps."""
     n, side, _ = first.shape
     first, second = _blurred(first, 1), _blurred(second, 1)
@@ -242,7 +242,7 @@ def _multiply(matrix: Grey, images: Grey) -> Grey:
     return (matrix @ panels).transpose(0, 2, 1, 3).reshape(n, side, side)
 
 
-def _downsample(images: Grey, side: int) -> Grey:
+def downsample(images: Grey, side: int) -> Grey:
     """Halve images (..., s, s), by averages of 2 x 2 pixels, down to (..., side, side)."""
     while images.shape[-1] > side:
         rows = images[..., ::2, :] + images[..., 1::2, :]

@@ -1,7 +1,8 @@
 """Move redundant images into a folder. Every move can be undone.
 
-Each move is written to a log and flushed to disk before it is made. Nothing is overwritten. Nothing
-is deleted except the second of two equal copies that a move across file systems leaves.
+Before a move, the photo and the one that is kept are read and compared. Each move is written to a
+log and flushed to disk before it is made. Nothing is overwritten. Nothing is deleted except the
+second of two equal copies that a move across file systems leaves.
 """
 
 import errno
@@ -9,76 +10,110 @@ import filecmp
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from embedtool.core.atomic_files import sync_folder
 from embedtool.core.types import PathLike
+from embedtool.duplicates.check_move import links_by_target, why_not
+from embedtool.duplicates.companions import Companions
+from embedtool.duplicates.plan_moves import Move, Places, check_target, free_names, photos_to_move
 from embedtool.duplicates.results import Duplicates
 from embedtool.errors import EmbedtoolError, UsageError
 
 LOG = "embedtool-moves.jsonl"
 PARTIAL = ".embedtool-part"  # the suffix of an incomplete copy
-Move = tuple[Path, Path]  # from, to
 
 
-def plan_moves(duplicates: Duplicates, folder: PathLike) -> list[Move]:
-    """Return where `move_duplicates` moves each redundant image: folder / its path below its root.
+class Moves(list[Move]):
+    """The moves that were made, as (from, to). Each photo is followed by its sidecars.
 
-    If there are several roots, each has its own folder, named after it. Raises UsageError if
-    folder is inside the indexed photos, since the next run of `index` would find the moved images.
+    left: why other photos were not moved, one sentence each. bytes_freed: the bytes that are no
+    longer in the folders of the photos.
     """
-    target = Path(os.path.abspath(folder))
-    for root in duplicates.roots:
-        if target == root or root in target.parents:
-            raise UsageError(
-                f"expected a folder outside the indexed photos, but {target} is inside {root}. "
-                "Choose another folder"
-            )
-    taken: set[Path] = set()
-    moves = []
-    for group in duplicates.groups:
-        for path in group.redundant:
-            root = max(r for r in duplicates.roots if r in path.parents)  # the innermost
-            base = root.parent if len(duplicates.roots) > 1 else root
-            moves.append((path, _free_name(target / path.relative_to(base), taken)))
-    return moves
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left: list[str] = []
+        self.bytes_freed = 0
 
 
-def move_duplicates(duplicates: Duplicates, folder: PathLike) -> list[Move]:
-    """Move every redundant image into folder, and return the moves as (from, to).
+def move_duplicates(
+    duplicates: Duplicates,
+    folder: PathLike,
+    *,
+    near: bool = False,
+    edited: bool = False,
+    dry_run: bool = False,
+) -> Moves:
+    """Move the redundant images into folder, and return the moves as (from, to).
 
-    The kept images stay where they are. Each move is first logged as a line of
-    folder/embedtool-moves.jsonl, which `undo_moves` reads. If a kept image is gone, its duplicates
-    are not moved. Raises UsageError if folder is inside the indexed photos.
+    Images with the same bytes as the kept one are moved; near: near-identical ones too; edited:
+    edited ones too. Before each move, both files are read. An image stays, and `left` of the result
+    says why, if either has changed since it was indexed, if a link points to it, or if its RAW file
+    stays. Sidecars (.xmp, .aae, .thm, the .mov of a live photo) move with their photo. Each move is
+    first logged as a line of folder/embedtool-moves.jsonl, which `undo_moves` reads. dry_run: check
+    all this and move nothing. Raises UsageError if folder is inside the indexed photos.
 
     >>> report = embedtool.index_photos("photos/sunset", index="indexes/sunset", model="builtin")
     >>> found = embedtool.find_duplicates("indexes/sunset")
-    >>> [(source, target)] = embedtool.move_duplicates(found, "redundant")
-    >>> source.name, target.parent.name
-    ('copy of sunset-01.jpg', 'redundant')
+    >>> moves = embedtool.move_duplicates(found, "redundant")
+    >>> [(source.name, target.parent.name) for source, target in moves]
+    [('copy of sunset-01.jpg', 'redundant')]
     >>> back, failed = embedtool.undo_moves("redundant/embedtool-moves.jsonl")
     """
-    keep_of = {path: group.keep for group in duplicates.groups for path in group.redundant}
-    moves = plan_moves(duplicates, folder)
-    if not moves:
-        return []
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    done = []
-    with open(target / LOG, "ab") as log:
-        sync_folder(target)
-        for source, place in moves:
-            if not keep_of[source].is_file() or not os.path.lexists(source):
+    target = Path(os.path.abspath(folder))
+    check_target(duplicates, target)
+    companions, places = Companions(), Places(target, duplicates.roots)
+    units, left = photos_to_move(duplicates, companions, near=near, edited=edited)
+    links = links_by_target(duplicates.roots) if units else {}
+    done = Moves()
+    done.left += left
+    gone: set[Path] = set()
+    with ExitStack() as stack:
+        log = None
+        for unit in units:
+            reasons = [(one.photo, why) for one in unit if (why := why_not(one, links))]
+            if reasons:
+                done.left += [f"{photo} was not moved: {why}" for photo, why in reasons]
                 continue
-            line = json.dumps({"from": str(source), "to": str(place)})
-            # A killed run may have cut off the last line: the first line break ends it.
-            log.write(b"\n" + line.encode() + b"\n")
-            log.flush()
-            os.fsync(log.fileno())
-            _move(source, place)
-            done.append((source, place))
+            photos = [one.photo for one in unit]
+            gone.update(photos)
+            sidecars = {path for photo in photos for path in companions.sidecars_of(photo, gone)}
+            for source, place in places.moves([*photos, *sorted(sidecars)]):
+                status = source.lstat()
+                if not dry_run:
+                    log = log or stack.enter_context(_open_log(target))
+                    _log(log, source, place)
+                    _move(source, place)
+                done.append((source, place))
+                done.bytes_freed += status.st_size if status.st_nlink == 1 else 0
     return done
+
+
+@contextmanager
+def _open_log(folder: Path) -> Iterator[BinaryIO]:
+    """Open the log of a folder to add lines. A line that a killed run cut off is removed: its move
+    was not made."""
+    _make_folder(folder)
+    with open(folder / LOG, "a+b") as log:
+        sync_folder(folder)
+        log.seek(0)
+        content = log.read()
+        end = content.rfind(b"\n") + 1
+        if _read_move(content[end:]):
+            log.write(b"\n")
+        else:
+            log.truncate(end)
+        yield log
+
+
+def _log(log: BinaryIO, source: Path, place: Path) -> None:
+    log.write(json.dumps({"from": str(source), "to": str(place)}).encode() + b"\n")
+    log.flush()
+    os.fsync(log.fileno())
 
 
 def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
@@ -114,23 +149,22 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
         else:
             left.append(f"{place} was not moved back: another file is at {source}. Move it away")
     if moves and not left:  # later files with these names are not part of this move
-        os.rename(path, _free_name(path.with_name(path.name + ".undone"), set()))
+        undone = path.with_name(path.name + ".undone")
+        os.rename(path, free_names([undone], undone, set())[0])
     return back, left
 
 
-def _free_name(place: Path, taken: set[Path]) -> Path:
-    """Return a name that is free on disk and in this plan: NAME, else NAME (2) and so on."""
-    candidate, number = place, 1
-    while candidate in taken or os.path.lexists(candidate):
-        number += 1
-        candidate = place.with_name(f"{place.stem} ({number}){place.suffix}")
-    taken.add(candidate)
-    return candidate
+def _make_folder(folder: Path) -> None:
+    """Create a folder, and put it and each new folder above it on disk."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def _move(source: Path, place: Path) -> None:
     """Move one file. It gets its new name before it loses the old one, so it always has a name."""
-    place.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(place.parent)
     try:
         os.link(source, place, follow_symlinks=False)  # unlike a rename, never overwrites
     except OSError as error:
@@ -171,16 +205,20 @@ def _same_content(one: Path, other: Path) -> bool:
 
 
 def _read_log(path: Path) -> Sequence[Move]:
+    """Return the moves of a log. Earlier versions wrote an empty line before each move."""
     lines: Iterable[bytes] = path.read_bytes().split(b"\n")
     moves = []
     for line in filter(None, lines):
-        try:
-            entry = json.loads(line)
-            moves.append((Path(entry["from"]), Path(entry["to"])))
-        except (ValueError, TypeError, KeyError):
-            if b'{"from": "'.startswith(line[:10]):  # cut off before its move
-                continue
-            raise UsageError(
-                f"expected a log of moves, but {path} has the line {line[:40]!r}"
-            ) from None
+        if move := _read_move(line):
+            moves.append(move)
+        elif not b'{"from": "'.startswith(line[:10]):  # not one that was cut off before its move
+            raise UsageError(f"expected a log of moves, but {path} has the line {line[:40]!r}")
     return moves
+
+
+def _read_move(line: bytes) -> Move | None:
+    try:
+        entry = json.loads(line)
+        return Path(entry["from"]), Path(entry["to"])
+    except (ValueError, TypeError, KeyError):
+        return None

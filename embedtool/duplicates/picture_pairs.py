@@ -1,4 +1,7 @@
-"""Decide which images show the same picture. Each file is read once, reduced, and compared."""
+"""Decide which images show the same picture, and in which of them it was edited.
+
+Each file is read once, reduced, and compared.
+"""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,17 +24,23 @@ from embedtool.duplicates.image_registration import (
     reduce_image,
     same_picture,
 )
+from embedtool.duplicates.picture_edits import WHOLE_SIDE, WholeImage, are_edited
 from embedtool.errors import ImageRejected
-from embedtool.images.decode import decode_image, image_size
+from embedtool.images.decode import decode_image, decode_square_and_whole, read_metadata
+from embedtool.images.metadata import Metadata
 from embedtool.images.read_file import read_source
 
 Pairs = npt.NDArray[np.int64]  # (p, 2) items, the lower first
+Reduced = tuple[ReducedImage, WholeImage]
 Cosines = Callable[[Pairs], npt.NDArray[np.float32]]
-CACHED_IMAGES = 8192  # 17 kB each; others are read again to compare their detail
+DIFFERENT, EDITED, UNEDITED = range(3)  # what two images show: two pictures, or one
+CACHED_IMAGES = 2048  # 66 kB each; others are read again to compare their detail
 BATCH = 64  # pairs whose detail is compared at a time
 # If a file is gone, this cosine decides: no two different clothing photos reach it, with either
 # network.
 SAME_PICTURE_COSINE = 0.985
+# Decoders of one JPEG differ by at most this many levels, and the JPEG of a photo by more.
+EQUAL_LEVELS, EQUAL_SHARE = 2, 0.999
 
 
 class PicturePairs:
@@ -41,14 +50,14 @@ class PicturePairs:
         self._files = files
         self._cosines = cosines
         self._coarse = np.zeros((len(files), COARSE_SIDE, COARSE_SIDE), np.uint8)
-        self._known: dict[tuple[int, int], bool] = {}
+        self._known: dict[tuple[int, int], int] = {}
         self._files_read = np.zeros(len(files), np.bool_)
-        self.sizes = np.zeros((len(files), 2), np.int64)  # width, height; 0 if unread
+        self.metadata: list[Metadata | None] = [None] * len(files)  # None if unread
         self._cached_image = lru_cache(CACHED_IMAGES)(self._read)
 
     def is_readable(self, item: int) -> bool:
         """Return whether an item's pixels can be compared."""
-        return bool(self.sizes[item, 0])
+        return self.metadata[item] is not None
 
     def read_files(self, items: Pairs, progress: Progress | None) -> None:
         """Read the files of these items once each, on all cores."""
@@ -59,44 +68,72 @@ class PicturePairs:
             ):
                 self._files_read[item] = True
                 if found:
-                    self._coarse[item] = coarse_image(found)
+                    self._coarse[item] = coarse_image(found[0])
                 if progress:
                     progress(done, len(items), stage="reading pictures")
 
     def same(self, pairs: Pairs, progress: Progress | None = None) -> npt.NDArray[np.bool_]:
-        """Return whether the two items of each pair show the same picture."""
+        """Return whether the two items of each pair show the same picture, edited or not."""
+        found: npt.NDArray[np.bool_] = self._relations(pairs, progress) != DIFFERENT
+        return found
+
+    def unedited(self, pairs: Pairs, progress: Progress | None = None) -> npt.NDArray[np.bool_]:
+        """Return whether each pair shows the same picture at most re-encoded and resized."""
+        found: npt.NDArray[np.bool_] = self._relations(pairs, progress) == UNEDITED
+        return found
+
+    def is_derived(self, lossless: int, lossy: int) -> bool:
+        """Return whether a lossless file was made from a lossy one of its size that shows the same
+        picture: it is an edit of it, or has its pixels."""
+        if not self.unedited(np.array([[lossless, lossy]]))[0]:
+            return True
+        one, other = self._files[lossless], self._files[lossy]
+        found = self.metadata[lossy]
+        if not (one and other and found):
+            return False
+        side = min(found.width, found.height)
+        pixels = [decode_image(read_source(file)[1], side) for file in (one, other)]
+        difference = np.maximum(*pixels) - np.minimum(*pixels)
+        return bool((difference <= EQUAL_LEVELS).mean() >= EQUAL_SHARE)
+
+    def _relations(self, pairs: Pairs, progress: Progress | None) -> npt.NDArray[np.int8]:
         codes = [(one, other) for one, other in np.sort(pairs, 1).tolist()]
         new = np.array(sorted(set(codes) - self._known.keys()), np.int64).reshape(-1, 2)
         if new.size:
             self.read_files(np.unique(new), progress)
-            answers = np.zeros(len(new), np.bool_)
-            readable = (self.sizes[new, 0] > 0).all(1)
+            answers = np.zeros(len(new), np.int8)
+            readable = np.array([all(map(self.is_readable, pair)) for pair in new.tolist()])
             if not readable.all():
-                answers[~readable] = self._cosines(new[~readable]) >= SAME_PICTURE_COSINE
+                near = self._cosines(new[~readable]) >= SAME_PICTURE_COSINE
+                answers[~readable] = np.where(near, UNEDITED, DIFFERENT)
             answers[readable] = self._compare(new[readable], progress)
+            answers[[any(map(self._is_raw, pair)) for pair in new.tolist()]] = DIFFERENT
             self._known.update(
                 zip(((a, b) for a, b in new.tolist()), answers.tolist(), strict=True)
             )
-        return np.array([self._known[code] for code in codes], np.bool_)
+        return np.array([self._known[code] for code in codes], np.int8)
 
-    def untested(self, pairs: Pairs) -> Pairs:
-        """Return the pairs that `same` has not compared yet."""
-        new = [pair for pair in pairs.tolist() if tuple(sorted(pair)) not in self._known]
-        return np.array(new, np.int64).reshape(-1, 2)
-
-    def _compare(self, pairs: Pairs, progress: Progress | None) -> npt.NDArray[np.bool_]:
+    def _compare(self, pairs: Pairs, progress: Progress | None) -> npt.NDArray[np.int8]:
         correlations, transforms = self._register(pairs)
         close = np.flatnonzero(correlations >= MIN_PATCH_CORRELATION)
-        answers = np.zeros(len(pairs), np.bool_)
+        answers = np.zeros(len(pairs), np.int8)
         parts = [close[start : start + BATCH] for start in range(0, len(close), BATCH)]
 
         for done, part in enumerate(parts, 1):  # numpy itself uses threads
             first, second = ([self._reduced_image(i) for i in pairs[part, side]] for side in (0, 1))
-            answers[part] = same_picture(first, second, transforms[part])
+            same = same_picture([r for r, _ in first], [r for r, _ in second], transforms[part])
+            shown = np.flatnonzero(same)
+            edited = are_edited([first[i][1] for i in shown], [second[i][1] for i in shown])
+            answers[part] = np.where(same, UNEDITED, DIFFERENT)
+            answers[part[shown[edited]]] = EDITED
             if progress:
                 compared = min(done * BATCH, len(close))
                 progress(compared, len(close), stage="comparing pictures")
         return answers
+
+    def _is_raw(self, item: int) -> bool:
+        found = self.metadata[item]
+        return found is not None and found.raw
 
     def _register(self, pairs: Pairs) -> tuple[npt.NDArray[np.float32], Transforms]:
         """Match the centre patch of each image of a pair in the other image.
@@ -116,21 +153,22 @@ class PicturePairs:
                 transforms[part[better]] = np.linalg.inv(where[better]) if side else where[better]
         return correlations, transforms
 
-    def _reduced_image(self, item: int) -> ReducedImage:
+    def _reduced_image(self, item: int) -> Reduced:
         found = self._cached_image(int(item))
         if found is None:
             file = self._files[item]
             raise ImageRejected("read", f"{file} changed while it was compared: try again")
         return found
 
-    def _read(self, item: int) -> ReducedImage | None:
+    def _read(self, item: int) -> Reduced | None:
         file = self._files[item]
         if file is None:
             return None
         try:
             _, data = read_source(file)
-            found = reduce_image(decode_image(data, DECODED_SIDE))
-            self.sizes[item] = image_size(data)
+            metadata = read_metadata(data)
+            square, whole = decode_square_and_whole(data, DECODED_SIDE, WHOLE_SIDE)
         except ImageRejected:
             return None
-        return found
+        self.metadata[item] = metadata
+        return reduce_image(square), WholeImage(whole, min(metadata.width, metadata.height))

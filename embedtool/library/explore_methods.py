@@ -7,6 +7,7 @@ from embedtool.library.probe_methods import ProbeMethods
 
 if TYPE_CHECKING:
     from embedtool.classification.probe import Probe
+    from embedtool.duplicates.results import Keep
     from embedtool.library.probe_results import ProbeResult
     from embedtool.library.results import (
         ClusterResult,
@@ -112,15 +113,19 @@ class ExploreMethods(ProbeMethods):
         *,
         min_similarity: float | None = None,
         reference: PathLike | None = None,
+        keep: "Keep" = "original",
         progress: Progress | None = None,
     ) -> "DuplicateResult":
         """Group images that show the same picture, and suggest which image of each group to keep.
 
         Kinds of groups: "identical", files with the same bytes; "near-identical", one picture that
-        was re-encoded, resized or lightly cropped; and with min_similarity "similar", images whose
-        cosine with the image to keep is at least min_similarity, from -1 to 1.
+        was re-encoded or resized; "edited", one picture that was changed, such as by a crop, a
+        filter or a caption; and with min_similarity "similar", images whose cosine with the image
+        to keep is at least min_similarity, from -1 to 1.
         reference: a folder whose images are all kept; each group then has at least one image in it
-        and at least one outside. Raises UsageError.
+        and at least one outside. keep: "original", the file of a camera before its edits and
+        copies; "largest", the most pixels; "oldest", the earliest date; "first-root", the file in
+        the folder that was indexed first. Raises UsageError.
 
         >>> report = embedtool.index_photos("photos/sunset", index="indexes/dusk", model="builtin")
         >>> with embedtool.open("indexes/dusk") as index:
@@ -137,6 +142,7 @@ class ExploreMethods(ProbeMethods):
                     session.reader,
                     min_similarity=min_similarity,
                     reference=reference,
+                    keep=keep,
                     progress=progress,
                 )
             )

@@ -8,8 +8,10 @@ THUMBNAIL = 240  # pixels on the longer side
 SHOWN = 12  # images per group; 500 equal images would show no more
 MEANING = {
     "identical": "Files with the same bytes.",
-    "near-identical": "One picture that was re-encoded, resized or lightly cropped, as its pixels "
-    "show. Of identical files, only the kept one is shown here.",
+    "near-identical": "One picture that was re-encoded or resized, as its pixels show. Of "
+    "identical files, only the kept one is shown here.",
+    "edited": "One picture, and edits of it: a crop, a filter, a caption. --move moves these only "
+    "with --edited.",
     "similar": "Similar for the network, but not the same picture. --move does not move these.",
 }
 

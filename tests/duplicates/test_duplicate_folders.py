@@ -13,7 +13,7 @@ from embedtool.duplicates.results import Duplicates
 def test_groups_are_gathered(found: Duplicates, tmp_path: Path) -> None:
     for copy in (False, True):
         folders = write_duplicate_folders(found, tmp_path / f"gathered {copy}", copy=copy)
-        assert len(folders) == 4
+        assert len(folders) == 7
         for folder, group in zip(folders, found.groups, strict=True):
             inside = sorted(folder.iterdir())
             assert [p.read_bytes() for p in inside] == [p.read_bytes() for p in group.paths]

@@ -17,11 +17,14 @@ from embedtool.report.duplicates_page import write_duplicates_page
 def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
     page, away = tmp_path / "page.html", tmp_path / "away"
     groups = json.loads(embedtool("duplicates", found.index, "--json").out)["groups"]
-    assert [g["kind"] for g in groups] == ["identical", *["near-identical"] * 3]
+    assert [g["kind"] for g in groups] == [
+        "identical", *["near-identical"] * 3, *["edited"] * 3
+    ]  # fmt: skip
     assert {"kind", "similarity", "keep", "paths"} <= groups[0].keys()
-    done = embedtool("duplicates", found.index, "--move", away, "--dry-run", "--html", page)
+    every = ("--move", away, "--near", "--edited", "--dry-run")
+    done = embedtool("duplicates", found.index, *every, "--html", page)
     assert done.code == 0 and len(done.out.splitlines()) == 10 and not away.exists()
-    assert page.read_text().count("data:image/jpeg;base64,") == 14
+    assert page.read_text().count("data:image/jpeg;base64,") == 17
     assert embedtool("duplicates", found.index, "--move", away).code == 0
     assert embedtool("duplicates", "--undo", away / LOG).code == 0
     assert embedtool("duplicates", found.index, "--link", away, "--copy", away).code == 2
@@ -42,6 +45,8 @@ def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
     [
         ((), "expected the folder of an index"),
         (("INDEX", "--dry-run"), "expected --move FOLDER with --dry-run"),
+        (("INDEX", "--near"), "expected --move FOLDER with --near"),
+        (("INDEX", "--edited", "--html", "a"), "expected --move FOLDER with --edited"),
         (("INDEX", "--link", "a", "--copy", "b"), "expected at most one of --link, --copy"),
         (("INDEX", "--reference", "/nowhere"), "has none of them"),
         (("INDEX", "--min-similarity", "1.5"), "from -1 to 1"),

@@ -9,6 +9,7 @@ from support.duplicates import File, index_of
 
 from embedtool.core.types import Source, unit_rows
 from embedtool.duplicates.files_by_content import Content, read_contents
+from embedtool.duplicates.keep_rule import Candidate, KeepRule
 from embedtool.errors import UsageError
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
@@ -16,7 +17,8 @@ from embedtool.store.writer import Writer
 
 def contents(index: Path, reference: Path | None = None) -> tuple[list[Content], list[str]]:
     with IndexReader(index) as reader, reader.snapshot():
-        return read_contents(reader, reference)
+        rule = KeepRule("original")
+        return read_contents(reader, reference, lambda file: rule.order(Candidate(file)))
 
 
 def names(items: list[Content], root: Path) -> list[list[str]]:

@@ -12,7 +12,7 @@ from support.pictures import save, scene
 from embedtool import find_duplicates
 from embedtool.collection.index_photos import index_photos
 from embedtool.duplicates import move_files
-from embedtool.duplicates.move_files import move_duplicates, plan_moves, undo_moves
+from embedtool.duplicates.move_files import move_duplicates, undo_moves
 from embedtool.duplicates.results import Duplicates
 from embedtool.errors import UsageError
 
@@ -35,7 +35,7 @@ def test_nothing_is_overwritten(scenes: Path, scene_duplicates: Duplicates) -> N
     away = scenes.parent / "away"
     (away / "b").mkdir(parents=True)
     (away / "b" / "1.jpg").write_bytes(b"mine")
-    move_duplicates(scene_duplicates, away)
+    move_duplicates(scene_duplicates, away, near=True, edited=True)
     assert (away / "b" / "1.jpg").read_bytes() == b"mine"
     assert (away / "b" / "1 (2).jpg").exists()
     (scenes / "b" / "1.jpg").write_bytes(b"new")  # came since
@@ -48,7 +48,7 @@ def test_nothing_is_overwritten(scenes: Path, scene_duplicates: Duplicates) -> N
 
 def test_nothing_moves_whose_kept_one_is_gone(scenes: Path, scene_duplicates: Duplicates) -> None:
     (scenes / "a" / "0.jpg").unlink()
-    moved = move_duplicates(scene_duplicates, scenes.parent / "away")
+    moved = move_duplicates(scene_duplicates, scenes.parent / "away", near=True, edited=True)
     assert [source.name for source, _ in moved] == ["1.jpg"]
 
 
@@ -58,7 +58,7 @@ def test_across_file_systems(
     forbid_links(monkeypatch)
     before, away = tree(scenes), scenes.parent / "away"
     times = {name: (scenes / name).stat().st_mtime_ns for name in before}
-    moved = move_duplicates(scene_duplicates, away)
+    moved = move_duplicates(scene_duplicates, away, near=True, edited=True)
     assert len(moved) == 4 and not any(source.exists() for source, _ in moved)
     back, left = undo_moves(away / move_files.LOG)
     assert len(back) == 4 and left == [] and tree(scenes) == before
@@ -67,19 +67,21 @@ def test_across_file_systems(
 
 def test_a_move_is_undone(found: Duplicates, photos: Path, tmp_path: Path) -> None:
     before, away = tree(photos), tmp_path / "away"
-    planned = plan_moves(found, away)
-    assert tree(photos) == before and len(planned) == 10
+    every = {"near": True, "edited": True}
+    planned = move_duplicates(found, away, dry_run=True, **every)
+    assert tree(photos) == before and len(planned) == 10 and not away.exists()
     (away / "again").mkdir(parents=True)
     (away / "again" / "city-01 small.png").write_bytes(b"of the user")
-    moved = move_duplicates(found, away)
+    moved = move_duplicates(found, away, **every)
     assert {source for source, _ in moved} == {source for source, _ in planned}
+    assert moved.bytes_freed == sum(place.stat().st_size for _, place in moved)
     assert all(group.keep.is_file() for group in found.groups)
     assert (away / "again" / "city-01 small.png").read_bytes() == b"of the user"
     assert len(tree(photos)) == len(before) - 10
     back, left = undo_moves(away / move_files.LOG)
     assert len(back) == 10 and left == [] and tree(photos) == before
     with pytest.raises(UsageError, match="outside the indexed photos"):
-        plan_moves(found, photos / "duplicates")
+        move_duplicates(found, photos / "duplicates", dry_run=True)
 
 
 KILLED_BEFORE_MOVE = """
@@ -93,7 +95,8 @@ def move(source, place):
         os.kill(os.getpid(), signal.SIGKILL)
     real(source, place)
 move_files._move = move
-move_files.move_duplicates(find_duplicates(sys.argv[1]), sys.argv[2])
+found = find_duplicates(sys.argv[1])
+move_files.move_duplicates(found, sys.argv[2], near=True, edited=True)
 """
 
 
@@ -110,7 +113,7 @@ def test_a_killed_move_is_undone(
 
 
 KILLED = """
-import os, signal, sys
+import hashlib, os, signal, sys
 from pathlib import Path
 from embedtool.duplicates import move_files
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
@@ -143,7 +146,10 @@ elif step == "copying":
         count += 1
         return half(source, target) if count == 2 else real(source, target, **options)
     move_files.shutil.copy2 = copy2
-group = DuplicateGroup("identical", names[0], "", tuple(names), (1.0,) * 4, tuple(names[1:]), True)
+sha256 = (hashlib.sha256(names[0].read_bytes()).hexdigest(),) * 4
+group = DuplicateGroup(
+    "identical", names[0], "", tuple(names), (1.0,) * 4, tuple(names[1:]), True, sha256
+)
 move_files.move_duplicates(Duplicates(Path("i"), (folder,), 4, (group,)), away)
 """
 
@@ -155,7 +161,7 @@ move_files.move_duplicates(Duplicates(Path("i"), (folder,), 4, (group,)), away)
 def test_killed_in_the_middle_undo_brings_all_back(step: str, across: str, tmp_path: Path) -> None:
     photos, away = tmp_path / "photos", tmp_path / "away"
     for number in range(4):
-        save(photos / f"{number}.jpg", scene(number))
+        save(photos / f"{number}.jpg", scene(0))
     before = tree(photos)
     done = subprocess.run(
         [sys.executable, "-c", KILLED, photos, away, step, across], check=False, capture_output=True

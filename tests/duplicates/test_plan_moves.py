@@ -5,17 +5,19 @@ from pathlib import Path
 import pytest
 from support.duplicates import group_of
 
-from embedtool.duplicates.move_files import LOG, move_duplicates, plan_moves
+from embedtool.duplicates.move_files import LOG, move_duplicates
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
 from embedtool.errors import UsageError
 
 
 def planned(away: Path, roots: list[Path], *redundant: Path) -> list[str]:
-    """The places in away of these images."""
-    duplicates = Duplicates(
-        Path("index"), tuple(roots), 9, (group_of(roots[0] / "kept", *redundant),)
-    )
-    moves = plan_moves(duplicates, away)
+    """The places in away of these images, all of one content."""
+    kept = roots[0] / "kept"
+    for path in (kept, *redundant):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("content")
+    duplicates = Duplicates(Path("index"), tuple(roots), 9, (group_of(kept, *redundant),))
+    moves = move_duplicates(duplicates, away, dry_run=True)
     assert [source for source, _ in moves] == list(redundant)
     return [place.relative_to(away).as_posix() for _, place in moves]
 
@@ -73,9 +75,8 @@ def test_the_number_stands_before_the_suffix(name: str, second: str, tmp_path: P
 def test_a_folder_in_any_root_is_refused(inside: str, tmp_path: Path) -> None:
     roots = (tmp_path / "one", tmp_path / "two")
     duplicates = Duplicates(Path("index"), roots, 0, ())
-    for move in (plan_moves, move_duplicates):
-        with pytest.raises(UsageError, match="outside the indexed photos"):
-            move(duplicates, tmp_path / inside)
+    with pytest.raises(UsageError, match="outside the indexed photos"):
+        move_duplicates(duplicates, tmp_path / inside)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -86,8 +87,9 @@ def test_folders_beside_and_above_the_roots_are_allowed(
     for folder in (tmp_path / "photos2", tmp_path / "a", tmp_path):
         assert planned(folder, [root], root / "1") == ["1"]
     monkeypatch.chdir(tmp_path)
-    duplicates = Duplicates(Path("index"), (root,), 2, (group_of(root / "1", root / "2"),))
-    assert plan_moves(duplicates, "b/../away") == [(root / "2", tmp_path / "away" / "2")]
+    duplicates = Duplicates(Path("index"), (root,), 2, (group_of(root / "kept", root / "1"),))
+    moves = move_duplicates(duplicates, "b/../away", dry_run=True)
+    assert moves == [(root / "1", tmp_path / "away" / "1")]
 
 
 def test_only_redundant_images_move(tmp_path: Path) -> None:
@@ -96,11 +98,15 @@ def test_only_redundant_images_move(tmp_path: Path) -> None:
     a, b, c, d, e, f, gone, lost = (root / name for name in (*"abcdef", "gone", "lost"))
     for path in (a, b, c, d, e, f):
         path.touch()
-    similar = DuplicateGroup("similar", e, "", (e, f), (1, 1), (), True)
+    similar = DuplicateGroup("similar", e, "", (e, f), (1, 1), (), True, ("", ""))
     groups = (group_of(a, b, gone), similar, group_of(lost, c))
     away = tmp_path / "new" / "away"
     moved = move_duplicates(Duplicates(tmp_path, (root,), 6, groups), away)
-    assert moved == [(b, away / "b")]  # "lost" is not there, so "c" is not redundant
+    assert moved == [(b, away / "b")]
+    assert moved.left == [
+        f"{gone} was not moved: it is gone",
+        f"{c} was not moved: {lost}, which would be kept, is gone",
+    ]
     assert sorted(path.name for path in root.iterdir()) == [*"acdef"]
     assert sorted(path.name for path in away.iterdir()) == ["b", LOG]
     assert move_duplicates(Duplicates(tmp_path, (root,), 2, (similar,)), tmp_path / "none") == []

@@ -67,7 +67,7 @@ def test_values_are_rounded_not_cut_off() -> None:
 @pytest.mark.parametrize("side", [32, 8, 4])
 def test_images_are_halved_by_averages(side: int) -> None:
     images = noise(2, 3, 32, 32)
-    found = registration._downsample(images, side)
+    found = registration.downsample(images, side)
     assert found.shape == (2, 3, side, side)
     for one, image in zip(found.reshape(-1, side, side), images.reshape(-1, 32, 32), strict=True):
         assert np.allclose(one, block_means(image, side), rtol=1e-5)

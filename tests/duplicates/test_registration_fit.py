@@ -103,7 +103,7 @@ def test_a_transform_is_recovered_whatever_the_brightness() -> None:
     second = np.stack([pattern(seed, matrix, 64) for seed, matrix in enumerate(SMALL)])
     second = second * np.array([0.6, 1, 1.3, 0.8])[:, None, None] + 20
     start = np.broadcast_to(IDENTITY, (len(SMALL), 3, 3))
-    found = registration._refine(first, second.astype(np.float32), start, 6)
+    found = registration.refine(first, second.astype(np.float32), start, 6)
     assert np.allclose(found, SMALL, atol=1e-3)  # a thirtieth of a pixel
     correlation, _ = registration._correlation(first, second, found)
     assert correlation.min() > 0.999
@@ -120,7 +120,7 @@ def test_a_step_solves_the_normal_equations() -> None:
     """Against a Jacobian by finite differences, in float64."""
     first, second = framed(5, IDENTITY), framed(5, SMALL[3])
     start = affine(0.99, 0.01, 0.02, 0, 1.01, -0.01)
-    found = registration._refine(first[None], second[None], start[None], 1)[0]
+    found = registration.refine(first[None], second[None], start[None], 1)[0]
 
     def sampled(image: Grey, transform: Transforms) -> np.ndarray:
         soft = registration._blurred(image[None].astype(np.float32), 1)
@@ -147,13 +147,13 @@ def test_a_step_that_would_fold_the_image_is_skipped() -> None:
     """The least squares of y - x over the slopes of x make x vanish."""
     x, y = (grid.reshape(1, 32, 32) * 100 for grid in registration._grid(32))
     start = affine(1, 0, 0.01, 0, 1, 0)[None]
-    assert np.array_equal(registration._refine(y, x, start, 3), start)
+    assert np.array_equal(registration.refine(y, x, start, 3), start)
 
 
 def test_blank_images_leave_the_transform_as_it_is() -> None:
     blank = np.full((1, 32, 32), 200, np.float32)
     start = affine(0.9, 0, 0.1, 0, 0.9, 0)[None]
-    assert np.allclose(registration._refine(blank, blank, start, 4), start, atol=1e-6)
+    assert np.allclose(registration.refine(blank, blank, start, 4), start, atol=1e-6)
 
 
 def photo(seed: int, transform: Transforms = IDENTITY, *, contrast: float = 1) -> ReducedImage:

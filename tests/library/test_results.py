@@ -111,7 +111,8 @@ def results(paths: list[Path], tmp_path_factory: pytest.TempPathFactory) -> dict
         Cluster(1, "cluster 1", 1, 0.5, (two,), (), ()),
         Cluster(2, "cluster 2", 1, 0.5, (gone,), (), ()),
     )
-    group = DuplicateGroup("similar", one, "larger file", (*paths,), (1, 0.9, 0.8), (), True)
+    similar = (1, 0.9, 0.8)
+    group = DuplicateGroup("similar", one, "larger file", (*paths,), similar, (), True, ("",) * 3)
     found: list[AnyResult] = [
         SearchResult("q.png", tuple(Match(n, p, 1 / n, n) for n, p in enumerate(paths, 1))),
         Images(tuple(ImageRecord(p, "photos", 10**n, DATE, None) for n, p in enumerate(paths))),

@@ -68,8 +68,9 @@ def search(text: str, photo: Path, gone: Path) -> str:
 
 
 def duplicates(text: str, photo: Path, gone: Path) -> str:
-    kinds = ("identical", "near-identical", "similar")
-    groups = [DuplicateGroup(k, photo, text, (photo, gone), (1.0, 0.9), (), False) for k in kinds]
+    kinds = ("identical", "near-identical", "edited", "similar")
+    both, digests = (photo, gone), ("", "")
+    groups = [DuplicateGroup(k, photo, text, both, (1.0, 0.9), (), False, digests) for k in kinds]
     return duplicates_page(Duplicates(photo.parent, (photo.parent,), 9, tuple(groups), (text,)))
 
 

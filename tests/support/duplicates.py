@@ -16,6 +16,7 @@ from support.indexes import RECIPE
 from embedtool.core.types import Source, Vectors, unit_rows
 from embedtool.duplicates.files_by_content import read_contents
 from embedtool.duplicates.find_duplicates import _Search
+from embedtool.duplicates.keep_rule import Candidate, KeepRule
 from embedtool.duplicates.results import DuplicateGroup
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import create
@@ -63,13 +64,17 @@ def index_of(folder: Path, *files: File, rows: Vectors | None = None) -> Path:
 @contextmanager
 def search_in(index: Path) -> Iterator[_Search]:
     with IndexReader(index) as reader, reader.snapshot():
-        items, _ = read_contents(reader, None)
-        yield _Search(reader, items, False, None)
+        rule = KeepRule("original")
+        items, _ = read_contents(reader, None, lambda file: rule.order(Candidate(file)))
+        yield _Search(reader, items, False, "original", None)
 
 
 def group_of(*paths: Path, kind: str = "identical") -> DuplicateGroup:
-    """Return a group of files of which the first is kept."""
-    return DuplicateGroup(kind, paths[0], "", paths, (1.0,) * len(paths), paths[1:], True)
+    """Return a group of files, as they are now, of which the first is kept."""
+    digests = tuple(
+        hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest() for path in paths
+    )
+    return DuplicateGroup(kind, paths[0], "", paths, (1.0,) * len(paths), paths[1:], True, digests)
 
 
 def forbid_links(patch: pytest.MonkeyPatch, code: int = errno.EXDEV) -> None:
