@@ -56,11 +56,9 @@ def links_by_target(roots: Iterable[Path]) -> dict[str, Path]:
     """Return a symbolic link below these folders for each file that one leads to."""
     links: dict[str, Path] = {}
     for root in roots:
-        for folder, _, names in os.walk(root):
-            for name in names:
-                path = Path(folder, name)
-                if path.is_symlink():
-                    links.setdefault(os.path.realpath(path), path)
+        for path in root.rglob("*"):
+            if path.is_symlink():
+                links.setdefault(os.path.realpath(path), path)
     return links
 
 

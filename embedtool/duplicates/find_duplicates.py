@@ -158,7 +158,8 @@ class _Search:
     def unedited(self, pairs: Pairs, progress: Progress | None) -> npt.NDArray[np.bool_]:
         """Return whether each pair shows one picture that neither pixels nor names call edited."""
         first, second = self.phone_edits[pairs].T
-        return self.pictures.unedited(pairs, progress) & np.equal(first, second)
+        by_name: npt.NDArray[np.bool_] = first == second
+        return self.pictures.unedited(pairs, progress) & by_name
 
     def comparable(self, pairs: Pairs) -> Pairs:
         return pairs[~self.raw[pairs].any(1)]

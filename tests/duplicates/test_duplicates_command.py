@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from support.command import embedtool_here as embedtool
+from support.pictures import save, scene
 
 from embedtool import find_duplicates
+from embedtool.collection.index_photos import index_photos
 from embedtool.duplicates.move_files import LOG
 from embedtool.duplicates.results import Duplicates
 from embedtool.report.duplicates_page import write_duplicates_page
@@ -38,6 +40,46 @@ def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
     gone = find_duplicates(found.index)
     assert any("files are gone" in note for note in gone.notes)
     write_duplicates_page(gone, page)
+
+
+def test_the_summary_says_what_was_moved_and_what_stays(
+    scenes: Path, scenes_index: Path, tmp_path: Path
+) -> None:
+    away = tmp_path / "away"
+    (scenes / "b" / "link.jpg").symlink_to("1.jpg")
+    copy = scenes / "b" / "copy of 0.jpg"
+    size = copy.stat().st_size
+    for verb, options in (("would be moved", ("--dry-run", "--json")), ("were moved", ("--json",))):
+        done = embedtool("duplicates", scenes_index, "--move", away, *options)
+        assert done.code == 0
+        reason = f"{scenes / 'b' / '1.jpg'} was not moved: the link {scenes / 'b' / 'link.jpg'}"
+        assert json.loads(done.out) == {
+            "schema": 2,
+            "moves": [{"from": str(copy), "to": str(away / "b" / copy.name)}],
+            "left": [f"{reason} points to it"],
+            "bytes_freed": size,
+        }
+        said = done.err.splitlines()
+        assert f"note: {reason} points to it" in said
+        assert f"note: 1 files {verb} to {away}, which frees {size:,} bytes" in said
+        assert "note: 1 near-identical images stay where they are. --near moves them too" in said
+        assert "note: 1 edited images stay where they are. --edited moves them too" in said
+    assert not copy.exists()
+
+
+def test_the_rule_is_an_option(tmp_path: Path) -> None:
+    """The small photo was indexed first, and is older."""
+    save(tmp_path / "one" / "small.jpg", scene(1).resize((240, 180)), date=1_500_000_000)
+    save(tmp_path / "two" / "large.jpg", scene(1))
+    for root in ("one", "two"):
+        index_photos(tmp_path / root, index=tmp_path / "index", model="builtin")
+    kept = {}
+    for keep in ("original", "largest", "oldest", "first-root"):
+        done = embedtool("duplicates", tmp_path / "index", "--keep", keep, "--json")
+        [group] = json.loads(done.out)["groups"]
+        kept[keep] = Path(group["keep"]).name
+    large, small = "large.jpg", "small.jpg"
+    assert kept == {"original": large, "largest": large, "oldest": small, "first-root": small}
 
 
 @pytest.mark.parametrize(

@@ -154,12 +154,19 @@ move_files.move_duplicates(Duplicates(Path("i"), (folder,), 4, (group,)), away)
 """
 
 
+@pytest.mark.parametrize("sidecar", [False, True])
 @pytest.mark.parametrize(
     ("step", "across"),
     [("before", "same"), ("between", "same"), ("between", "across"), ("copying", "across")],
 )
-def test_killed_in_the_middle_undo_brings_all_back(step: str, across: str, tmp_path: Path) -> None:
+def test_killed_in_the_middle_undo_brings_all_back(
+    step: str, across: str, sidecar: bool, tmp_path: Path
+) -> None:
+    """The process dies when it moves the second file: a photo, or the sidecar of the first."""
     photos, away = tmp_path / "photos", tmp_path / "away"
+    if sidecar:
+        photos.mkdir()
+        (photos / "1.xmp").write_text("stars " * 50)
     for number in range(4):
         save(photos / f"{number}.jpg", scene(0))
     before = tree(photos)

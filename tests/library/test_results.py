@@ -54,7 +54,8 @@ TABLES = {  # the columns of each result and their kinds in numpy: O objects, M 
     "ClusterResult": "id:i name:O size:i stability:f representatives:O borderline:O outliers:O",
     "Assignments": "path:O cluster:i nearest:i strength:f",
     "Outliers": "rank:i path:O score:f nearest:O similarity:f",
-    "DuplicateResult": "kind:O keep:O reason:O paths:O similarities:O redundant:O verified:b",
+    "DuplicateResult": "kind:O keep:O reason:O paths:O similarities:O redundant:O verified:b "
+    "sha256:O",
     "MapResult": "path:O x:f y:f placed:b label:O cluster:i date:M prediction:O probability:O",
     "PredictionResult": "path:O label:O likeliest:O probability:f margin:f",
     "ProbeResult": SCORES,
