@@ -97,7 +97,7 @@ CRITERIA: dict[str, Criterion] = {
     "camera": (lambda c: not (c.metadata and c.metadata.is_camera_original), _camera_reason),
     "re-encoding": (
         lambda c: c.re_encoding,
-        lambda k, o: f"the other, a {o.format} file, is a lossless re-encoding",
+        lambda k, o: f"the other is a lossless {o.format} file made from a lossy one of its size",
     ),
     "taken": (
         lambda c: c.metadata.taken if c.all_dated and c.metadata else datetime.min,

@@ -205,7 +205,7 @@ def test_the_original_is_kept_and_its_edits_are_no_duplicates(tmp_path: Path) ->
     save(photos / "IMG_E0007.JPG", scene(7), quality=95, date=1_500_000_000)
     found = found_in(photos)
     camera = "as Acme X1 took it on 2020-05-01 12:30:45, and the other has no such record"
-    png = "the other, a PNG file, is a lossless re-encoding"
+    png = "the other is a lossless PNG file made from a lossy one of its size"
     phone = "IMG_E0007.JPG is by its name an edit of IMG_0007.JPG"
     assert {(g.kind, g.keep.name, g.reason) for g in found} == {
         ("edited", "0.jpg", png),

@@ -74,7 +74,11 @@ EDIT = replace(CAMERA, altered=True)
             "as Acme X1 took it on 2020-05-01 12:00:00, and the other was changed since it was "
             "taken",
         ),
-        (one(), one("a", 99, metadata=PNG), "the other, a PNG file, is a lossless re-encoding"),
+        (
+            one(),
+            one("a", 99, metadata=PNG),
+            "the other is a lossless PNG file made from a lossy one of its size",
+        ),
         (
             one(metadata=replace(PLAIN, taken=datetime(2019, 1, 1))),
             one("a", metadata=replace(LARGE, taken=datetime(2019, 1, 2))),
