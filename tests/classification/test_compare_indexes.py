@@ -48,10 +48,12 @@ def test_what_is_better_has_its_interval(tmp_path: Path) -> None:
         assert (one.change.low or 0) > 0.05, (one.name, one.change)
     back = package.compare_indexes(good, bad)
     for one, other in zip(found.measures, back.measures, strict=True):
-        assert other.change.value == pytest.approx(-one.change.value, abs=0.03)
+        # Accuracies are of other folds then: 12 of 150 images may be right in one only.
+        noise = 0.08 if "accuracy" in one.name else 1e-6
+        assert other.change.value == pytest.approx(-one.change.value, abs=noise)
     assert all(one.second > one.first for one in found.per_class)
-    noise = [int(one.path.stem) % 4 == 0 for one in found.moved]
-    assert all(noise), "what moved is what was moved"
+    replaced = [int(one.path.stem) % 4 == 0 for one in found.moved]
+    assert all(replaced), "what moved is what was moved"
     assert all(one.label == one.path.parent.name for one in found.moved)
 
 

@@ -20,10 +20,10 @@ from embedtool.interchange import write_npy, write_parquet
 from embedtool.interchange.card import CARD_FILE, read_card
 from embedtool.models.embedder import MeanColourEmbedder, embed_golden
 from embedtool.search import build_approximate, measure_recall, searcher
-from embedtool.search.exact import nearest
-from embedtool.search.searcher import open_searcher
+from embedtool.search.centre import read_centre
+from embedtool.search.searcher import ExactSearcher, open_searcher
 from embedtool.store import layout, merge_segments
-from embedtool.store.derived import SEARCH, open_derived
+from embedtool.store.derived import CENTRE, SEARCH, open_derived
 from embedtool.store.layout import exists, segment_file
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer, create
@@ -169,13 +169,17 @@ def look(index: str) -> dict[str, Any]:
         named = {segment_file(Path(index), s.id).name for s in segments}
         named |= {"catalog.sqlite", "catalog.sha256", "writer.lock"}
         named.add("catalog.sqlite-journal")  # one that was never synced means nothing to SQLite
-        derived = open_derived(opened.path, SEARCH, opened.fingerprint)
-        if derived:
-            named |= {f"{SEARCH}.json", derived[1].name}
+        derived = {
+            name: made
+            for name in (SEARCH, CENTRE)
+            if (made := open_derived(opened.path, name, opened.fingerprint))
+        }
+        for name, (_, content) in derived.items():
+            named |= {f"{name}.json", content.name}
         if vectors:
             queries = np.concatenate([rows for _, rows in opened.blocks()])
             found = open_searcher(opened).nearest(queries, 4)
-            exact = nearest(queries, opened.blocks(), 4)
+            exact = ExactSearcher(opened, read_centre(opened)).nearest(queries, 4)
             assert np.allclose(found[0], exact[0], atol=1e-6), "search finds other images"
         files = {
             name
@@ -189,6 +193,6 @@ def look(index: str) -> dict[str, Any]:
         "vectors": counts["vectors"],
         "dead": sum(s.rows for s in segments) - len(vectors),
         "stray": sorted(files - named),
-        "search": derived and derived[0]["last_id"],
+        "search": derived[SEARCH][0]["last_id"] if SEARCH in derived else None,
         "export": exported(Path(index, OUT)),
     }
