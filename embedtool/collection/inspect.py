@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from embedtool.collection.results import DeepCheck
 from embedtool.core.paths import full_path
 from embedtool.core.types import PathLike, Source
 from embedtool.errors import DerivedDamaged, ModelMismatch
+from embedtool.search.recall_certificate import Certificate
 from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import SEARCH, damaged_derived, read_about
 from embedtool.store.reader import IndexReader
@@ -42,7 +44,7 @@ def index_info(index: IndexReader) -> dict[str, Any]:
             "vector_bytes": sum(segment.bytes for segment in segments),
             "catalogue_bytes": (index.path / "catalog.sqlite").stat().st_size,
             "derived_bytes": sum(
-                file.stat().st_size for file in (index.path / "derived").glob("*")
+                file.lstat().st_size for file in (index.path / "derived").glob("*")
             ),
             "certificate": _certificate(index) if counts["vectors"] > EXACT_ROWS else None,
         }
@@ -51,7 +53,8 @@ def index_info(index: IndexReader) -> dict[str, Any]:
 def _certificate(index: IndexReader) -> dict[str, Any] | None:
     """Return the certificate of approximate search, or None if search is exact."""
     try:
-        return read_about(index.path, SEARCH, index.fingerprint)
+        about = read_about(index.path, SEARCH, index.fingerprint)
+        return about and asdict(Certificate.of(about))
     except DerivedDamaged:
         return None
 

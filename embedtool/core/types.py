@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +80,19 @@ class Recipe:
         """SHA-256 of the canonical JSON of all fields, 64 hexadecimal digits."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def recipe_of(record: Any) -> Recipe:
+    """Return the recipe in parsed JSON. Raises ValueError if it is none."""
+    try:
+        recipe = Recipe(**record)
+    except TypeError as error:
+        raise ValueError(f"not a recipe: {error}") from error
+    for name, kind in Recipe.__annotations__.items():
+        value = getattr(recipe, name)
+        if type(value) not in ((int, float) if kind is float else (kind,)) or value == "":
+            raise ValueError(f"not a recipe: {name} is {str(value)[:100]!r}")
+    return recipe
 
 
 @dataclass(frozen=True)

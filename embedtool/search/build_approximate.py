@@ -102,10 +102,10 @@ def ensure_certified(
         return False
     try:
         about = read_about(index.path, SEARCH, index.fingerprint)
+        if about and Certificate.of(about).meets(recall, max_memory):
+            return True
     except DerivedDamaged:
-        about = None
-    if about and Certificate(**about).meets(recall, max_memory):
-        return True
+        pass
     with Writer(index.path) as writer:
         made = build_search_index(
             writer,

@@ -17,23 +17,29 @@ def refresh_search_index(
     index: Writer,
     *,
     unrelated: Callable[[str, int], Vectors | None] = lambda fingerprint, dim: None,
+    load: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Build the approximate index of a large collection if it is missing, damaged or out of date.
 
     The new index must meet the requirements of the last one. unrelated: returns vectors (m, d) of
     unrelated pictures under the network of a fingerprint to measure recall with, if it can; an
-    index that was not measured with such vectors is then built again."""
+    index that was not measured with such vectors is then built again. load: also build it again if
+    its checksum is right, but faiss cannot read it."""
     count = index.counts()["vectors"]
     if count <= EXACT_ROWS:
         return
     min_recall, max_memory, up_to_date = MIN_RECALL, None, False
     try:
         opened = open_derived(index.path, SEARCH, index.fingerprint)
+        old = Certificate.of(opened[0]) if opened else None
+        if old and load:
+            from embedtool.search.searcher import read_faiss_index
+
+            read_faiss_index(index)
     except DerivedDamaged:
-        opened = None
-    if opened:
-        old = Certificate(**opened[0])
+        old = None
+    if old:
         remaining = index.count_until(old.last_id)
         changes = (old.vectors - remaining) + (count - remaining)
         up_to_date = changes <= old.vectors // REBUILD_SHARE

@@ -12,7 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 from embedtool.core.atomic_files import atomic_write
-from embedtool.store.layout import connect, damaged
+from embedtool.core.foreign_files import read_json
+from embedtool.store.database import connect
+from embedtool.store.layout import damaged
 
 COUNTER = slice(24, 28)  # in the first page: SQLite increments it at every change of the file
 COOKIE = slice(40, 44)  # in the first page: counts changes of the schema; a copy starts again
@@ -52,7 +54,7 @@ def _file(index: Path) -> Path:
 def _read(index: Path) -> tuple[int, str] | None:
     """Return the sealed (change counter, SHA-256), or None if there is no readable seal."""
     try:
-        seal = json.loads(_file(index).read_bytes())
+        seal = read_json(_file(index))
         return int(seal["change_counter"]), str(seal["sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -8,7 +8,7 @@ import pytest
 from support.indexes import fill
 
 from embedtool.errors import EmbedtoolError, IndexDamaged, IndexLocked
-from embedtool.store import layout
+from embedtool.store import database
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
@@ -23,7 +23,7 @@ def corrupt_page(file: Path) -> None:
 
 
 def test_a_locked_catalogue_is_locked(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "LOCK_WAIT", 0.01)
+    monkeypatch.setattr(database, "LOCK_WAIT", 0.01)
     with closing(sqlite3.connect(index / "catalog.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(IndexLocked, match="in use by another process"):
