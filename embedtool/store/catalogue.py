@@ -232,7 +232,10 @@ class Catalogue:
     def _segments(self, where: str, *values: int) -> Iterator[Segment]:
         query = f"SELECT id, rows, bytes, sha256 FROM segments {where}"
         for found in self._select((integers, integers, integers, texts), query, *values):
-            yield Segment(*found)
+            segment = Segment(*found)
+            if not 0 < segment.rows < segment.bytes:
+                raise damaged(self.path, f"segment {segment.id} cannot have {segment.rows} rows")
+            yield segment
 
     def _select(self, checks: tuple[Check, ...], query: str, *values: Any) -> Iterator[Any]:
         """Yield the rows of a query. checks: one for each column; raises IndexDamaged if it
@@ -259,7 +262,9 @@ class Catalogue:
                 f"{self.path} has index format {version}; this embedtool reads up to {FORMAT}. "
                 "Install a newer embedtool"
             )
-        if version not in SCHEMA or (what := foreign_schema(self._db, version)):
+        if version not in SCHEMA:
+            raise damaged(self.path, f"catalog.sqlite has the format {version}, which never was")
+        if what := foreign_schema(self._db, version):
             raise damaged(self.path, f"catalog.sqlite is not one of embedtool: {what}")
 
     @contextmanager

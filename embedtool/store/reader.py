@@ -15,7 +15,7 @@ transaction. A crash leaves at most files that no catalogue row names; the next 
 import json
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,12 @@ class IndexReader(Catalogue):
         stored = self.files.whole(segment.id, rows, self.segment)
         for start in range(0, len(rows), BLOCK_ROWS):
             yield stored[rows[start : start + BLOCK_ROWS]]
+
+    def whole_blocks(self, segment: Segment) -> Iterator[Stored]:
+        """Yield all rows of a segment as `stored_blocks` does."""
+        stored = self.files.whole(segment.id, np.empty(0, np.int64), self.segment)
+        for start in range(0, len(stored), BLOCK_ROWS):
+            yield stored[start : start + BLOCK_ROWS]
 
     def places_in(self, segment: Segment) -> npt.NDArray[np.void]:
         """Return the places of the vectors of a segment, in order, as PLACE records."""
@@ -175,9 +181,15 @@ class IndexReader(Catalogue):
         """Check every segment against its SHA-256, and every row. Return the faults, [] if there
         are none."""
         faults = []
-        for rows in (self.rows, self.reject_rows, self.digests):
+        reads: tuple[Callable[[], Iterable[object]], ...] = (
+            self.rows,
+            self.reject_rows,
+            self.digests,
+            lambda: self.places_after(0),
+        )
+        for read in reads:
             try:
-                deque(rows(), maxlen=0)
+                deque(read(), maxlen=0)
             except IndexDamaged as error:
                 faults.append(str(error))
         with self._sqlite_errors():
@@ -190,9 +202,9 @@ class IndexReader(Catalogue):
                 f"catalog.sqlite: a row of {table} names a missing {parent}"
                 for table, _, parent, _ in self._db.execute("PRAGMA foreign_key_check")
             ]
-            for segment in self.segments():
+            for segment in self._valid_segments(faults):
                 try:
-                    for stored in self.stored_blocks(segment, np.arange(segment.rows)):
+                    for stored in self.whole_blocks(segment):
                         normalise(to_float32(stored))
                 except EmbedtoolError as error:
                     faults.append(str(error))
@@ -204,6 +216,14 @@ class IndexReader(Catalogue):
                 if outside:
                     faults.append(f"segment {segment.id}: {outside} vectors have no row in it")
         return faults
+
+    def _valid_segments(self, faults: list[str]) -> list[Segment]:
+        """Return the segments, or none, with the fault added, if the catalogue has a wrong one."""
+        try:
+            return self.segments()
+        except IndexDamaged as error:
+            faults.append(str(error))
+            return []
 
     def _stored(self, where: str, values: Sequence[Any]) -> tuple[Path, Vectors] | None:
         with self.snapshot():

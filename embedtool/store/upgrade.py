@@ -18,7 +18,7 @@ def upgrade_format_1(index: IndexReader, db: sqlite3.Connection) -> None:
     for statement in filter(str.strip, SCHEMA[2].split(";")):
         db.execute(statement)  # `executescript` would commit the transaction
     for segment in index.segments():
-        stored = index.stored_blocks(segment, np.arange(segment.rows))
+        stored = index.whole_blocks(segment)
         checksums = np.concatenate([row_checksums(block) for block in stored])
         db.executemany(
             "UPDATE vectors SET crc = ? WHERE segment = ? AND row = ?",
