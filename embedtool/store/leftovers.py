@@ -9,7 +9,7 @@ from embedtool.store.layout import DECODING_RECORD
 
 # Files of an index whose creation was killed, or whose catalogue was deleted.
 LEFTOVERS = re.compile(rf"\..*|catalog\..*|vectors|derived|writer\.lock|{DECODING_RECORD}")
-STRAYS = {  # folder -> names of unfinished files; up to 0.3 they had the suffix .new
+STRAYS = {  # folder -> names of unfinished files; those of embedtool 0.1 end in .new
     "": r"\.catalog\.(sqlite|sha256)-[0-9a-f]{32}|catalog\.(sqlite|sha256)\.new(-journal)?",
     "vectors": rf"{DRAFT.pattern}|\d{{6,}}\.npy(\.new)?",
     "derived": rf"{DRAFT.pattern}|\w+\.(json|faiss|npz|bin)\.new",
