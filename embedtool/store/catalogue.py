@@ -18,7 +18,7 @@ from embedtool.core.paths import full_path
 from embedtool.core.types import Recipe, Reject, recipe_of
 from embedtool.errors import EmbedtoolError, IndexLocked, IndexTooNew, NotAnIndex
 from embedtool.store.columns import Check, blobs, inner_paths, integers, roots, texts
-from embedtool.store.database import FORMAT, SCHEMA, connect, foreign_schema
+from embedtool.store.database import DURABLE, FORMAT, SCHEMA, connect, foreign_schema
 from embedtool.store.layout import (
     APPLICATION_ID,
     RejectRow,
@@ -203,6 +203,9 @@ class Catalogue:
         with self._sqlite_errors():
             self._check_format()
             self._sealed = check and check_seal(self.path, self._db)
+            if what := foreign_schema(self._db, self.format):
+                raise damaged(self.path, f"catalog.sqlite is not one of embedtool: {what}")
+            self._db.execute(DURABLE)
             self.meta: dict[str, Any] = dict(
                 self._db.execute("SELECT key, value FROM meta WHERE key != 'training_images'")
             )
@@ -264,8 +267,6 @@ class Catalogue:
             )
         if version not in SCHEMA:
             raise damaged(self.path, f"catalog.sqlite has the format {version}, which never was")
-        if what := foreign_schema(self._db, version):
-            raise damaged(self.path, f"catalog.sqlite is not one of embedtool: {what}")
 
     @contextmanager
     def _sqlite_errors(self) -> Iterator[None]:

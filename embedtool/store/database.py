@@ -33,17 +33,18 @@ CREATE INDEX vectors_by_place ON vectors (segment, row);
 """,
 }
 FORMAT = max(SCHEMA)  # older ones can be read too; a writer upgrades them
-# https://sqlite.org/security.html, "Untrusted SQLite Database Files"; synchronous = EXTRA: a commit
-# also syncs the folder after it deletes the journal. Otherwise, a power cut could bring the journal
-# back, which would undo the commit; but by then, compaction may have deleted the old files.
+# https://sqlite.org/security.html, "Untrusted SQLite Database Files". None reads the schema.
 PRAGMAS = """
 PRAGMA trusted_schema = OFF;
 PRAGMA cell_size_check = ON;
 PRAGMA mmap_size = 0;
 PRAGMA ignore_check_constraints = ON;
 PRAGMA foreign_keys = ON;
-PRAGMA synchronous = EXTRA;
 """
+# A commit also syncs the folder after it deletes the journal. Otherwise, a power cut could bring
+# the journal back, which would undo the commit; but by then, compaction may have deleted the old
+# files.
+DURABLE = "PRAGMA synchronous = EXTRA"
 LIMITS = {
     sqlite3.SQLITE_LIMIT_LENGTH: 1 << 28,  # a text or blob: the training images, a list of ids
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 10_000,

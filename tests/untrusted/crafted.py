@@ -79,6 +79,42 @@ def journal_of_another_file(index: Path, outside: Path) -> None:
     (index / JOURNAL).write_bytes(header.ljust(512, b"\0") + lock_page + name + tail)
 
 
+def scan_without_end(table: str) -> Craft:
+    """Put pages above those of a table, each of which refers 400 times to the next."""
+
+    def craft(index: Path, outside: Path) -> None:
+        file, size, cells = index / "catalog.sqlite", 4096, 400
+        with closing(sqlite3.connect(file)) as db:
+            query = "SELECT rootpage FROM sqlite_master WHERE name = ?"
+            [root] = db.execute(query, (table,)).fetchone() or (1,)
+        content = file.read_bytes()
+        pages = [content[start : start + size] for start in range(0, len(content), size)]
+        start = 100 if root == 1 else 0  # after the header of the file
+        top = pages[root - 1]
+        header = top[start : start + 8]
+        header += top[start + 8 :][: 2 * int.from_bytes(header[3:5], "big")]
+        pages.append(header + top[len(header) :])
+        for _ in range(16):
+            pages.append(_interior(len(pages), cells, size, 0))
+        pages[root - 1] = top[:start] + _interior(len(pages), cells, size, start)
+        pages[0] = pages[0][:28] + len(pages).to_bytes(4, "big") + pages[0][32:]
+        file.write_bytes(b"".join(pages))
+        (index / "catalog.sha256").unlink()
+
+    return craft
+
+
+def _interior(child: int, cells: int, size: int, start: int) -> bytes:
+    """An interior page of a table, without the header of the file, all of whose cells refer to
+    `child`."""
+    cell = child.to_bytes(4, "big") + b"\1"
+    first = size - cells * len(cell)
+    header = b"\5\0\0" + cells.to_bytes(2, "big") + first.to_bytes(2, "big") + b"\0"
+    places = [(first + len(cell) * n).to_bytes(2, "big") for n in range(cells)]
+    top = header + child.to_bytes(4, "big") + b"".join(places)
+    return top.ljust(first - start, b"\0") + cell * cells
+
+
 def seal(text: str) -> Craft:
     def craft(index: Path, outside: Path) -> None:
         (index / "catalog.sha256").write_text(text)
@@ -95,6 +131,7 @@ REFUSED: dict[str, Craft] = {  # by every command
     **{f"dangling link {name}": dangling_link(name) for name in FILES if name != "catalog.sqlite"},
     **{f"pipe {name}": pipe(name) for name in FILES if name != "catalog.sqlite"},
     "journal of another file": journal_of_another_file,
+    **{f"scan of {t} without end": scan_without_end(t) for t in ("segments", "images", "schema")},
     "endless view": sql("ALTER TABLE roots RENAME TO r", f"CREATE VIEW roots AS {ENDLESS}"),
     "another table": sql("CREATE TABLE more (x)"),
     "another view": sql(f"CREATE VIEW more AS {ENDLESS}"),
