@@ -8,8 +8,11 @@ import stat
 from pathlib import Path
 from typing import Any, cast
 
-MAX_JSON = 16 << 20  # bytes of a JSON file of ours; the largest have a line for each class
+MAX_JSON = 64 << 20  # bytes of a JSON file of ours; the largest list a million training images
 MAX_DEPTH = 32  # levels of nesting in it
+# The last bytes of a journal of SQLite that names another one. When SQLite has rolled it back, it
+# deletes the file of that name, whatever it is. No database of ours has such a journal.
+SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 
 
 def open_regular(path: Path, mode: str = "rb", *, follow: bool = False) -> io.BufferedIOBase:
@@ -31,6 +34,17 @@ def open_regular(path: Path, mode: str = "rb", *, follow: bool = False) -> io.Bu
         return handle
 
     return cast(io.BufferedIOBase, open(path, mode, opener=opener))
+
+
+def names_another_file(journal: Path) -> bool:
+    """Return whether a journal makes SQLite delete another file. Call this before opening its
+    database."""
+    try:
+        with open_regular(journal) as file:
+            file.seek(-min(len(SUPER_JOURNAL), os.fstat(file.fileno()).st_size), os.SEEK_END)
+            return file.read() == SUPER_JOURNAL
+    except FileNotFoundError:
+        return False
 
 
 def read_json(path: Path, *, follow: bool = False) -> Any:

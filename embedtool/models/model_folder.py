@@ -7,7 +7,6 @@ files, and model.json contains their path.
 
 import hashlib
 import itertools
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.atomic_files import write_json
+from embedtool.core.foreign_files import read_json
 from embedtool.errors import ModelUnavailable
 from embedtool.models.training_images import FILE, TrainingImages
 
@@ -102,7 +102,7 @@ def read_folder(path: Path) -> ModelFolder:
 
     Raises ModelUnavailable if model.json is missing, broken or of a later format."""
     try:
-        card = json.loads((path / "model.json").read_text("utf-8"))
+        card = read_json(path / "model.json", follow=True)
         version = card.pop("format")
         if version > MODEL_FORMAT:
             raise ModelUnavailable(

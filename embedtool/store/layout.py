@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from embedtool.core.foreign_files import open_regular
+from embedtool.core.foreign_files import names_another_file
 from embedtool.core.lock import LOCK
 from embedtool.errors import IndexDamaged, UsageError
 
@@ -23,8 +23,6 @@ FILES = (
     DECODING_RECORD,
 )
 FOLDERS = ("vectors", "derived")
-# The last bytes of a journal that names another file. SQLite deletes that file, wherever it is.
-SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 
 
 class Row(NamedTuple):
@@ -71,14 +69,8 @@ def check_files(index: Path) -> None:
                 raise damaged(index, f"{name} is a symbolic link, which is not followed")
             if not is_kind(mode):
                 raise damaged(index, f"{name} is not a {kind}")
-            if name == JOURNAL and _tail(index / name) == SUPER_JOURNAL:
+            if name == JOURNAL and names_another_file(index / name):
                 raise damaged(index, f"{name} names another file")
-
-
-def _tail(journal: Path) -> bytes:
-    with open_regular(journal) as file:
-        file.seek(-min(len(SUPER_JOURNAL), os.fstat(file.fileno()).st_size), os.SEEK_END)
-        return file.read()
 
 
 def exists(path: str | os.PathLike[str]) -> bool:

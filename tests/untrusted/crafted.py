@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from embedtool.store.layout import FILES, FOLDERS, JOURNAL, SUPER_JOURNAL
+from embedtool.core.foreign_files import SUPER_JOURNAL
+from embedtool.store.layout import FILES, FOLDERS, JOURNAL
 
 Craft = Callable[[Path, Path], None]
 DEEP = "[" * 100_000 + "]" * 100_000

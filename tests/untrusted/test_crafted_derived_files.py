@@ -13,6 +13,7 @@ import pytest
 from support.command import embedtool_here
 from support.indexes import DIM, fill
 
+from embedtool.core.foreign_files import MAX_JSON
 from embedtool.errors import DerivedDamaged
 from embedtool.explore import map_file, neighbour_graph, thumbnails
 from embedtool.explore.map_file import read_map
@@ -152,6 +153,11 @@ def link(file: Path, outside: Path) -> None:
     file.symlink_to(outside)
 
 
+def long_file(file: Path) -> None:
+    file.touch()
+    os.truncate(file, MAX_JSON + 1)
+
+
 def pipe(file: Path, outside: Path) -> None:
     os.mkfifo(file)
 
@@ -166,7 +172,7 @@ DESCRIPTIONS: dict[str, Callable[[Path], None]] = {
     "something more": lambda index: manifest(index, more=1),
     "without end": lambda index: manifest(index, about={"deep": json.loads("[" * 90 + "]" * 90)}),
     "no JSON": replaced(lambda file, _: file.write_bytes(b"[" * 100_000), "x.json"),
-    "too long": replaced(lambda file, _: file.write_bytes(b" " * (17 << 20)), "x.json"),
+    "too long": replaced(lambda file, _: long_file(file), "x.json"),
     "link": replaced(link, "x.json"),
     "pipe": replaced(pipe, "x.json"),
     "content as link": replaced(link, "x-*.npz"),
