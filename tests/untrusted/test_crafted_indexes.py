@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.command import Result, embedtool_here
 from support.indexes import fill, make_index
+from untrusted.audit import only_inside
 from untrusted.crafted import FOUND, HARMLESS, REFUSED, Craft
 
 from embedtool.store.reader import IndexReader
@@ -35,7 +36,8 @@ class Place:
 
     def run(self, command: str, *arguments: object) -> Result:
         """Run a command on the index. It changes nothing outside, and says at most one line."""
-        done = embedtool_here(command, self.index, *arguments)
+        with only_inside(self.index):
+            done = embedtool_here(command, self.index, *arguments)
         assert self._files() == self._before
         assert "Traceback" not in done.err
         return done
@@ -46,6 +48,22 @@ class Place:
             for path in self.outside.rglob("*")
             if path.is_file()
         }
+
+
+def test_a_change_outside_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "index").mkdir()
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "index" / "link").symlink_to(tmp_path / "outside")
+    for change in (
+        (tmp_path / "x").touch,
+        (tmp_path / "index" / "link" / "x").touch,
+        (tmp_path / "x").unlink,
+    ):
+        with pytest.raises(AssertionError, match=str(tmp_path)), only_inside(tmp_path / "index"):
+            change()
+    with only_inside(tmp_path / "index"):
+        (tmp_path / "index" / "x").touch()
+        (tmp_path / "index" / "link").unlink()
 
 
 @pytest.mark.parametrize("name", REFUSED)
