@@ -22,6 +22,7 @@ from scipy.special import erf
 
 from embedtool.classification.logistic_regression import LinearClassifier
 from embedtool.core.atomic_files import publish_folder, write_json
+from embedtool.core.foreign_files import read_json
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import EmbedtoolError, ModelMismatch
 from embedtool.models.training_images import TrainingImages
@@ -141,7 +142,7 @@ def read_probe(path: PathLike) -> Probe:
             f"{folder}. Make one: embedtool probe train INDEX --out {folder}"
         )
     try:
-        card = dict(json.loads((folder / CARD).read_text("utf-8")))
+        card = dict(read_json(folder / CARD, follow=True))
         if (version := int(card["embedtool probe"])) > PROBE_FORMAT:
             raise EmbedtoolError(
                 f"{folder} has probe format {version}; this embedtool reads up to {PROBE_FORMAT}. "

@@ -21,7 +21,7 @@ def compact_index(index: IndexReader, *, progress: Progress | None = None) -> Co
         merge_segments(writer)
         writer.vacuum()
         after = writer.segments()
-        refresh_search_index(writer, unrelated=unrelated_vectors, progress=progress)
+        refresh_search_index(writer, unrelated=unrelated_vectors, load=True, progress=progress)
     return CompactReport(
         len(before), len(after), sum(s.bytes for s in before), sum(s.bytes for s in after)
     )

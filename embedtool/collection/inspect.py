@@ -46,7 +46,7 @@ def index_info(index: IndexReader) -> dict[str, Any]:
             "vector_bytes": sum(segment.bytes for segment in segments),
             "catalogue_bytes": (index.path / "catalog.sqlite").stat().st_size,
             "derived_bytes": sum(
-                file.stat().st_size for file in (index.path / "derived").glob("*")
+                file.lstat().st_size for file in (index.path / "derived").glob("*")
             ),
             "similarity": describe_similarity(read_centre(index)),
             "certificate": certificate and asdict(certificate),

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -11,13 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+DRAFT = re.compile(r"\..{1,16}-[0-9a-f]{32}", re.DOTALL)  # a name of `_hidden_sibling`
+
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Yield a binary file. If the block ends without an error, it is on disk under `path`."""
-    draft = _draft(path)
+    """Yield a binary file. If the block ends without an error, it is on disk under `path`.
+
+    Until then it has a hidden random name beside `path`, which a killed process leaves behind."""
+    draft, file = _create_draft(path)
     try:
-        with open(draft, "wb") as file:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -36,19 +41,21 @@ def write_json(path: Path, content: Any) -> None:
 
 def check_writable(path: Path) -> None:
     """Raise the OSError that `atomic_write` would raise, before long work starts."""
-    draft = _draft(path)
-    draft.touch()
+    draft, file = _create_draft(path)
+    file.close()
     draft.unlink()
 
 
-def _draft(path: Path) -> Path:
+def _create_draft(path: Path) -> tuple[Path, BinaryIO]:
+    """Create a file beside `path`. No other process has its name, and no link is followed."""
     if path.is_dir():
         raise IsADirectoryError(
             errno.EISDIR, "expected a file name, but this is a folder", str(path)
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "this folder does not exist", str(path.parent))
-    return path.with_name(path.name + ".new")
+    draft = _hidden_sibling(path)
+    return draft, open(draft, "xb")
 
 
 @contextmanager

@@ -15,7 +15,8 @@ def acquire_lock(path: Path) -> int:
             f"expected an index folder, found none at {path}. "
             f"Make one: embedtool index PHOTOS --index {path}"
         )
-    handle = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    handle = os.open(path / LOCK, flags, 0o644)
     try:
         if os.name == "posix":
             import fcntl

@@ -60,7 +60,8 @@ def check_types(record: Any) -> None:
     """Raise TypeError if a field of a dataclass that was read from a file has a wrong type."""
     for field in fields(record):
         value, wanted = getattr(record, field.name), get_origin(field.type) or field.type
-        if not isinstance(value, int | float if wanted is float else wanted):  # type: ignore[arg-type]
+        accepted = int | float if wanted is float else wanted
+        if isinstance(value, bool) or not isinstance(value, accepted):  # type: ignore[arg-type]
             raise TypeError(f"{field.name} is of type {type(value).__name__}")
 
 
@@ -93,6 +94,14 @@ class Recipe:
         """SHA-256 of the canonical JSON of all fields, 64 hexadecimal digits."""
         text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def recipe_of(record: Any) -> Recipe:
+    """Return the recipe in parsed JSON. Raises ValueError if it is none."""
+    try:
+        return Recipe(**record)
+    except TypeError as error:
+        raise ValueError(f"not a recipe: {error}") from error
 
 
 @dataclass(frozen=True)

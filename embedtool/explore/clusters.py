@@ -90,8 +90,14 @@ def _clustering(
     if not graph.centre.any():  # all vectors are equal
         return one_cluster(len(places))
     fingerprint = f"{writer.fingerprint} {seed}"
-    saved = open_arrays(writer.path, LAYOUT, fingerprint)
-    if saved is None or not np.array_equal(saved[1]["ids"], graph.ids):
+    saved = open_arrays(
+        writer.path, LAYOUT, fingerprint, ids=(np.int64, "n"), layout=(np.float32, "nc")
+    )
+    if (
+        saved is None
+        or not np.array_equal(saved[1]["ids"], graph.ids)
+        or not np.isfinite(saved[1]["layout"]).all()
+    ):
         start = principal_coordinates(blocks, len(places), min(DIMENSIONS, writer.dim))
         layout = umap_layout(
             graph.indices,

@@ -27,11 +27,29 @@ class SavedMap:
 
 def read_map(index: IndexReader) -> SavedMap | None:
     """Return None if there is no saved map or its file is damaged."""
-    opened = open_arrays(index.path, NAME, index.fingerprint)
+    opened = open_arrays(
+        index.path,
+        NAME,
+        index.fingerprint,
+        ids=(np.int64, "n"),
+        coordinates=(np.float32, "nc"),
+        placed=(np.bool_, "n"),
+        centre=(np.float32, "d"),
+    )
     if opened is None:
         return None
     about, arrays = opened
-    return SavedMap(**arrays, neighbours=about["neighbours"], seed=about["seed"])
+    neighbours, seed = about.get("neighbours"), about.get("seed")
+    if not (isinstance(neighbours, int) and isinstance(seed, int)):
+        return None
+    saved = SavedMap(**arrays, neighbours=neighbours, seed=seed)
+    whole = (
+        (np.diff(saved.ids) > 0).all()
+        and saved.coordinates.shape[1] == 2
+        and np.isfinite(saved.coordinates).all()
+        and len(saved.centre) == index.dim
+    )
+    return saved if whole else None
 
 
 def save_map(index: Writer, saved: SavedMap) -> None:

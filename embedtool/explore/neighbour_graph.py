@@ -162,8 +162,25 @@ def saved_graph(index: IndexReader) -> Graph | None:
 
 
 def _read(index: IndexReader) -> Graph | None:
-    opened = open_arrays(index.path, NAME, index.fingerprint)
-    return Graph(**opened[1], recall=opened[0]["recall"]) if opened else None
+    opened = open_arrays(
+        index.path,
+        NAME,
+        index.fingerprint,
+        ids=(np.int64, "n"),
+        indices=(np.int32, "nk"),
+        similarities=(np.float32, "nk"),
+        centre=(np.float32, "d"),
+    )
+    recall = opened and opened[0].get("recall")
+    if opened is None or not isinstance(recall, float):
+        return None
+    graph = Graph(**opened[1], recall=recall)
+    whole = (
+        (np.diff(graph.ids) > 0).all()
+        and ((graph.indices >= -1) & (graph.indices < len(graph.ids))).all()
+        and len(graph.centre) == index.dim
+    )
+    return graph if whole else None
 
 
 def _save(index: Writer, graph: Graph) -> None:

@@ -10,6 +10,7 @@ or changed, it has no thumbnail.
 """
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.core.foreign_files import open_regular
 from embedtool.core.threads import cpu_count
 from embedtool.core.types import Progress, Source
 from embedtool.errors import DerivedDamaged, ImageRejected
@@ -71,12 +73,19 @@ def open_thumbnails(index: IndexReader) -> Thumbnails:
         opened = open_derived(index.path, NAME, _fingerprint(index))
     except DerivedDamaged:
         return NO_THUMBNAILS
-    if opened is None or not opened[0]["count"]:
+    count = opened and opened[0].get("count")
+    if opened is None or not isinstance(count, int) or count <= 0:
         return NO_THUMBNAILS
-    about, file = opened
-    count, data = int(about["count"]), np.memmap(file, np.uint8, "r")
+    with open_regular(opened[1]) as file:
+        if file.seek(0, os.SEEK_END) < 24 * count:
+            return NO_THUMBNAILS
+        data = np.memmap(file, np.uint8, "r")
     ids, ends, dates = data[: 24 * count].view("<i8").reshape(3, count).astype(np.int64)
-    return Thumbnails(ids, ends, dates.view("M8[s]"), data[24 * count :])
+    pictures = data[24 * count :]
+    in_order = (np.diff(ids) > 0).all() and (np.diff(ends, prepend=0) >= 0).all()
+    if not in_order or ends[-1] != len(pictures):
+        return NO_THUMBNAILS
+    return Thumbnails(ids, ends, dates.view("M8[s]"), pictures)
 
 
 def make_thumbnails(index: Writer, *, progress: Progress | None = None) -> Thumbnails:

@@ -1,11 +1,11 @@
 """The settings of a training run, which with the photos and the network determine its result."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from embedtool.core.foreign_files import read_json
 from embedtool.core.types import PathLike
 from embedtool.errors import UsageError
 from embedtool.images.augmentation import Augmentation
@@ -129,7 +129,7 @@ def read_settings(path: PathLike) -> dict[str, Any]:
     Raises UsageError if it is not JSON, or has an unknown name or an invalid value.
     """
     try:
-        changes = json.loads(Path(path).read_text("utf-8"))
+        changes = read_json(Path(path), follow=True)
     except (OSError, ValueError) as error:
         raise UsageError(f"expected a JSON file of settings at {path}: {error}") from error
     known = FinetuneSettings().record()

@@ -17,9 +17,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from embedtool.core.atomic_files import write_json
 from embedtool.core.extras import require
+from embedtool.core.foreign_files import names_another_file
 from embedtool.core.lock import LOCK, acquire_lock
 from embedtool.core.types import PathLike, Progress
-from embedtool.errors import UsageError
+from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.finetune.checkpoint import Epoch
 from embedtool.finetune.dataset import Dataset, read_dataset
 from embedtool.finetune.examples import CACHE_BYTES, load_examples
@@ -143,6 +144,11 @@ def _try_one(study: optuna.Study, inputs: _TrialInputs) -> None:
 def _open(folder: Path, inputs: _TrialInputs) -> optuna.Study:
     """Open the study. Unfinished trials are marked as failed and queued again."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    if (folder / STUDY).is_symlink() or names_another_file(folder / f"{STUDY}-journal"):
+        raise EmbedtoolError(
+            f"{folder} is not a search of embedtool: opening it would change other files. Choose "
+            "another --out"
+        )
     storage = f"sqlite:///{(folder / STUDY).absolute()}"
     study = optuna.create_study(
         storage=storage, study_name="finetune", direction="maximize", load_if_exists=True

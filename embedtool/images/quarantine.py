@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from embedtool.core.foreign_files import open_regular
 from embedtool.core.types import Pixels
 from embedtool.errors import EmbedtoolError
 from embedtool.images.decode import decode_image
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from embedtool.images.decode_process import DecodeProcesses
 SLOT = 32  # bytes of a SHA-256, and of the record's header
 EMPTY = bytes(SLOT)
+MAX_RECORD = 1 << 20  # bytes: 32,768 suspects
 RECORD_HEAD = b"embedtool: decoding these\n".ljust(32)
 
 
@@ -87,8 +89,10 @@ class Quarantine:
 
     def _open(self, file: Path, workers: int) -> tuple[mmap.mmap, list[int]]:
         """Return the mapped record, and the offsets of the slots of this run."""
-        old = file.read_bytes() if file.exists() else b""
-        if not is_record(old):
+        with open_regular(file, "a+b") as opened:
+            opened.seek(0)
+            old = opened.read(MAX_RECORD + 1)
+        if not is_record(old) or len(old) > MAX_RECORD:
             raise EmbedtoolError(
                 f"expected the record of an earlier run in {file}, found a file of another kind. "
                 "Move it elsewhere, then run this again"
@@ -96,7 +100,7 @@ class Quarantine:
         ends = range(2 * SLOT, len(old) + 1, SLOT)
         self._suspects = {old[end - SLOT : end] for end in ends} - {EMPTY}
         first = SLOT * (1 + len(ends))
-        with open(file, "a+b") as opened:
+        with open_regular(file, "a+b") as opened:
             if len(old) < SLOT:  # the file is new, or an earlier run was killed here
                 opened.truncate(0)
                 opened.write(RECORD_HEAD)

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from embedtool.core.types import Recipe, Vectors
+from embedtool.core.foreign_files import parse_json
+from embedtool.core.types import Recipe, Vectors, recipe_of
 from embedtool.errors import EmbedtoolError
 
 CARD_FORMAT = 1
@@ -57,12 +58,12 @@ def read_card(text: str | bytes, file: object) -> Card:
     """Return the card in a text. Raises EmbedtoolError if it is not a card, contradicts itself, or
     is of a newer version. file: its name, for the message."""
     try:
-        record = json.loads(text)
+        record = parse_json(text)
         if int(record["embedtool export"]) > CARD_FORMAT:
             raise EmbedtoolError(
                 f"{file} was exported by a newer embedtool. Install a newer embedtool"
             )
-        recipe, dim = Recipe(**record["recipe"]), int(record["dim"])
+        recipe, dim = recipe_of(record["recipe"]), int(record["dim"])
         golden = np.frombuffer(base64.b64decode(record["golden"], validate=True), "<f4")
         images = record.get("training_images")  # earlier versions did not write them
         card = Card(
@@ -75,7 +76,7 @@ def read_card(text: str | bytes, file: object) -> Card:
             files=tuple(map(str, record["files"])),
         )
         consistent = record["fingerprint"] == recipe.fingerprint and dim > 0
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, binascii.Error) as e:
+    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as e:
         raise EmbedtoolError(
             f"the description of the model in {file} is damaged ({e!r}). Export the index again"
         ) from e

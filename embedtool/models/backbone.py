@@ -1,7 +1,6 @@
 """The Backbone of a model spec. TensorFlow is used only to import or compile a network."""
 
 import hashlib
-import json
 import os
 import shlex
 import shutil
@@ -10,6 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from embedtool.core.foreign_files import read_json
 from embedtool.core.types import Recipe
 from embedtool.errors import ModelMismatch, ModelOffline, ModelUnavailable, UsageError
 from embedtool.images.decode import POLICY
@@ -162,7 +162,7 @@ def _compile(**request: Any) -> None:
 
 def _compiled_intact(target: Path) -> bool:
     try:
-        about = json.loads((target / "compiled.json").read_text("utf-8"))
+        about = read_json(target / "compiled.json", follow=True)
         return _intact(target / "model.tflite", about["sha256"])
     except (OSError, ValueError, KeyError):
         return False

@@ -53,7 +53,13 @@ class NetworkEmbedder:
         self.batch_size = self._network.batch_size
 
     def embed(self, pixels: Pixels) -> Vectors:
-        return unit_rows(self._network.forward(pixels))
+        found = self._network.forward(pixels)
+        if found.shape != (len(pixels), self.dim):
+            raise ModelUnavailable(
+                f"expected a network with {self.dim} outputs, received {found.shape[1:]}. Copy the "
+                "model folder again from its source"
+            )
+        return unit_rows(found)
 
 
 class MeanColourEmbedder:

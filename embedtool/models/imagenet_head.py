@@ -1,6 +1,5 @@
 """The ImageNet classifier on top of the full network, and the names of its classes."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.core.foreign_files import read_json
 from embedtool.core.softmax import softmax
 from embedtool.core.types import Recipe, Vectors
 from embedtool.errors import ModelMismatch, ModelOffline
@@ -87,7 +87,7 @@ def _read(folder: Path) -> Head | None:
 
     try:
         tensors = load_file(folder / TENSORS)
-        card = json.loads((folder / CARD).read_text("utf-8"))
+        card = read_json(folder / CARD, follow=True)
         if weights_digest(tensors) == card["sha256"]:
             return Head(tensors["weights"], tensors["bias"], card["features"])
     except (OSError, ValueError, KeyError, SafetensorError):

@@ -7,7 +7,6 @@ files, and model.json contains their path.
 
 import hashlib
 import itertools
-import json
 import re
 import shlex
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.atomic_files import write_json
+from embedtool.core.foreign_files import read_json
 from embedtool.core.types import check_types
 from embedtool.errors import ModelUnavailable
 from embedtool.models.cache import cache_folder
@@ -124,7 +124,7 @@ def read_folder(path: Path) -> ModelFolder:
     Raises ModelUnavailable if model.json is missing, broken or of a later format, or if it refers
     to a SavedModel and is not in the user cache: only the user may name a SavedModel."""
     try:
-        card = json.loads((path / "model.json").read_text("utf-8"))
+        card = read_json(path / "model.json", follow=True)
         version = card.pop("format")
         if version > MODEL_FORMAT:
             raise ModelUnavailable(

@@ -77,9 +77,9 @@ def refresh_centre(index: Writer) -> Centre:
 
 def _read(index: IndexReader) -> tuple[Centre, int] | None:
     """Return the stored centre and the number of vectors that the index had then."""
-    opened = open_arrays(index.path, CENTRE, index.fingerprint)
+    opened = open_arrays(index.path, CENTRE, index.fingerprint, centre=(np.float32, "d"))
     if opened is None:
         return None
-    centre, vectors = opened[1]["centre"], opened[0]["vectors"]
+    centre, vectors = opened[1]["centre"], opened[0].get("vectors")
     usable = centre.shape == (index.dim,) and centre @ centre <= 1 - NO_SPREAD / 2
-    return (centre, vectors) if usable else None
+    return (centre, vectors) if usable and type(vectors) is int and vectors > 0 else None

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.types import Vectors
+from embedtool.errors import DerivedDamaged
 from embedtool.search.centre import Centre, directions
 from embedtool.search.exact import Ids, threads_for
 
@@ -55,6 +56,7 @@ class FaissIndex:
         self._is_graph = method.startswith("HNSW")
         self.count = int(index.ntotal)
         axes = self._axes()[:-1]
+        self.dim = axes.shape[1]
         first = axes[:GRAPH_AXES]  # padded to a multiple of 8: faiss is slow with other numbers
         self.graph_axes = np.pad(first, ((0, -len(first) % 8), (0, 0)))
         self._graph: Any = None
@@ -82,10 +84,14 @@ class FaissIndex:
     ) -> "FaissIndex":
         """Open a file memory-mapped, or read it into memory so that vectors can be added.
 
-        Check the file before: faiss reads most damaged files without an error.
+        Check the file before: faiss reads most damaged files without an error. Raises
+        DerivedDamaged if faiss refuses it, or if it is an index of another kind.
         """
-        index = faiss.read_index(str(file), 0 if in_memory else faiss.IO_FLAG_MMAP_IFC)
-        return cls(index, method, centre)
+        try:
+            opened = faiss.read_index(str(file), 0 if in_memory else faiss.IO_FLAG_MMAP_IFC)
+            return cls(opened, method, centre)
+        except Exception as error:  # of many types: those of faiss, and missing attributes
+            raise DerivedDamaged(f"faiss cannot read {file}: {str(error)[:200]}") from error
 
     def write(self, write: Callable[[bytes], object]) -> None:
         """Pass the content of the file to `write`, in pieces."""

@@ -11,9 +11,9 @@ def read_certificate(index: IndexReader) -> Certificate | None:
     """Return the certificate, or None if there is none for the centre of the index."""
     try:
         about = read_about(index.path, SEARCH, index.fingerprint)
+        certificate = Certificate.of(about) if about else None
     except DerivedDamaged:
         return None
-    certificate = Certificate(**about) if about else None
     if certificate and certificate.centre == centre_digest(read_centre(index)):
         return certificate
     return None

@@ -1,6 +1,10 @@
 """The certificate of an approximate index: its recall for several kinds of query."""
 
+import math
 from dataclasses import dataclass, field
+from typing import Any
+
+from embedtool.errors import DerivedDamaged
 
 RECALL_AT = (1, 10, 100)
 HELD_OUT, MIXED, UNRELATED, BLENDED = "held_out", "mixed", "unrelated", "blended"
@@ -10,6 +14,8 @@ QUERY_KINDS = {  # a kind of query -> what it is
     UNRELATED: "unrelated pictures",
     BLENDED: "mixtures of both",
 }
+MAX_COUNT = 1 << 62
+MAX_SETTING = 1 << 16  # of breadth and candidates; those in use are at most 2,048
 MIN_RECALL = 0.99  # the share of the 10 nearest that approximate search must find by default
 
 
@@ -42,6 +48,32 @@ class Certificate:
     seed: int
     recall_by_query: dict[str, dict[str, float]] = field(default_factory=dict)
     centre: str = ""  # digest of the centre that similarity was measured from, "" for none
+
+    @classmethod
+    def of(cls, about: dict[str, Any]) -> "Certificate":
+        """Return the certificate in a description. Raises DerivedDamaged if it is none."""
+        try:
+            found = cls(**about)
+            counts = (found.dimensions, found.breadth, found.candidates, found.vectors)
+            recalls = (found.recall, *found.recall_by_query.values())
+            times = (found.latency_p50_ms, found.latency_p99_ms, found.exact_p50_ms)
+            whole = (
+                all(type(n) is int and n > 0 for n in (*counts, found.last_id, found.queries))
+                and max(found.last_id, found.vectors) < MAX_COUNT
+                and max(found.breadth, found.candidates) <= MAX_SETTING
+                and all(recall.keys() == {*map(str, RECALL_AT)} for recall in recalls)
+                and all(math.isfinite(share) for recall in recalls for share in recall.values())
+                and all(map(math.isfinite, (*times, found.memory_bytes, found.build_seconds)))
+                and math.isfinite(found.min_recall)
+                and isinstance(found.max_memory, int | None)
+                and isinstance(found.method, str)
+                and found.recall_by_query.keys() <= QUERY_KINDS.keys()
+            )
+        except (TypeError, AttributeError, OverflowError):
+            whole = False
+        if not whole:
+            raise DerivedDamaged("the approximate index has no valid certificate")
+        return found
 
     def queries_measured(self) -> str:
         """Return the kinds of query that the recall is for, as text."""

@@ -18,6 +18,7 @@ def refresh_search_index(
     index: Writer,
     *,
     unrelated: Callable[[str, int], Vectors | None] = lambda fingerprint, dim: None,
+    load: bool = False,
     progress: Progress | None = None,
 ) -> None:
     """Compute the centre of a collection if it is missing or out of date, and build the approximate
@@ -25,7 +26,8 @@ def refresh_search_index(
 
     The new index must meet the requirements of the last one. unrelated: returns vectors (m, d) of
     unrelated pictures under the network of a fingerprint to measure recall with, if it can; an
-    index that was not measured with such vectors is then built again."""
+    index that was not measured with such vectors is then built again. load: also build it again if
+    its checksum is right, but faiss cannot read it."""
     centre = refresh_centre(index)
     count = index.counts()["vectors"]
     if count <= EXACT_ROWS:
@@ -33,10 +35,14 @@ def refresh_search_index(
     min_recall, max_memory, up_to_date = MIN_RECALL, None, False
     try:
         opened = open_derived(index.path, SEARCH, index.fingerprint)
+        old = Certificate.of(opened[0]) if opened else None
+        if old and load:
+            from embedtool.search.searcher import read_faiss_index
+
+            read_faiss_index(index)
     except DerivedDamaged:
-        opened = None
-    if opened:
-        old = Certificate(**opened[0])
+        old = None
+    if old:
         remaining = index.count_until(old.last_id)
         changes = (old.vectors - remaining) + (count - remaining)
         up_to_date = changes <= old.vectors // REBUILD_SHARE and old.centre == centre_digest(centre)

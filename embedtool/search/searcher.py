@@ -81,19 +81,29 @@ def open_faiss_index(
     If it is damaged, issues a warning and returns None. in_memory: read it into memory, so that
     vectors can be added to this copy."""
     try:
-        opened = open_derived(index.path, SEARCH, index.fingerprint)
+        return read_faiss_index(index, in_memory=in_memory)
     except DerivedDamaged as error:
         warnings.warn(
             f"{error}. Search is exact until you rebuild it: embedtool compact {index.path}",
             stacklevel=2,
         )
         return None
+
+
+def read_faiss_index(
+    index: IndexReader, *, in_memory: bool = False
+) -> tuple[FaissIndex, Certificate] | None:
+    """Return what `open_faiss_index` does. Raises DerivedDamaged if it is damaged."""
+    opened = open_derived(index.path, SEARCH, index.fingerprint)
     if opened is None:
         return None
-    certificate, centre = Certificate(**opened[0]), read_centre(index)
+    certificate, centre = Certificate.of(opened[0]), read_centre(index)
     if certificate.centre != centre_digest(centre):
         return None
-    return FaissIndex.open(opened[1], certificate.method, centre, in_memory=in_memory), certificate
+    found = FaissIndex.open(opened[1], certificate.method, centre, in_memory=in_memory)
+    if (found.count, found.dim) != (certificate.vectors, index.dim):
+        raise DerivedDamaged(f"{opened[1]} is an index of other vectors")
+    return found, certificate
 
 
 class ExactSearcher:

@@ -7,24 +7,24 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
-from embedtool.core.atomic_files import sync_folder
+from embedtool.core.foreign_files import parse_json
 from embedtool.core.paths import full_path
-from embedtool.core.types import Recipe, Reject
+from embedtool.core.types import Recipe, Reject, recipe_of
 from embedtool.errors import EmbedtoolError, IndexLocked, IndexTooNew, NotAnIndex
+from embedtool.store.columns import Check, blobs, inner_paths, integers, roots, texts
+from embedtool.store.database import DURABLE, FORMAT, SCHEMA, connect, foreign_schema
 from embedtool.store.layout import (
     APPLICATION_ID,
-    FORMAT,
-    SCHEMA,
     RejectRow,
     Row,
     Segment,
-    connect,
+    check_files,
     damaged,
     exists,
 )
@@ -42,6 +42,24 @@ DAMAGE_CODES = {
 }
 
 
+# Values of the table `meta` by key, and since which format each is there.
+META = {
+    "fingerprint": str,
+    "model": str,
+    "recipe": str,
+    "created_by": str,
+    "dim": int,
+    "golden": bytes,
+    "next_vector": int,
+    "next_segment": int,
+}
+META_SINCE = {"next_vector": 2, "next_segment": 2}
+MAX_NUMBER = 1 << 62  # of them; SQLite counts up to twice that
+ROWS_CHECKED = 100  # at a time
+MAX_DIM = 1 << 20
+GOLDEN_ROWS = (0, 3)  # 0 of an imported index
+
+
 class Catalogue:
     """The contents of an index. Reading needs no lock; a `snapshot` shows a consistent version."""
 
@@ -53,6 +71,7 @@ class Catalogue:
                 f"expected an index folder with a catalog.sqlite, found none at {self.path}. "
                 f"Make one: embedtool index PHOTOS --index {self.path}"
             )
+        check_files(self.path)
         with self._sqlite_errors():
             self._db = connect(self.path / "catalog.sqlite")
         try:
@@ -106,83 +125,68 @@ class Catalogue:
             return int(found[0])
 
     def roots(self) -> list[bytes]:
-        with self._sqlite_errors():
-            return [path for (path,) in self._db.execute("SELECT path FROM roots ORDER BY id")]
+        return [path for (path,) in self._select((roots,), "SELECT path FROM roots ORDER BY id")]
 
     def rows(self) -> Iterator[Row]:
         """Yield every image, in the order of ids."""
-        with self._sqlite_errors():
-            yield from (
-                Row(*values)
-                for values in self._db.execute(
-                    "SELECT i.id, r.path, i.path, i.size, i.mtime_ns, v.digest FROM images i "
-                    "JOIN roots r ON r.id = i.root JOIN vectors v ON v.id = i.vector ORDER BY i.id"
-                )
-            )
+        found = self._select(
+            (integers, roots, inner_paths, integers, integers, blobs),
+            "SELECT i.id, r.path, i.path, i.size, i.mtime_ns, v.digest FROM images i "
+            "JOIN roots r ON r.id = i.root JOIN vectors v ON v.id = i.vector ORDER BY i.id",
+        )
+        yield from map(Row._make, found)
 
     def reject_rows(self) -> Iterator[RejectRow]:
-        with self._sqlite_errors():
-            yield from (
-                RejectRow(*values)
-                for values in self._db.execute(
-                    "SELECT r.path, x.path, x.size, x.mtime_ns, x.stage, x.reason FROM rejects x "
-                    "JOIN roots r ON r.id = x.root ORDER BY r.path, x.path"
-                )
-            )
+        found = self._select(
+            (roots, inner_paths, integers, integers, texts, texts),
+            "SELECT r.path, x.path, x.size, x.mtime_ns, x.stage, x.reason FROM rejects x "
+            "JOIN roots r ON r.id = x.root ORDER BY r.path, x.path",
+        )
+        yield from map(RejectRow._make, found)
 
     def rejects(self) -> list[Reject]:
         """Return every rejected file, sorted by root and path."""
         return [Reject(full_path(x.root, x.path), x.stage, x.reason) for x in self.reject_rows()]
 
     def digests(self) -> set[bytes]:
-        with self._sqlite_errors():
-            return {digest for (digest,) in self._db.execute("SELECT digest FROM vectors")}
+        return {digest for (digest,) in self._select((blobs,), "SELECT digest FROM vectors")}
 
     def segments(self) -> list[Segment]:
-        with self._sqlite_errors():
-            return [
-                Segment(*values)
-                for values in self._db.execute(
-                    "SELECT id, rows, bytes, sha256 FROM segments ORDER BY id"
-                )
-            ]
+        return list(self._segments("ORDER BY id"))
 
     def segment(self, number: int) -> Segment:
         """Return the segment with this number. Raises IndexDamaged if there is none."""
-        with self._sqlite_errors():
-            found = self._db.execute(
-                "SELECT id, rows, bytes, sha256 FROM segments WHERE id = ?", (number,)
-            ).fetchone()
-        if found is None:
-            raise damaged(self.path, f"its catalogue has no segment {number}")
-        return Segment(*found)
+        for segment in self._segments("WHERE id = ?", number):
+            return segment
+        raise damaged(self.path, f"its catalogue has no segment {number}")
 
     def images_of(self, ids: Iterable[int]) -> dict[int, list[Row]]:
         """Return the images of each of these vectors, in the order they were indexed."""
         found: dict[int, list[Row]] = {}
         wanted = json.dumps([int(id) for id in ids])
-        with self._sqlite_errors():
-            for vector, *values in self._db.execute(
-                "SELECT v.id, i.id, r.path, i.path, i.size, i.mtime_ns, v.digest FROM images i "
-                "JOIN roots r ON r.id = i.root JOIN vectors v ON v.id = i.vector "
-                "WHERE v.id IN (SELECT value FROM json_each(?)) ORDER BY i.id",
-                (wanted,),
-            ):
-                found.setdefault(vector, []).append(Row(*values))
+        for vector, *values in self._select(
+            (integers, integers, roots, inner_paths, integers, integers, blobs),
+            "SELECT v.id, i.id, r.path, i.path, i.size, i.mtime_ns, v.digest FROM images i "
+            "JOIN roots r ON r.id = i.root JOIN vectors v ON v.id = i.vector "
+            "WHERE v.id IN (SELECT value FROM json_each(?)) ORDER BY i.id",
+            wanted,
+        ):
+            found.setdefault(vector, []).append(Row._make(values))
         return found
 
     def vector_ids(self) -> Iterator[int]:
         """Yield the id of the vector of every image, in the order of `rows`."""
-        with self._sqlite_errors():
-            yield from (v for (v,) in self._db.execute("SELECT vector FROM images ORDER BY id"))
+        yield from (
+            v for (v,) in self._select((integers,), "SELECT vector FROM images ORDER BY id")
+        )
 
     def vector_ids_where(self, accepts: Callable[[bytes, bytes], bool]) -> list[int]:
         """Return the ids, ascending, of the vectors of images whose root and path are accepted."""
-        with self._sqlite_errors():
-            found = self._db.execute(
-                "SELECT i.vector, r.path, i.path FROM images i JOIN roots r ON r.id = i.root"
-            )
-            return sorted({vector for vector, root, path in found if accepts(root, path)})
+        found = self._select(
+            (integers, roots, inner_paths),
+            "SELECT i.vector, r.path, i.path FROM images i JOIN roots r ON r.id = i.root",
+        )
+        return sorted({vector for vector, root, path in found if accepts(root, path)})
 
     def paths_of(self, vector: int) -> list[Path]:
         """Return the paths of the images of one vector, in the order they were indexed."""
@@ -190,28 +194,63 @@ class Catalogue:
 
     def training_images(self) -> bytes | None:
         """Return the images that the network of the index was trained on, as `create` got them."""
-        with self._sqlite_errors():
-            found = self._db.execute("SELECT value FROM meta WHERE key = 'training_images'")
-            row = found.fetchone()
-        return None if row is None else bytes(row[0])
+        query = "SELECT value FROM meta WHERE key = 'training_images'"
+        for (content,) in self._select((blobs,), query):
+            return bytes(content)
+        return None
 
     def _read_meta(self, check: bool) -> None:
         with self._sqlite_errors():
             self._check_format()
             self._sealed = check and check_seal(self.path, self._db)
+            if what := foreign_schema(self._db, self.format):
+                raise damaged(self.path, f"catalog.sqlite is not one of embedtool: {what}")
+            self._db.execute(DURABLE)
             self.meta: dict[str, Any] = dict(
                 self._db.execute("SELECT key, value FROM meta WHERE key != 'training_images'")
             )
+        for name, kind in META.items():
+            value = self.meta.get(name)
+            if value is None and self.format < META_SINCE.get(name, 1):
+                continue
+            if type(value) is not kind or (isinstance(value, int) and not 0 < value < MAX_NUMBER):
+                raise damaged(self.path, f"its meta table has no valid {name}")
+        self.fingerprint: str = self.meta["fingerprint"]
+        self.model: str = self.meta["model"]
+        self.dim: int = self.meta["dim"]
         try:
-            self.fingerprint = str(self.meta["fingerprint"])
-            self.model = str(self.meta["model"])
-            self.dim = int(self.meta["dim"])
-            self.recipe = Recipe(**json.loads(self.meta["recipe"]))
+            self.recipe: Recipe = recipe_of(parse_json(self.meta["recipe"]))
             self.golden = np.frombuffer(self.meta["golden"], "<f4").reshape(-1, self.dim)
-        except (KeyError, TypeError, ValueError) as error:
-            raise damaged(self.path, f"its meta table is incomplete ({error!r})") from error
+        except ValueError as error:
+            raise damaged(self.path, f"its meta table is damaged ({error})") from error
+        if (
+            self.dim > MAX_DIM
+            or len(self.golden) not in GOLDEN_ROWS
+            or not np.isfinite(self.golden).all()
+        ):
+            raise damaged(self.path, "its meta table has no valid dim and golden")
         if self.recipe.fingerprint != self.fingerprint:
             raise damaged(self.path, "its fingerprint does not match its recipe")
+
+    def _segments(self, where: str, *values: int) -> Iterator[Segment]:
+        query = f"SELECT id, rows, bytes, sha256 FROM segments {where}"
+        for found in self._select((integers, integers, integers, texts), query, *values):
+            segment = Segment(*found)
+            if not 0 < segment.rows < segment.bytes:
+                raise damaged(self.path, f"segment {segment.id} cannot have {segment.rows} rows")
+            yield segment
+
+    def _select(self, checks: tuple[Check, ...], query: str, *values: Any) -> Iterator[Any]:
+        """Yield the rows of a query. checks: one for each column; raises IndexDamaged if it
+        fails."""
+        with self._sqlite_errors():
+            found = self._db.execute(query, values)
+            while rows := found.fetchmany(ROWS_CHECKED):
+                for check, column in zip(checks, zip(*rows, strict=True), strict=True):
+                    if not check(column):
+                        what = f"expected {check.__name__}, received one of {str(column[:5])[:300]}"
+                        raise damaged(self.path, f"catalog.sqlite: {what}")
+                yield from rows
 
     def _check_format(self) -> None:
         application = self._db.execute("PRAGMA application_id").fetchone()[0]
@@ -226,6 +265,8 @@ class Catalogue:
                 f"{self.path} has index format {version}; this embedtool reads up to {FORMAT}. "
                 "Install a newer embedtool"
             )
+        if version not in SCHEMA:
+            raise damaged(self.path, f"catalog.sqlite has the format {version}, which never was")
 
     @contextmanager
     def _sqlite_errors(self) -> Iterator[None]:
@@ -238,6 +279,8 @@ class Catalogue:
             # An error without a code comes from Python: a text or the schema is not UTF-8.
             code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
             primary = code & 0xFF  # an extended code adds higher bits
+            if primary == sqlite3.SQLITE_INTERRUPT:
+                raise KeyboardInterrupt from error
             if primary in BUSY_CODES:
                 raise IndexLocked(
                     f"index {self.path} is in use by another process: {error}. Run the same "
@@ -249,25 +292,3 @@ class Catalogue:
                 f"cannot use {self.path / 'catalog.sqlite'}: {error}. Check the disk and the "
                 "permissions of the folder"
             ) from error
-
-
-def write_catalogue(file: Path, meta: dict[str, object]) -> None:
-    """Create an empty catalogue by an atomic write."""
-    draft = file.with_name(file.name + ".new")
-    journal = file.with_name(draft.name + "-journal")
-    journal.unlink(missing_ok=True)
-    draft.unlink(missing_ok=True)
-    try:
-        with closing(connect(draft)) as db:
-            db.executescript(SCHEMA)
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute(f"PRAGMA user_version = {FORMAT}")
-            db.executemany("INSERT INTO meta (key, value) VALUES (?, ?)", meta.items())
-        os.replace(draft, file)
-    except sqlite3.Error as error:
-        journal.unlink(missing_ok=True)
-        draft.unlink(missing_ok=True)
-        raise EmbedtoolError(
-            f"cannot write {file}: {error}. Free some space, or name another folder with --index"
-        ) from error
-    sync_folder(file.parent)

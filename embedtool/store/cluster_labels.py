@@ -49,10 +49,22 @@ NO_CLUSTERS = Clusters(
 
 def read_clusters(index: IndexReader) -> Clusters | None:
     """Return the clusters, or None if there are none or their file is damaged."""
-    opened = open_arrays(index.path, CLUSTERS, index.fingerprint)
-    if opened is None:
+    opened = open_arrays(
+        index.path,
+        CLUSTERS,
+        index.fingerprint,
+        ids=(np.int64, "n"),
+        labels=(np.int32, "n"),
+        nearest=(np.int32, "n"),
+        strengths=(np.float32, "n"),
+    )
+    names = opened and opened[0].get("names")
+    if opened is None or not isinstance(names, list) or {*map(type, names)} - {str}:
         return None
-    names = tuple(opened[0]["names"])
+    names = tuple(names)
+    for labels in (opened[1]["labels"], opened[1]["nearest"]):
+        if not ((labels >= -1) & (labels < len(names))).all():
+            return None
     if names == tuple(f"cluster {number}" for number in range(1, len(names) + 1)):
         names = default_names(len(names))  # older versions numbered clusters from 1
     return Clusters(**opened[1], names=names)

@@ -12,6 +12,8 @@ import hashlib
 import io
 import json
 import os
+import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,10 +22,13 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.atomic_files import HashingWriter, atomic_write
+from embedtool.core.foreign_files import open_regular, read_json
 from embedtool.errors import DerivedDamaged
 
 SEARCH = "search"  # the approximate search index; its description is its certificate
 CENTRE = "centre"  # the vector that similarity is measured from
+MANIFEST = {"fingerprint": str, "about": dict, "file": str, "bytes": int, "sha256": str}
+Arrays = dict[str, npt.NDArray[Any]]
 
 
 def publish(
@@ -72,11 +77,12 @@ def publish_arrays(
 
 
 def open_arrays(
-    index: Path, name: str, fingerprint: str
-) -> tuple[dict[str, Any], dict[str, npt.NDArray[Any]]] | None:
+    index: Path, name: str, fingerprint: str, **expected: tuple[Any, str]
+) -> tuple[dict[str, Any], Arrays] | None:
     """Return the description and the arrays, or None if they are missing or damaged.
 
-    Damage is not an error here, because the arrays can be made again."""
+    Damage is not an error here, because the arrays can be made again. expected: the dtype of each
+    array and a letter for each of its axes; axes with one letter have one length."""
     try:
         opened = open_derived(index, name, fingerprint)
     except DerivedDamaged:
@@ -84,8 +90,26 @@ def open_arrays(
     if opened is None:
         return None
     about, file = opened
-    with np.load(file, allow_pickle=False) as arrays:
-        return about, dict(arrays)
+    try:
+        with open_regular(file) as content, np.load(content, allow_pickle=False) as arrays:
+            packed = any(i.compress_type != zipfile.ZIP_STORED for i in arrays.zip.infolist())
+            found = {} if packed else dict(arrays)
+    except Exception:  # numpy parses headers as Python, and these can raise any exception
+        return None
+    return (about, found) if _fit(found, expected) else None
+
+
+def _fit(arrays: Arrays, expected: dict[str, tuple[Any, str]]) -> bool:
+    lengths: dict[str, int] = {}
+    return arrays.keys() == expected.keys() and all(
+        arrays[name].dtype == dtype
+        and arrays[name].ndim == len(axes)
+        and all(
+            lengths.setdefault(axis, length) == length
+            for axis, length in zip(axes, arrays[name].shape, strict=True)
+        )
+        for name, (dtype, axes) in expected.items()
+    )
 
 
 def publication(index: Path, name: str) -> tuple[int, int] | None:
@@ -151,7 +175,7 @@ def _manifest(index: Path, name: str, fingerprint: str) -> dict[str, Any] | None
 def _read(index: Path, name: str) -> dict[str, Any] | None:
     file = index / "derived" / f"{name}.json"
     try:
-        manifest = dict(json.loads(file.read_bytes()))
+        manifest = dict(read_json(file))
         check = manifest.pop("check")
     except FileNotFoundError:
         return None
@@ -159,6 +183,10 @@ def _read(index: Path, name: str) -> dict[str, Any] | None:
         raise DerivedDamaged(f"cannot read {file}: {error}") from error
     if check != _checksum(manifest):
         raise DerivedDamaged(f"{file} has changed since it was published (checksum differs)")
+    if {key: type(value) for key, value in manifest.items()} != MANIFEST or not re.fullmatch(
+        rf"{re.escape(name)}-[0-9a-f]{{16}}\.[a-z]+", manifest["file"]
+    ):
+        raise DerivedDamaged(f"{file} is not the description of a derived file")
     return manifest
 
 
@@ -167,6 +195,6 @@ def _checksum(manifest: dict[str, Any]) -> str:
 
 
 def _digest(file: Path) -> tuple[int, str]:
-    with open(file, "rb") as opened:
+    with open_regular(file) as opened:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
         return os.fstat(opened.fileno()).st_size, digest

@@ -1,39 +1,31 @@
-"""The layout of an index folder: file names, format version, schema, records."""
+"""The layout of an index folder: file names and records."""
 
 import os
-import re
-import sqlite3
+import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+from embedtool.core.foreign_files import names_another_file
+from embedtool.core.lock import LOCK
 from embedtool.errors import IndexDamaged, UsageError
 
-FORMAT = 2  # 1 can be read too; a writer upgrades it, see embedtool.store.upgrade
 APPLICATION_ID = 0x656D6264  # "embd": distinguishes the catalogue from other SQLite files
-LOCK_WAIT = 60.0  # seconds a commit waits for readers that are in the middle of a read
 DECODING_RECORD = "decoding"  # see embedtool.images.quarantine
-# Files of an index whose creation was killed, or whose catalogue was deleted.
-LEFTOVERS = re.compile(rf"\..*|catalog\..*|vectors|derived|writer\.lock|{DECODING_RECORD}")
-SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL);
-CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
-CREATE TABLE segments (id INTEGER PRIMARY KEY, rows INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    sha256 TEXT NOT NULL);
-CREATE TABLE vectors (id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE,
-    segment INTEGER NOT NULL REFERENCES segments, row INTEGER NOT NULL, crc INTEGER);
-CREATE INDEX vectors_by_place ON vectors (segment, row);
-CREATE TABLE images (id INTEGER PRIMARY KEY, root INTEGER NOT NULL REFERENCES roots,
-    path BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,
-    vector INTEGER NOT NULL REFERENCES vectors, UNIQUE (root, path));
-CREATE INDEX images_by_vector ON images (vector);
-CREATE TABLE rejects (root INTEGER NOT NULL REFERENCES roots, path BLOB NOT NULL,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, stage TEXT NOT NULL, reason TEXT NOT NULL,
-    PRIMARY KEY (root, path));
-"""
+JOURNAL = "catalog.sqlite-journal"
+FILES = (
+    "catalog.sqlite",
+    JOURNAL,
+    "catalog.sqlite-wal",
+    "catalog.sqlite-shm",
+    "catalog.sha256",
+    LOCK,
+    DECODING_RECORD,
+)
+FOLDERS = ("vectors", "derived")
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """An image as the catalogue records it."""
 
     id: int
@@ -44,8 +36,7 @@ class Row:
     digest: bytes  # SHA-256 of the file's bytes
 
 
-@dataclass(frozen=True)
-class RejectRow:
+class RejectRow(NamedTuple):
     """A reject as the catalogue records it."""
 
     root: bytes
@@ -64,10 +55,22 @@ class Segment:
     sha256: str
 
 
-def foreign_files(path: Path) -> list[Path]:
-    """Return the files in a folder that do not belong to an index without a catalogue."""
-    inside = [*path.glob("*"), *(path / "vectors").glob("*")] if path.exists() else []
-    return [file for file in inside if not LEFTOVERS.fullmatch(str(file.relative_to(path)))]
+def check_files(index: Path) -> None:
+    """Raise IndexDamaged if a file or folder of an index is a symbolic link or of another kind, or
+    if it has a journal that no index has. Call this before SQLite opens the catalogue."""
+    folder = os.fspath(index)
+    for names, kind, is_kind in ((FILES, "file", stat.S_ISREG), (FOLDERS, "folder", stat.S_ISDIR)):
+        for name in names:
+            try:
+                mode = os.lstat(os.path.join(folder, name)).st_mode
+            except FileNotFoundError:
+                continue
+            if stat.S_ISLNK(mode):
+                raise damaged(index, f"{name} is a symbolic link, which is not followed")
+            if not is_kind(mode):
+                raise damaged(index, f"{name} is not a {kind}")
+            if name == JOURNAL and names_another_file(index / name):
+                raise damaged(index, f"{name} names another file")
 
 
 def exists(path: str | os.PathLike[str]) -> bool:
@@ -87,20 +90,3 @@ def damaged(index: Path, what: str) -> IndexDamaged:
         f"index {index} is damaged: {what}. Restore it from a backup, or index the photos again "
         "into a new folder; `embedtool verify` lists all faults"
     )
-
-
-def connect(file: Path) -> sqlite3.Connection:
-    uri = file.absolute().as_uri() + ("?mode=rwc" if file.suffix == ".new" else "?mode=rw")
-    db = sqlite3.connect(
-        uri, uri=True, isolation_level=None, timeout=LOCK_WAIT, check_same_thread=False
-    )
-    try:
-        # EXTRA: a commit also syncs the folder after it deletes the journal. Otherwise, a power cut
-        # could bring the journal back, which would undo the commit; but by then, compaction may
-        # have deleted the old files.
-        db.execute("PRAGMA synchronous = EXTRA")
-        db.execute("PRAGMA foreign_keys = ON")
-    except sqlite3.Error:
-        db.close()
-        raise
-    return db

@@ -14,7 +14,8 @@ transaction. A crash leaves at most files that no catalogue row names; the next 
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,9 @@ import numpy.typing as npt
 
 from embedtool.core.paths import full_path
 from embedtool.core.types import Vectors, normalise
-from embedtool.errors import EmbedtoolError
+from embedtool.errors import EmbedtoolError, IndexDamaged
 from embedtool.store.catalogue import Catalogue
+from embedtool.store.columns import inner_paths, integers, roots
 from embedtool.store.layout import Segment, damaged, segment_file
 from embedtool.store.segment_files import SegmentFiles
 from embedtool.store.segments import Stored, row_checksums, to_float32
@@ -68,6 +70,12 @@ class IndexReader(Catalogue):
         stored = self.files.whole(segment.id, rows, self.segment)
         for start in range(0, len(rows), BLOCK_ROWS):
             yield stored[rows[start : start + BLOCK_ROWS]]
+
+    def whole_blocks(self, segment: Segment) -> Iterator[Stored]:
+        """Yield all rows of a segment as `stored_blocks` does."""
+        stored = self.files.whole(segment.id, np.empty(0, np.int64), self.segment)
+        for start in range(0, len(stored), BLOCK_ROWS):
+            yield stored[start : start + BLOCK_ROWS]
 
     def places_in(self, segment: Segment) -> npt.NDArray[np.void]:
         """Return the places of the vectors of a segment, in order, as PLACE records."""
@@ -173,6 +181,17 @@ class IndexReader(Catalogue):
         """Check every segment against its SHA-256, and every row. Return the faults, [] if there
         are none."""
         faults = []
+        reads: tuple[Callable[[], Iterable[object]], ...] = (
+            self.rows,
+            self.reject_rows,
+            self.digests,
+            lambda: self.places_after(0),
+        )
+        for read in reads:
+            try:
+                deque(read(), maxlen=0)
+            except IndexDamaged as error:
+                faults.append(str(error))
         with self._sqlite_errors():
             faults += [
                 f"catalog.sqlite: {text}"
@@ -183,9 +202,9 @@ class IndexReader(Catalogue):
                 f"catalog.sqlite: a row of {table} names a missing {parent}"
                 for table, _, parent, _ in self._db.execute("PRAGMA foreign_key_check")
             ]
-            for segment in self.segments():
+            for segment in self._valid_segments(faults):
                 try:
-                    for stored in self.stored_blocks(segment, np.arange(segment.rows)):
+                    for stored in self.whole_blocks(segment):
                         normalise(to_float32(stored))
                 except EmbedtoolError as error:
                     faults.append(str(error))
@@ -198,17 +217,25 @@ class IndexReader(Catalogue):
                     faults.append(f"segment {segment.id}: {outside} vectors have no row in it")
         return faults
 
+    def _valid_segments(self, faults: list[str]) -> list[Segment]:
+        """Return the segments, or none, with the fault added, if the catalogue has a wrong one."""
+        try:
+            return self.segments()
+        except IndexDamaged as error:
+            faults.append(str(error))
+            return []
+
     def _stored(self, where: str, values: Sequence[Any]) -> tuple[Path, Vectors] | None:
         with self.snapshot():
-            found = self._db.execute(
-                f"SELECT r.path, i.path, v.id, v.segment, v.row, {self._crc()} FROM images i "
-                "JOIN roots r ON r.id = i.root JOIN vectors v ON v.id = i.vector WHERE " + where,
-                values,
-            ).fetchone()
-            if found is None:
-                return None
-            root, path, *place = found
-            return full_path(root, path), self.rows_at(np.array([tuple(place)], PLACE))
+            found = self._select(
+                (integers, roots, inner_paths),
+                "SELECT i.vector, r.path, i.path FROM images i "
+                "JOIN roots r ON r.id = i.root WHERE " + where,
+                *values,
+            )
+            for vector, root, path in list(found):
+                return full_path(root, path), self.rows_at(self.places([vector]))
+            return None
 
     def _live_places(self, where: str, value: int | str) -> npt.NDArray[np.void]:
         """Return PLACE records of vectors that belong to an image."""
@@ -217,7 +244,10 @@ class IndexReader(Catalogue):
             f"WHERE EXISTS (SELECT 1 FROM images WHERE vector = v.id) AND {where}",
             (value,),
         )
-        return np.fromiter(found, PLACE)
+        try:
+            return np.fromiter(found, PLACE)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise damaged(self.path, f"catalog.sqlite: a place of a vector: {error}") from error
 
     def _crc(self) -> str:
         return "v.crc" if self.format > 1 else "0"

@@ -5,6 +5,7 @@ rows of a million does not require reading all of them.
 """
 
 import hashlib
+import os
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.atomic_files import HashingWriter, atomic_write
+from embedtool.core.foreign_files import open_regular
 from embedtool.core.types import Vectors
 from embedtool.store.layout import Segment, damaged, segment_file
 
@@ -64,10 +66,11 @@ def map_segment(index: Path, segment: Segment, dim: int) -> Stored:
     file = segment_file(index, segment.id)
     header = segment.bytes - segment.rows * dim * np.dtype("<f2").itemsize
     try:
-        size = file.stat().st_size
-        if size == segment.bytes and header > 0:
-            # np.load parses the header as Python, and a flipped bit there can raise any exception.
-            return np.memmap(file, "<f2", "r", offset=header, shape=(segment.rows, dim))
+        with open_regular(file) as opened:
+            size = os.fstat(opened.fileno()).st_size
+            if size == segment.bytes and segment.rows > 0 and header > 0:
+                # np.load parses the header as Python: a flipped bit there can raise any exception.
+                return np.memmap(opened, "<f2", "r", offset=header, shape=(segment.rows, dim))
     except OSError as error:
         raise damaged(index, f"cannot read {file}: {error.strerror or error}") from error
     raise damaged(index, f"{file} has {size} bytes, but {segment.bytes} were committed")
@@ -77,7 +80,7 @@ def check_segment(index: Path, segment: Segment) -> None:
     """Raise IndexDamaged if the bytes of a segment differ from those that were committed."""
     file = segment_file(index, segment.id)
     try:
-        with open(file, "rb") as opened:
+        with open_regular(file) as opened:
             found = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError as error:
         raise damaged(index, f"cannot read {file}: {error.strerror}") from error

@@ -4,6 +4,7 @@ import sqlite3
 
 import numpy as np
 
+from embedtool.store.database import SCHEMA
 from embedtool.store.reader import IndexReader
 from embedtool.store.segments import row_checksums
 
@@ -14,10 +15,10 @@ def upgrade_format_1(index: IndexReader, db: sqlite3.Connection) -> None:
     db: the writer's connection, in a transaction. Every segment is checked first, so that a damaged
     row never gets a valid checksum.
     """
-    db.execute("ALTER TABLE vectors ADD COLUMN crc INTEGER")
-    db.execute("CREATE INDEX vectors_by_place ON vectors (segment, row)")
+    for statement in filter(str.strip, SCHEMA[2].split(";")):
+        db.execute(statement)  # `executescript` would commit the transaction
     for segment in index.segments():
-        stored = index.stored_blocks(segment, np.arange(segment.rows))
+        stored = index.whole_blocks(segment)
         checksums = np.concatenate([row_checksums(block) for block in stored])
         db.executemany(
             "UPDATE vectors SET crc = ? WHERE segment = ? AND row = ?",

@@ -6,7 +6,6 @@ counters), so that an old derived file cannot mistake a new vector for an old on
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,26 +15,26 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.lock import acquire_lock
 from embedtool.core.types import PathLike, Recipe, Source, Vectors
 from embedtool.errors import IndexLocked, NotAnIndex
-from embedtool.store.catalogue import write_catalogue
+from embedtool.store.database import FORMAT, new_database
 from embedtool.store.layout import (
-    FORMAT,
+    APPLICATION_ID,
     RejectRow,
     Segment,
+    check_files,
     damaged,
     exists,
-    foreign_files,
     segment_file,
 )
+from embedtool.store.leftovers import foreign_files, remove_stray_files
 from embedtool.store.reader import IndexReader
 from embedtool.store.seal import write_seal
 from embedtool.store.segment_files import SegmentFiles
 from embedtool.store.segments import Stored, row_checksums, write_segment
 from embedtool.store.upgrade import upgrade_format_1
-
-SEGMENT_NAME = re.compile(r"\d{6,}\.npy(\.new)?")  # what `_remove_stray_files` may remove
 
 
 class Writer(IndexReader):
@@ -44,6 +43,7 @@ class Writer(IndexReader):
     def __init__(
         self, path: PathLike, *, files: SegmentFiles | None = None, lock: int | None = None
     ) -> None:
+        check_files(Path(path))
         self._lock = acquire_lock(Path(path)) if lock is None else lock
         try:
             super().__init__(path, files=files)
@@ -234,16 +234,14 @@ class Writer(IndexReader):
         self.format = FORMAT
 
     def _remove_stray_files(self) -> None:
-        """Remove files under vectors/ that no catalogue row names, left by a crash."""
+        """Remove unfinished files and those under vectors/ that no catalogue row names."""
         named = {segment_file(self.path, s.id).name for s in self.segments()}
         folder = self.path / "vectors"
         if not folder.is_dir():
             if named:
                 raise damaged(self.path, f"{folder} is missing")
             folder.mkdir()
-        for file in folder.iterdir():
-            if SEGMENT_NAME.fullmatch(file.name) and file.name not in named:
-                file.unlink()
+        remove_stray_files(self.path, named)
 
 
 def create(
@@ -262,7 +260,6 @@ def create(
     the bytes of `embedtool.models.training_images.TrainingImages`, or None if they are not known.
     """
     path = Path(path)
-    vectors = path / "vectors"
     if path.exists() and not path.is_dir():
         raise NotAnIndex(
             f"expected a folder for the index, but {path} is a file. Choose another path"
@@ -272,7 +269,8 @@ def create(
             f"expected a new or empty folder for the index, but {path} holds other files "
             f"({min(foreign).name}). Choose another folder with --index"
         )
-    vectors.mkdir(parents=True, exist_ok=True)
+    check_files(path)
+    (path / "vectors").mkdir(parents=True, exist_ok=True)
     lock = acquire_lock(path)
     try:
         if exists(path):
@@ -280,8 +278,8 @@ def create(
                 f"another embedtool process just created {path}. Run the same command again"
             )
         shutil.rmtree(path / "derived", ignore_errors=True)  # from an earlier index: ids restart
-        write_catalogue(
-            path / "catalog.sqlite",
+        content = new_database(
+            APPLICATION_ID,
             {
                 "model": model,
                 "fingerprint": recipe.fingerprint,
@@ -294,6 +292,8 @@ def create(
                 "next_segment": 1,
             },
         )
+        with atomic_write(path / "catalog.sqlite") as file:
+            file.write(content)
     except BaseException:
         os.close(lock)
         raise

@@ -152,7 +152,7 @@ def test_each_rule(keep: Keep, best: str, reason: str) -> None:
         one("first", 5, 99),
     ]
     for number, file in enumerate(files):
-        row = replace(file.file.row, root=b"/r%d" % file.file.root_number)
+        row = file.file.row._replace(root=b"/r%d" % file.file.root_number)
         files[number] = replace(file, file=replace(file.file, row=row))
     assert kept(*files, keep=keep) == (best, reason)
 

@@ -22,7 +22,7 @@ from embedtool.models.embedder import MeanColourEmbedder, embed_golden
 from embedtool.search import build_approximate, measure_recall, searcher
 from embedtool.search.centre import read_centre
 from embedtool.search.searcher import ExactSearcher, open_searcher
-from embedtool.store import layout, merge_segments
+from embedtool.store import database, merge_segments
 from embedtool.store.derived import CENTRE, SEARCH, open_derived
 from embedtool.store.layout import exists, segment_file
 from embedtool.store.reader import IndexReader
@@ -38,7 +38,7 @@ build_approximate.QUERIES = 6
 measure_recall.NORMAL_95 = 0.0  # so few queries would promise too little
 build_approximate.TIMED_QUERIES = 2
 build_approximate.PLANS = (build_approximate.Plan("HNSW16_SQ8", 8, 420, ((64, 8),)),)  # type: ignore[assignment]
-layout.LOCK_WAIT = 5.0  # a connection that was left open shows in seconds
+database.LOCK_WAIT = 5.0  # a connection that was left open shows in seconds
 OUT = "exports"  # a folder in that of an index
 assert write_npy and write_parquet  # imported before the fork, not in each child
 

@@ -38,7 +38,7 @@ class Tally:
 
 
 def step_name(step: str) -> str:
-    """A step without the number of its segment or the digest of its derived file."""
+    """A step without the number of its segment, and without a digest or a random name."""
     return re.sub(r"-[0-9a-f]{16,}", "-DIGEST", re.sub(r"\d{6}\.npy", "NNNNNN.npy", step))
 
 

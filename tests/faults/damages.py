@@ -4,7 +4,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +39,8 @@ def answers(index: str) -> Answers:
     """What a user can learn from an index: rows, rejects, info, and a search from some. What may
     be lost without harm is left out: the certificate, and how large the derived files are."""
     with IndexReader(index) as opened, opened.snapshot():
-        rows = [astuple(row) for row in opened.rows()]
-        reject_rows = [astuple(x) for x in opened.reject_rows()]
+        rows = list(opened.rows())
+        reject_rows = list(opened.reject_rows())
     found = search_photos(index, rows=[row[0] for row in rows[::8]], k=4)
     info = {k: v for k, v in index_info(index).items() if k not in ("certificate", "derived_bytes")}
     paths = [(one.query, [match.path for match in one.matches]) for one in found]

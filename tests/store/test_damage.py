@@ -39,7 +39,7 @@ def test_a_damaged_catalogue_is_reported(index: Path) -> None:
     with pytest.raises(IndexDamaged, match=r"catalog\.sha256"):
         IndexReader(index)
     (index / "catalog.sha256").unlink()  # as a killed writer leaves it: no seal of this state
-    with IndexReader(index) as opened, pytest.raises(IndexDamaged), opened.snapshot():
+    with pytest.raises(IndexDamaged), IndexReader(index) as opened, opened.snapshot():
         list(opened.rows())
         list(opened.blocks())
 

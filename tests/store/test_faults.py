@@ -38,20 +38,20 @@ def in_order(steps: Sequence[str], wanted: Sequence[str]) -> bool:
 def test_a_commit_is_on_disk_before_it_is_named(driver: Driver, quick: Path) -> None:
     """A kill cannot show a missing fsync; the order of the steps can."""
     steps = SCENARIOS["commit"](driver, quick).steps(KILLS["before"])
-    segment = "vectors/NNNNNN.npy"
+    segment, draft = "vectors/NNNNNN.npy", "vectors/.NNNNNN.npy-DIGEST"
     assert in_order(
         [step_name(step) for step in steps],
         [
-            f"write {segment}.new",
-            f"fsync {segment}.new",
+            f"write {draft}",
+            f"fsync {draft}",
             f"rename {segment}",
             "fsync vectors",
             "fdatasync catalog.sqlite-journal",
             "pwrite64 catalog.sqlite",
             "fdatasync catalog.sqlite",
             "unlink catalog.sqlite-journal",
-            "write catalog.sha256.new",
-            "fsync catalog.sha256.new",
+            "write .catalog.sha256-DIGEST",
+            "fsync .catalog.sha256-DIGEST",
             "rename catalog.sha256",
             "fsync .",
         ],

@@ -1,5 +1,6 @@
 """The code of a SQLite error decides what it is, whatever its text says."""
 
+import signal
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from support.indexes import fill
 
 from embedtool.errors import EmbedtoolError, IndexDamaged, IndexLocked
-from embedtool.store import layout
+from embedtool.store import database
 from embedtool.store.reader import IndexReader
 from embedtool.store.writer import Writer
 
@@ -23,7 +24,7 @@ def corrupt_page(file: Path) -> None:
 
 
 def test_a_locked_catalogue_is_locked(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "LOCK_WAIT", 0.01)
+    monkeypatch.setattr(database, "LOCK_WAIT", 0.01)
     with closing(sqlite3.connect(index / "catalog.sqlite", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(IndexLocked, match="in use by another process"):
@@ -91,6 +92,20 @@ def test_the_code_decides(index: Path, code: int, expected: type[EmbedtoolError]
         with pytest.raises(EmbedtoolError) as caught, opened._sqlite_errors():
             raise error
         assert type(caught.value) is expected
+
+
+def test_a_long_statement_can_be_interrupted(index: Path) -> None:
+    """As Ctrl-C does: SQLite lets Python run, which raises."""
+    endless = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT sum(x) FROM n"
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with IndexReader(index) as opened:
+            signal.setitimer(signal.ITIMER_REAL, 0.1)
+            with pytest.raises(KeyboardInterrupt), opened._sqlite_errors():
+                opened._db.execute(endless).fetchone()
+            assert opened.counts()["images"] == 0
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_a_closed_reader_is_no_damage(index: Path) -> None:

@@ -52,9 +52,18 @@ def test_an_id_is_never_given_twice(index: Path) -> None:
 
 def test_files_that_a_crash_left_are_removed_by_the_next_writer(index: Path) -> None:
     fill(index, 3)
-    for orphan in ("000002.npy", "000002.npy.new"):
-        (index / "vectors" / orphan).write_bytes(b"half")
+    (index / "derived").mkdir()
+    random = "0123456789abcdef" * 2
+    orphans = ["vectors/000002.npy", f"vectors/.000002.npy-{random}", f"derived/.map.json-{random}"]
+    orphans += [f".catalog.sha256-{random}", f".catalog.sqlite-{random}"]
+    orphans += ["vectors/000002.npy.new", "derived/map.json.new", "catalog.sha256.new"]  # of 0.1
+    mine = [f".page.html-{random}", "derived/notes.txt", "vectors/.hidden"]
+    for name in (*orphans, *mine):
+        (index / name).write_bytes(b"half")
     fill(index, 2, 3)
+    assert not [name for name in orphans[1:] if (index / name).exists()]
+    for name in mine:
+        (index / name).unlink()
     assert sorted(p.name for p in (index / "vectors").iterdir()) == ["000001.npy", "000002.npy"]
     with IndexReader(index) as opened:
         assert opened.verify() == []

@@ -1,0 +1,26 @@
+"""The study of a search over settings is a SQLite file too."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embedtool.core.foreign_files import SUPER_JOURNAL
+from embedtool.errors import EmbedtoolError
+from embedtool.finetune import tune
+
+NO_INPUTS: Any = None  # none are read before the files are checked
+
+
+def test_a_journal_that_names_another_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "study.sqlite-journal").write_bytes(bytes(600) + SUPER_JOURNAL)
+    with pytest.raises(EmbedtoolError, match="would change other files"):
+        tune._open(tmp_path, NO_INPUTS)
+    assert [path.name for path in tmp_path.iterdir()] == ["study.sqlite-journal"]
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "study.sqlite").symlink_to(tmp_path / "mine")
+    with pytest.raises(EmbedtoolError, match="would change other files"):
+        tune._open(tmp_path, NO_INPUTS)
+    assert not (tmp_path / "mine").exists()
