@@ -6,7 +6,7 @@ from pathlib import Path
 from embedtool.search.recall_certificate import Certificate
 
 EXACT_ROWS = 30_000  # search is exact up to this many vectors
-# An index with fewer vectors gets no centre. The mean of 100 ranks as well as that of all.
+# An index with fewer vectors gets no centre. The mean of 100 ranks almost as well as that of all.
 FEWEST_VECTORS = 100
 CENTRED = "cosine of the vectors less the collection's mean"  # what similarity is
 PLAIN = "cosine of the vectors"  # what it is in an index without a centre
