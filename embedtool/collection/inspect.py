@@ -16,6 +16,7 @@ from embedtool.search.centre import describe_similarity, read_centre
 from embedtool.search.published_certificate import read_certificate
 from embedtool.search.results import EXACT_ROWS
 from embedtool.store.derived import damaged_derived
+from embedtool.store.layout import damaged
 from embedtool.store.reader import IndexReader
 
 if TYPE_CHECKING:
@@ -115,6 +116,8 @@ def doctor_index(index: IndexReader, embedder: "Embedder") -> list[float]:
     from embedtool.models.embedder import embed_golden
 
     now = embed_golden(embedder)
+    if now.shape != index.golden.shape:
+        raise damaged(index.path, f"expected {len(now)} reference vectors, not {len(index.golden)}")
     cosines = [float(c) for c in (now * index.golden).sum(1)]
     if min(cosines) < 1 - DOCTOR_TOLERANCE:
         raise ModelMismatch(

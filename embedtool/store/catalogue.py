@@ -57,7 +57,6 @@ META_SINCE = {"next_vector": 2, "next_segment": 2}
 MAX_NUMBER = 1 << 62  # of them; SQLite counts up to twice that
 ROWS_CHECKED = 100  # at a time
 MAX_DIM = 1 << 20
-GOLDEN_ROWS = (0, 3)  # 0 of an imported index
 
 
 class Catalogue:
@@ -223,11 +222,7 @@ class Catalogue:
             self.golden = np.frombuffer(self.meta["golden"], "<f4").reshape(-1, self.dim)
         except ValueError as error:
             raise damaged(self.path, f"its meta table is damaged ({error})") from error
-        if (
-            self.dim > MAX_DIM
-            or len(self.golden) not in GOLDEN_ROWS
-            or not np.isfinite(self.golden).all()
-        ):
+        if self.dim > MAX_DIM or not np.isfinite(self.golden).all():
             raise damaged(self.path, "its meta table has no valid dim and golden")
         if self.recipe.fingerprint != self.fingerprint:
             raise damaged(self.path, "its fingerprint does not match its recipe")

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from support.command import Result, embedtool_here
-from support.indexes import fill, make_index
+from support.indexes import DIM, fill, make_index
 from untrusted.audit import only_inside
-from untrusted.crafted import FOUND, HARMLESS, REFUSED, Craft
+from untrusted.crafted import FOUND, HARMLESS, REFUSED, Craft, meta
 
+from embedtool.collection.inspect import doctor_index
+from embedtool.errors import IndexDamaged
+from embedtool.models.embedder import MeanColourEmbedder
 from embedtool.store.reader import IndexReader
 
 READING = ("info", "rejects", "verify", "duplicates")
@@ -96,3 +99,10 @@ def test_what_is_not_used_does_no_harm(tmp_path: Path, whole: Path, name: str) -
     with IndexReader(place.index) as opened:
         assert opened.counts()["images"] == 8
         assert abs([*opened.blocks()][-1][1][-3:] - rows).max() < 1e-3
+
+
+def test_doctor_refuses_another_number_of_reference_vectors(tmp_path: Path, whole: Path) -> None:
+    two_rows = meta("golden", f"zeroblob({8 * DIM})")
+    place = Place(tmp_path, whole, two_rows)
+    with IndexReader(place.index) as opened, pytest.raises(IndexDamaged, match="reference vectors"):
+        doctor_index(opened, MeanColourEmbedder())
