@@ -130,10 +130,12 @@ def tuned(accuracy: float) -> dict[str, Any]:
     return {**scores("accuracy", accuracy), "probe": {"accuracy": 0.886}, **scores("gain", 0.045)}
 
 
-DUPLICATES = """copies                                      found of 20
-JPEG quality 40                             1.000
-turned 5 degrees                            {share}  (beyond a re-encoding)
+DUPLICATES = """copies                                      found  near-identical, of 20
+JPEG quality 40                             1.000  1.000
+turned 5 degrees                            {share}  0.000  (beyond a re-encoding)
 re-encoded, resized, lightly cropped: 0.9933 of 300
+re-encoded or resized, near-identical: 1.0000 of 220
+changed, near-identical: 0.0000 of 300
 precision: 0.9960 of 500 pairs
 two originals: a.jpg b.jpg
 """
@@ -214,6 +216,7 @@ ROWS = [
     "| lists | 70,000 | 0.991 | 1.000, 0.994 | clothing 0.998, catdog 1.000 | 1.14 | 259 |",
     "1,000,000 vectors, of which 890,386 are interpolated between neighbours:",
     "| turned 5 degrees | 0.80 | 0.60 |",
+    "| changed, near-identical | 0.0000 of 300 | 0.0000 of 300 |",
     "| precision | 0.9960 of 500 pairs | 0.9960 of 500 pairs |",
     "    seed 0: 12 clusters",
     "| sandal, Loafer | shoes | 423 |",
