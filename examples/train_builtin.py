@@ -135,7 +135,7 @@ def ship(
 
 def measure(model: str, train: Path, test: list[Path]) -> dict[str, float]:
     """Multinomial logistic regression on unit vectors, the best of three C; and the share of the 10
-    nearest training images that have the query's label."""
+    nearest training images, by the plain cosine, that have the query's label."""
     from sklearn.linear_model import LogisticRegression
 
     from embedtool import embed_photos
