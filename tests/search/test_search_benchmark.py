@@ -165,9 +165,9 @@ def test_memory_without_mapped_files() -> None:
     found = benchmark._resident()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     assert found and peak / 20 < found <= peak
-    held = np.ones(40_000_000, np.uint8)
+    held = np.ones(200_000_000, np.uint8)  # much more than other tests can leave to be freed
     grown = benchmark._resident()
-    assert grown and 30e6 < grown - found < 60e6 and held[-1] == 1
+    assert grown and 150e6 < grown - found < 250e6 and held[-1] == 1
 
 
 def test_the_row_of_a_method() -> None:
