@@ -83,7 +83,7 @@ def train(
             "accuracy": report.evaluation.accuracy,
             **{
                 f"accuracy of {point.images} images"
-                + (", extrapolated" if point.extrapolated else ""): point.accuracy
+                + (", extrapolated" if point.extrapolated else ""): f"{point.accuracy:.4f}"
                 for point in report.learning_curve
             },
             "macro f1": report.evaluation.macro_f1,

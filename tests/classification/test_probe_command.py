@@ -42,3 +42,15 @@ def test_the_commands_and_their_json(tmp_path: Path) -> None:
     other = embedtool("probe", "predict", index, "--probe", index)
     assert other.code == 1
     assert "there is no probe.json" in other.err
+
+
+def test_the_text_has_the_accuracy_by_the_number_of_images(tmp_path: Path) -> None:
+    index = labelled_index(tmp_path / "made")
+    trained = embedtool("probe", "train", index, "--out", tmp_path / "probe")
+    lines = dict(line.split("\t") for line in trained.out.splitlines())
+    report = json.loads((tmp_path / "probe" / "probe.json").read_text())["report"]
+    curve = report["learning_curve"]
+    assert [point["images"] for point in curve] == [72, 96, 120]
+    names = "accuracy of 72 images", "accuracy of 96 images", "accuracy of 120 images, extrapolated"
+    for name, point in zip(names, curve, strict=True):
+        assert lines[name] == f"{point['accuracy']:.4f}"
