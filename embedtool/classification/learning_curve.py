@@ -42,7 +42,7 @@ def learning_curve(
     more = point(1, validation)
     if count == 2:
         return (more,)
-    fewer = cross_validate(
+    validation_of_fewer = cross_validate(
         rows,
         labels,
         folds,
@@ -53,7 +53,8 @@ def learning_curve(
         progress=progress,
         stage="learning curve",
     )
-    return point(2, fewer), more, extrapolate(point(2, fewer), more, images)
+    fewer = point(2, validation_of_fewer)
+    return fewer, more, extrapolate(fewer, more, images)
 
 
 def extrapolate(fewer: CurvePoint, more: CurvePoint, images: int) -> CurvePoint:

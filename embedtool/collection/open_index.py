@@ -163,7 +163,7 @@ class _Loaded:
         if not self._hold_vectors:
             from embedtool.search.searcher import open_searcher
 
-            return open_searcher(reader)
+            return open_searcher(reader, centre)
         with self._lock:
             if self._search is None:
                 from embedtool.search.search_cache import SearchCache

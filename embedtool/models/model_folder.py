@@ -132,7 +132,7 @@ def read_folder(path: Path) -> ModelFolder:
                 "Install a newer embedtool"
             )
         model = ModelFolder(path=path, **card)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ModelUnavailable(f"expected a model folder at {path}: {error}") from error
     own = path.resolve().parent == (cache_folder() / "models").resolve()
     if model.architecture != MOBILENET and not own:
