@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from embedtool.core.group_folders import Group, write_group_folders
 from embedtool.core.types import PathLike
 from embedtool.duplicates.results import Duplicates
+from embedtool.images.group_folders import Group, write_group_folders
 
 
 def write_duplicate_folders(

@@ -4,9 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from embedtool.core.group_folders import Group, write_group_folders
 from embedtool.core.types import PathLike
 from embedtool.explore.results import ClusterReport
+from embedtool.images.group_folders import Group, write_group_folders
 
 
 def write_cluster_folders(

@@ -50,6 +50,13 @@ def decode_square_and_whole(data: bytes, size: int, side: int) -> tuple[Pixels, 
     return square.reshape(size, size, 3), whole.reshape(side, side, 3)
 
 
+def decode_whole(data: bytes, side: int) -> Pixels:
+    """Return the whole image, upright, stretched to a square (side, side, 3).
+
+    A JPEG is decoded at the smallest scale that suffices. Raises ImageRejected."""
+    return np.frombuffer(_run("whole", data, side), np.uint8).reshape(side, side, 3)
+
+
 def image_pixels(image: Image.Image, size: int) -> Pixels:
     """Return the pixels of an image in memory, nearly as `decode_image` does for its file.
 
@@ -127,6 +134,8 @@ def _rejections() -> Iterator[None]:
         if 2 * (Image.MAX_IMAGE_PIXELS or 0) < MAX_PIXELS:
             raise
         raise over_limit() from None
+    except MemoryError:
+        raise ImageRejected("decode", "not enough memory") from None
     except Exception as error:  # Pillow's plug-ins raise almost anything on hostile bytes
         reason = str(error).strip() or "no reason given"
         raise ImageRejected("decode", f"{type(error).__name__}: {reason}") from error
@@ -156,8 +165,15 @@ def _thumbnail(data: bytes, side: int, kind: str, quality: int) -> bytes:
 
 def _square_and_whole(data: bytes, size: int, side: int) -> bytes:
     image = _upright(data, size)
-    whole = srgb(image.resize((side, side), Image.Resampling.BILINEAR))
-    return _square(image, size) + whole.tobytes()
+    return _square(image, size) + _stretched(image, side)
+
+
+def _whole(data: bytes, side: int) -> bytes:
+    return _stretched(_upright(data, side), side)
+
+
+def _stretched(image: Image.Image, side: int) -> bytes:
+    return srgb(image.resize((side, side), Image.Resampling.BILINEAR)).tobytes()
 
 
 def _metadata(data: bytes) -> bytes:
@@ -172,6 +188,7 @@ TASKS: dict[str, Callable[..., bytes]] = {
     "pixels": _pixels,
     "thumbnail": _thumbnail,
     "square and whole": _square_and_whole,
+    "whole": _whole,
     "metadata": _metadata,
     "size": _size,
 }

@@ -9,11 +9,13 @@ from embedtool.core.own_process import claim_process
 from embedtool.errors import ImageRejected
 from embedtool.images.decode import run_task
 from embedtool.images.decode_process import ANSWER, READY, REQUEST
+from embedtool.images.decode_sandbox import restrict_process
 
 
 def main() -> None:
     """Answer requests until there are no more."""
     claim_process()
+    restrict_process()
     warnings.simplefilter("ignore")  # what is written here becomes part of a reject's reason
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
     answers.write(READY)

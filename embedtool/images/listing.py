@@ -192,7 +192,7 @@ def _is_image(entry: os.DirEntry[bytes]) -> bool:
     if os.path.splitext(entry.name)[1].lower() in EXTENSIONS:
         return True
     try:
-        if not entry.is_file():
+        if not (entry.is_file() and entry.stat().st_size):  # some files of /proc block, and have 0
             return False
         with open(entry.path, "rb") as file:
             kind = sniff(file.read(HEAD))

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from embedtool.errors import ImageRejected
 from embedtool.images.decode import thumbnail
+from embedtool.images.read_file import read_source, source_of
 from embedtool.interchange import write_parquet
 from embedtool.interchange.arrow import is_export, parquet_writer, schema
 from embedtool.interchange.card import Card
@@ -57,6 +58,7 @@ def _paths(batch: pa.RecordBatch) -> list[bytes]:
 
 def _thumbnail(path: bytes) -> bytes | None:
     try:
-        return thumbnail(Path(os.fsdecode(path)).read_bytes(), THUMBNAIL_SIDE)
-    except (OSError, ImageRejected):
+        _, data = read_source(source_of(path))
+        return thumbnail(data, THUMBNAIL_SIDE)
+    except ImageRejected:
         return None

@@ -10,6 +10,7 @@ from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
 from embedtool.explore.results import Cluster, ClusterReport
 from embedtool.images.decode import thumbnail
+from embedtool.images.read_file import read_source, source_of
 from embedtool.report.text import fitted
 
 SIDE = 112  # pixels of a thumbnail
@@ -46,8 +47,9 @@ def _draw_cluster(
     for column, path in enumerate(cluster.representatives[:COLUMNS]):
         place = (NAME_WIDTH + column * (SIDE + GAP), top)
         try:
-            image = Image.open(io.BytesIO(thumbnail(path.read_bytes(), 2 * SIDE)))
-        except (OSError, ImageRejected):
+            _, data = read_source(source_of(path))
+            image = Image.open(io.BytesIO(thumbnail(data, 2 * SIDE)))
+        except ImageRejected:
             draw.rectangle((*place, place[0] + SIDE, top + SIDE), outline="#bbbbbb")
             continue
         side = min(image.size)

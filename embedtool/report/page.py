@@ -2,6 +2,7 @@
 
 import base64
 import functools
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected
 from embedtool.images.decode import image_size, thumbnail
+from embedtool.images.read_file import read_source, source_of
 from embedtool.report.text import legible
 
 
@@ -51,7 +53,11 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals |= {"asset": _asset, "thumbnail": page_thumbnail}
-    environment.filters |= {"file_url": _file_url, "number": _number}
+    environment.filters |= {
+        "file_url": _file_url,
+        "number": _number,
+        "script_source": _script_source,
+    }
     return environment
 
 
@@ -63,20 +69,27 @@ def _asset(name: str) -> Markup:
 def page_thumbnail(path: Path, side: int) -> Thumbnail:
     """Return a photo as a JPEG that is at most `side` pixels long, or why there is none."""
     try:
-        data = path.read_bytes()
+        _, data = read_source(source_of(path))
         small = thumbnail(data, side)
-    except FileNotFoundError:
-        return Thumbnail(path, missing="the file is gone")
-    except OSError as error:
-        return Thumbnail(path, missing=f"not readable: {error.strerror}")
     except ImageRejected as error:
-        return Thumbnail(path, missing=f"not an image: {error.reason}")
+        if isinstance(error.__cause__, FileNotFoundError):
+            return Thumbnail(path, missing="the file is gone")
+        problem = "not readable" if error.stage == "read" else "not an image"
+        return Thumbnail(path, missing=f"{problem}: {error.reason}")
     address = "data:image/jpeg;base64," + base64.b64encode(small).decode()
     return Thumbnail(path, address, *image_size(small), len(data))
 
 
 def _file_url(path: Path) -> str:
     return "file://" + quote(os.fsencode(os.path.abspath(path)))
+
+
+def _script_source(script: str) -> Markup:
+    """Return the part of a Content-Security-Policy that allows this script, and no other."""
+    if not script:
+        return Markup()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return Markup("; script-src 'sha256-{}'").format(digest)
 
 
 def _number(value: float, form: str = ",") -> str:

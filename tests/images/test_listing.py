@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.pictures import encoded, picture
+from support.unanswered import unanswered
 
 from embedtool.core.types import Source
 from embedtool.errors import PhotosMissing
@@ -111,6 +112,14 @@ def test_a_pipe_is_listed_but_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     os.mkfifo(tmp_path / "pipe")
     assert listed(tmp_path) == [b"pipe.jpg"]
+
+
+def test_what_has_no_bytes_is_not_opened(tmp_path: Path) -> None:
+    """So are the files of /proc, some of which block."""
+    touch(tmp_path, "a.jpg")
+    (tmp_path / "kmsg").touch()
+    with unanswered(tmp_path / "kmsg"):
+        assert listed(tmp_path) == [b"a.jpg"]
 
 
 names = st.binary(min_size=1, max_size=20).filter(
