@@ -16,7 +16,9 @@ import numpy as np
 
 from embedtool.classification.splits import Numbers
 from embedtool.core.extras import require
+from embedtool.core.foreign_files import bounded_lines
 from embedtool.core.paths import folder_label, full_path
+from embedtool.core.tables import arrow_errors, text_of_cell
 from embedtool.core.types import PathLike
 from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.store.layout import without_images
@@ -191,7 +193,8 @@ def _table_rows(table: LabelTable) -> Iterator[tuple[str, str]]:
 
 
 def read_table(table: Path) -> Iterator[tuple[str, str]]:
-    """Yield the path and label of each line, unchanged. Raises EmbedtoolError."""
+    """Yield the path and label of each line, without the apostrophe that keeps spreadsheets from
+    running text as a formula. Raises EmbedtoolError."""
     with open(table, "rb") as file:
         parquet = file.read(4) == b"PAR1"
     if parquet:
@@ -200,7 +203,7 @@ def read_table(table: Path) -> Iterator[tuple[str, str]]:
         return
     try:
         with open(table, encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
-            reader = csv.DictReader(text, strict=True)
+            reader = csv.DictReader(bounded_lines(text), strict=True)
             _check_columns(table, reader.fieldnames or [])
             for row in reader:
                 if row["path"] is None or row["label"] is None:
@@ -213,8 +216,8 @@ def read_table(table: Path) -> Iterator[tuple[str, str]]:
                         f"{table}, line {reader.line_num}: expected a label in UTF-8, received "
                         f"{os.fsencode(row['label'])!r}. Save the table as UTF-8"
                     )
-                yield row["path"], row["label"]
-    except csv.Error as error:
+                yield text_of_cell(row["path"]), text_of_cell(row["label"])
+    except (csv.Error, ValueError) as error:
         raise EmbedtoolError(
             f"{table} cannot be read as CSV: {error}. Save it as CSV in UTF-8"
         ) from error
@@ -229,16 +232,11 @@ def _is_unicode(text: str) -> bool:
 
 
 def _read_parquet(table: Path) -> Iterator[tuple[str, str]]:
-    import pyarrow as pa  # an optional library
-    import pyarrow.parquet as pq
+    import pyarrow.parquet as pq  # an optional library
 
-    try:
+    with arrow_errors(table):
         _check_columns(table, pq.read_schema(table).names)
         columns = pq.read_table(table, columns=list(COLUMNS)).to_pydict()
-    except (pa.ArrowException, ValueError) as error:
-        raise EmbedtoolError(
-            f"{table} cannot be read as Parquet: {' '.join(str(error).split())}"
-        ) from error
     for path, label in zip(columns["path"], columns["label"], strict=True):
         if path is not None:
             yield str(path), "" if label is None else str(label)

@@ -114,7 +114,7 @@ def predict_images(
     return Predictions(probe.classes, images, probabilities, abstained, tuple(suggested))
 
 
-def write_predictions(predictions: Predictions, path: PathLike) -> None:
+def write_predictions(predictions: Predictions, path: PathLike, *, raw_csv: bool = False) -> None:
     """Write predictions as CSV, or as Parquet if the name ends in .parquet. The columns are path,
     label (empty if the probe abstains), probability, margin, and `p:NAME`, the probability of each
     class. The first two columns can be corrected and used as --labels."""
@@ -127,4 +127,5 @@ def write_predictions(predictions: Predictions, path: PathLike) -> None:
                 predictions.images, predictions.probabilities.round(6).tolist(), strict=True
             )
         ),
+        raw_csv=raw_csv,
     )

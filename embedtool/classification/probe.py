@@ -9,6 +9,7 @@ the JSON has the activation.
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -22,7 +23,7 @@ from scipy.special import erf
 
 from embedtool.classification.logistic_regression import LinearClassifier
 from embedtool.core.atomic_files import publish_folder, write_json
-from embedtool.core.foreign_files import read_json
+from embedtool.core.foreign_files import open_regular, read_json
 from embedtool.core.types import PathLike, Progress, Vectors
 from embedtool.errors import EmbedtoolError, ModelMismatch
 from embedtool.models.training_images import TrainingImages
@@ -70,7 +71,14 @@ class Probe:
     folder: Path | None = None  # that it was read from or written to
 
     def probabilities(self, rows: Vectors) -> npt.NDArray[np.float32]:
-        """Return the probabilities (n, c) of unit rows (n, d)."""
+        """Return the probabilities (n, c) of unit rows (n, d). Raises ModelMismatch for another
+        d."""
+        dim = (self.hidden or self.classifier).weights.shape[1]
+        if rows.shape[1] != dim:
+            raise ModelMismatch(
+                f"expected vectors of {dim} dimensions, as this probe has weights for, received "
+                f"{rows.shape[1]}. Train it again: embedtool probe train INDEX --out PROBE"
+            )
         return self.classifier.probabilities(self.hidden.values(rows) if self.hidden else rows)
 
     def check_fingerprint(self, fingerprint: str, index: PathLike) -> None:
@@ -148,7 +156,8 @@ def read_probe(path: PathLike) -> Probe:
                 f"{folder} has probe format {version}; this embedtool reads up to {PROBE_FORMAT}. "
                 "Install a newer embedtool"
             )
-        content = (folder / TENSORS).read_bytes()
+        with open_regular(folder / TENSORS, follow=True) as file:
+            content = file.read()
         if card.pop("sha256") != _digest(card, content):
             raise _broken(folder, f"{CARD} or {TENSORS} has changed (SHA-256 differs)")
         del card["embedtool probe"]
@@ -166,15 +175,54 @@ def read_probe(path: PathLike) -> Probe:
             if activation not in ACTIVATIONS:
                 raise _broken(folder, f"it uses an unknown activation, {activation!r}")
             hidden = Hidden(tensors["hidden_weights"], tensors["hidden_bias"], activation)
-        return Probe(
+        probe = Probe(
             **card | {"classes": tuple(card["classes"])},
             classifier=LinearClassifier(tensors["weights"], tensors["bias"]),
             training_images=images,
             hidden=hidden,
             folder=folder,
         )
+        if not (_has_own_types(probe) and _has_own_shapes(probe, trained)):
+            raise _broken(folder, f"{CARD} or {TENSORS} has values of another type or shape")
+        return probe
     except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
         raise _broken(folder, repr(error)) from error
+
+
+def _has_own_types(probe: Probe) -> bool:
+    return (
+        all(isinstance(own, str) for own in (*probe.classes, probe.model, probe.fingerprint))
+        and 0 < len(probe.classes) == len(set(probe.classes))
+        and all(
+            isinstance(own, int | float) and math.isfinite(own) and own > 0
+            for own in (probe.strength, probe.temperature)
+        )
+        and isinstance(probe.balanced, bool)
+        and isinstance(probe.seed, int)
+        and isinstance(probe.report, dict)
+    )
+
+
+def _has_own_shapes(probe: Probe, trained: npt.NDArray[Any]) -> bool:
+    """Return whether the tensors of a probe fit together and are finite."""
+    layers: list[LinearClassifier | Hidden] = [probe.classifier]
+    if probe.hidden:
+        layers.append(probe.hidden)
+    return (
+        all(
+            own.weights.ndim == 2
+            and own.weights.shape[1] > 0
+            and own.bias.shape == own.weights.shape[:1]
+            and own.weights.dtype == own.bias.dtype == np.float32
+            and bool(np.isfinite(own.weights).all() and np.isfinite(own.bias).all())
+            for own in layers
+        )
+        and len(probe.classes) == len(probe.classifier.bias)
+        and (not probe.hidden or probe.classifier.weights.shape[1] == len(probe.hidden.bias))
+        and trained.ndim == 2
+        and trained.dtype == np.uint8
+        and trained.shape[1] in (16, 32)
+    )
 
 
 def training_images(digests: Iterable[bytes], fingerprint: str) -> TrainingImages:

@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 import typer
 
 import embedtool
-from embedtool.cli.output import Json, Quiet, Seed, check_distinct, emit_json, emit_table, say
+from embedtool.cli.output import (
+    Json,
+    Quiet,
+    RawCsv,
+    Seed,
+    check_distinct,
+    check_raw_csv,
+    emit_json,
+    emit_table,
+    say,
+)
 from embedtool.cli.progress_bar import progress_bar
 from embedtool.errors import UsageError
 
@@ -32,6 +42,7 @@ def cluster(
         Path | None,
         typer.Option(help="Also write the cluster of each image to this .csv or .parquet file."),
     ] = None,
+    raw_csv: RawCsv = False,
     html: Annotated[
         Path | None, typer.Option(help="Also write a contact sheet to this HTML file.")
     ] = None,
@@ -61,10 +72,11 @@ def cluster(
     if link and copy:
         raise UsageError("expected at most one of --link and --copy, received both")
     check_distinct(to, html, png, link, copy)
+    check_raw_csv(raw_csv, to)
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         report = opened.cluster(detail=detail, name_by=name_by, seed=seed, progress=progress)
     if to:
-        report.write_table(to)
+        report.write_table(to, raw_csv=raw_csv)
     if html:
         report.write_html(html)
     if png:

@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 import typer
 
 import embedtool
-from embedtool.cli.output import SEEDS, Json, Quiet, check_distinct, emit_json, emit_table, say
+from embedtool.cli.output import (
+    SEEDS,
+    Json,
+    Quiet,
+    RawCsv,
+    check_distinct,
+    check_raw_csv,
+    emit_json,
+    emit_table,
+    say,
+)
 from embedtool.cli.progress_bar import progress_bar
 
 
@@ -21,6 +31,7 @@ def map(
     to: Annotated[
         Path | None, typer.Option(help="Write the coordinates to this file, CSV or Parquet.")
     ] = None,
+    raw_csv: RawCsv = False,
     colour_by: Annotated[
         Literal["cluster", "label", "prediction", "folder", "date"] | None,
         typer.Option(
@@ -62,6 +73,7 @@ def map(
     its images were placed later.
     """
     check_distinct(html, png, to)
+    check_raw_csv(raw_csv, to)
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.map(
             probe=probe, neighbours=neighbours, seed=seed, rebuild=rebuild, progress=progress
@@ -72,7 +84,7 @@ def map(
         if png:
             found.write_png(png, colour_by=colour_by, size=size, progress=progress)
     if to:
-        found.write_table(to)
+        found.write_table(to, raw_csv=raw_csv)
     names, points = found.columns()
     if json:
         emit_json(

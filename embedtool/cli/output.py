@@ -9,20 +9,29 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
+from embedtool.core.bidirectional import BIDIRECTIONAL
 from embedtool.errors import UsageError
 
 if TYPE_CHECKING:
     from embedtool.search.recall_certificate import Certificate
 SCHEMA = 2  # version of the format that --json prints
 # Characters that would break a line or a column, or move the cursor of a terminal. --json does not
-# escape them in this way.
+# escape them in this way. On a terminal, bidirectional control characters are escaped too.
 ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar and no notes.")]
+RawCsv = Annotated[
+    bool,
+    typer.Option(
+        "--raw-csv",
+        help="Leave out the apostrophe that keeps a spreadsheet from running text in the CSV that "
+        "begins with = + - @ or a tab as a formula.",
+    ),
+]
 SEEDS = {"min": 0, "max": 2**32 - 1}  # the range that numpy accepts
 Seed = Annotated[
     int, typer.Option(help="Random seed. The same seed gives the same result.", **SEEDS)
@@ -30,13 +39,15 @@ Seed = Annotated[
 
 
 def say(text: str) -> None:
-    lines = (plain(line) for line in text.split("\n"))
+    lines = (plain(line, sys.stderr) for line in text.split("\n"))
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
-def plain(value: object) -> str:
-    """Return the value as one line; a line break in a file name becomes `\\n`."""
-    return str(value).translate(ESCAPES)
+def plain(value: object, stream: TextIO | None = None) -> str:
+    """Return the value as one line of a stream, by default stdout; a line break in a file name
+    becomes `\\n`."""
+    text = str(value).translate(ESCAPES)
+    return text.translate(BIDIRECTIONAL) if (stream or sys.stdout).isatty() else text
 
 
 def check_distinct(*files: Path | None) -> None:
@@ -45,6 +56,11 @@ def check_distinct(*files: Path | None) -> None:
     for file in given:
         if given.count(file) > 1:
             raise UsageError(f"two options name the same file, {file}: give each its own name")
+
+
+def check_raw_csv(raw_csv: bool, to: Path | None) -> None:
+    if raw_csv and (to is None or to.suffix.lower() != ".csv"):
+        raise UsageError("expected --raw-csv with --to and a name that ends in .csv")
 
 
 def emit_json(content: dict[str, Any]) -> None:

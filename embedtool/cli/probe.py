@@ -9,7 +9,9 @@ import embedtool
 from embedtool.cli.output import (
     Json,
     Quiet,
+    RawCsv,
     Seed,
+    check_raw_csv,
     emit_json,
     emit_record,
     emit_table,
@@ -121,6 +123,7 @@ def predict(
             help="Also write the probability of each class to this .csv or .parquet file."
         ),
     ] = None,
+    raw_csv: RawCsv = False,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -129,12 +132,13 @@ def predict(
     --suggest lists the images whose labels would help the classifier most: each has many uncertain
     images near it, which are not near an image listed before it.
     """
+    check_raw_csv(raw_csv, to)
     with embedtool.open(index) as opened, progress_bar(quiet=quiet) as progress:
         found = opened.predict(
             probe, abstain_below=abstain_below, suggest_count=suggest, progress=progress
         )
     if to:
-        found.write_table(to)
+        found.write_table(to, raw_csv=raw_csv)
     if json:
         emit_json(found.record())
     elif suggest:

@@ -5,17 +5,19 @@ import io
 import json
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, AnyStr, cast
 
 MAX_JSON = 64 << 20  # bytes of a JSON file of ours; the largest list a million training images
 MAX_DEPTH = 32  # levels of nesting in it
+MAX_LINE = 1 << 20  # characters of a line of a table or of a list of paths
 # The last bytes of a journal of SQLite that names another one. When SQLite has rolled it back, it
 # deletes the file of that name, whatever it is. No database of ours has such a journal.
 SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
 
 
-def open_regular(path: Path, mode: str = "rb", *, follow: bool = False) -> io.BufferedIOBase:
+def open_regular(path: Path, mode: str = "rb", *, follow: bool = False) -> io.BufferedRandom:
     """Open a regular file. A pipe or a device raises OSError, and does not block.
 
     follow: also open the file that a symbolic link points to; otherwise a link raises OSError."""
@@ -33,7 +35,7 @@ def open_regular(path: Path, mode: str = "rb", *, follow: bool = False) -> io.Bu
             raise OSError(errno.EINVAL, "expected a regular file", name)
         return handle
 
-    return cast(io.BufferedIOBase, open(path, mode, opener=opener))
+    return cast(io.BufferedRandom, open(path, mode, opener=opener))
 
 
 def names_another_file(journal: Path) -> bool:
@@ -45,6 +47,15 @@ def names_another_file(journal: Path) -> bool:
             return file.read() == SUPER_JOURNAL
     except FileNotFoundError:
         return False
+
+
+def bounded_lines(file: IO[AnyStr]) -> Iterator[AnyStr]:
+    """Yield the lines of an open file. Raises ValueError if one has more than MAX_LINE characters,
+    as a file of another kind does that has no line breaks."""
+    while line := file.readline(MAX_LINE + 1):
+        if len(line) > MAX_LINE:
+            raise ValueError(f"expected lines of at most {MAX_LINE:,} characters")
+        yield line
 
 
 def read_json(path: Path, *, follow: bool = False) -> Any:

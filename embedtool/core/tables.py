@@ -1,23 +1,39 @@
-"""Tables for other programs: CSV, or Parquet if the file name ends in .parquet."""
+"""Tables for other programs: CSV, or Parquet if the file name ends in .parquet.
+
+A spreadsheet runs text that begins with = + - @ or a tab as a formula, and a file name or a label
+can be one. So a CSV has an apostrophe before such text, and our readers take it off again:
+`text_of_cell(cell_of_text(text)) == text` for every text.
+"""
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from embedtool.core.atomic_files import atomic_write
 from embedtool.core.extras import require
 from embedtool.core.types import PathLike
-from embedtool.errors import UsageError
+from embedtool.errors import EmbedtoolError, UsageError
+
+FORMULA = re.compile("'*[=+@\t\r\n-]")  # at the start of a text, also after our own apostrophes
 
 
-def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def write_table(
+    path: PathLike,
+    header: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    raw_csv: bool = False,
+) -> None:
     """Write rows to `path`, atomically.
 
     CSV is UTF-8 with a header; bytes of file names that are not UTF-8 are written unchanged.
     Parquet can hold only valid text, so these bytes become U+FFFD. Raises UsageError for another
     suffix.
+    raw_csv: write text in CSV without the apostrophe of `cell_of_text`.
     """
     target = Path(path)
     if target.suffix.lower() not in (".csv", ".parquet"):
@@ -34,10 +50,41 @@ def write_table(path: PathLike, header: Sequence[str], rows: Iterable[Sequence[A
         return
     with atomic_write(target) as file:
         text = io.TextIOWrapper(file, "utf-8", "surrogateescape", newline="", write_through=True)
-        lines = csv.writer(text, lineterminator="\n")
-        lines.writerow(header)
-        lines.writerows(rows)
+        plain, quoted = (
+            csv.writer(text, lineterminator="\n", quoting=quoting)
+            for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL)
+        )
+        plain.writerow(header)
+        for row in rows:
+            cells = list(row) if raw_csv else list(map(cell_of_text, row))
+            # Before Python 3.13, csv does not see that a carriage return needs quotes.
+            returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+            (quoted if returns else plain).writerow(cells)
         text.detach()
+
+
+def cell_of_text(cell: Any) -> Any:
+    """Return a cell that no spreadsheet runs: text like a formula gets an apostrophe before it."""
+    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell
+
+
+def text_of_cell(cell: str) -> str:
+    """Return the text of a cell that `cell_of_text` made."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
+
+
+@contextmanager
+def arrow_errors(file: Path) -> Iterator[None]:
+    """Raise Arrow's errors about a damaged Parquet file as EmbedtoolError, on one line."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        text = " ".join(str(error).split())
+        raise EmbedtoolError(f"{file} cannot be read as Parquet: {text}") from error
 
 
 def legible(cell: Any) -> Any:

@@ -222,7 +222,7 @@ def _notes(vectors: int, clusters: int) -> tuple[str, ...]:
     return ()
 
 
-def write_members(report: ClusterReport, path: PathLike) -> None:
+def write_members(report: ClusterReport, path: PathLike, *, raw_csv: bool = False) -> None:
     """Write the cluster of each image as CSV, or as Parquet if the name ends in .parquet, with the
     columns path, cluster, name, nearest and strength."""
     names = {c.id: c.name for c in report.clusters}
@@ -233,4 +233,5 @@ def write_members(report: ClusterReport, path: PathLike) -> None:
             (str(m.path), m.cluster, names.get(m.cluster, "noise"), m.nearest, m.strength)
             for m in report.members
         ),
+        raw_csv=raw_csv,
     )

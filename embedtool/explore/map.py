@@ -84,12 +84,12 @@ def map_points(found: Map) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     return tuple(columns), list(zip(*columns.values(), strict=True))
 
 
-def write_coordinates(found: Map, path: PathLike) -> None:
+def write_coordinates(found: Map, path: PathLike, *, raw_csv: bool = False) -> None:
     """Write the points of a map as CSV, or as Parquet if the name ends in .parquet. The columns
     projection_x and projection_y are for the options --x and --y of embedding-atlas."""
     columns, rows = map_points(found)
     atlas = {"x": "projection_x", "y": "projection_y"}
-    write_table(path, [atlas.get(name, name) for name in columns], rows)
+    write_table(path, [atlas.get(name, name) for name in columns], rows, raw_csv=raw_csv)
 
 
 def _matching_map(index: IndexReader, neighbours: int | None, seed: int | None) -> SavedMap | None:

@@ -6,9 +6,11 @@ OUT/best.json       the best settings so far, in the form of `finetune --config`
 
 import json
 import os
+import sqlite3
 import time
 import warnings
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -141,15 +143,31 @@ def _try_one(study: optuna.Study, inputs: _TrialInputs) -> None:
         study.tell(trial, accuracy)
 
 
+def _is_study(file: Path) -> bool:
+    """Return whether a file is a database without the views and triggers that a stranger could have
+    added: those of a study would run when it is read."""
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            kinds = {kind for (kind,) in database.execute("SELECT type FROM sqlite_schema")}
+    except sqlite3.DatabaseError:
+        return False
+    return kinds <= {"table", "index"}
+
+
 def _open(folder: Path, inputs: _TrialInputs) -> optuna.Study:
     """Open the study. Unfinished trials are marked as failed and queued again."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    if (folder / STUDY).is_symlink() or names_another_file(folder / f"{STUDY}-journal"):
+    file = folder / STUDY
+    if file.is_symlink() or names_another_file(folder / f"{STUDY}-journal"):
         raise EmbedtoolError(
             f"{folder} is not a search of embedtool: opening it would change other files. Choose "
             "another --out"
         )
-    storage = f"sqlite:///{(folder / STUDY).absolute()}"
+    if file.exists() and not _is_study(file):
+        raise EmbedtoolError(
+            f"expected the study of a search in {file}, found another file. Choose another --out"
+        )
+    storage = f"sqlite:///{file.absolute()}"
     study = optuna.create_study(
         storage=storage, study_name="finetune", direction="maximize", load_if_exists=True
     )

@@ -38,6 +38,8 @@ FORMATS = {
     ),
     "ann-benchmarks": _Format("write_ann_benchmarks", False, ("h5py",), (".hdf5", ".h5")),
 }
+# Of the files in the folders that are written.
+SUFFIXES = frozenset({".json", ".jsonl", ".npy", ".parquet", ".pbtxt", ".tsv", ".txt"})
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,11 @@ def _is_unchanged_export(path: Path) -> bool:
     if not card.is_file():
         return False
     known = {CARD_FILE, *read_card(card.read_bytes(), card).files}
-    return {file.relative_to(path).as_posix() for file in _files(path)} <= known
+    return all(
+        file.relative_to(path).as_posix() in known
+        and file.suffix in SUFFIXES  # a stranger's card may name photos
+        for file in _files(path)
+    )
 
 
 def _files(folder: Path) -> list[Path]:

@@ -1,6 +1,5 @@
 """Read vectors from .npy files, paths from text files, and images from images.jsonl."""
 
-import json
 import os
 from collections.abc import Iterator
 from itertools import islice
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from embedtool.core.foreign_files import MAX_LINE, bounded_lines, open_regular, parse_json
 from embedtool.errors import EmbedtoolError
 from embedtool.interchange.card import Card
 from embedtool.interchange.incoming import BLOCK_ROWS, IncomingImage, IncomingVectors, RawVectors
@@ -37,8 +37,7 @@ def read_export_folder(folder: Path, card: Card) -> IncomingVectors:
     """Read an export in the format "npy"."""
     file, table = folder / "vectors.npy", folder / "images.jsonl"
     [vectors] = open_arrays([file])
-    with open(table, "rb") as lines:
-        image_count = sum(1 for _ in lines)
+    image_count = sum(1 for _ in _lines(table))
     if len(vectors) != image_count:
         raise EmbedtoolError(
             f"expected as many images as vectors, but {file} has {len(vectors)} vectors and "
@@ -65,11 +64,15 @@ def open_arrays(files: list[Path]) -> list[RawVectors]:
 def read_path_list(file: Path) -> Iterator[bytes]:
     """Yield the paths of a list. They end with NUL if the list contains one, else with a line
     break."""
-    with open(file, "rb") as opened:
+    with open_regular(file, follow=True) as opened:
         rest = opened.read(CHUNK_BYTES)
         end = b"\0" if b"\0" in rest else b"\n"
         while rest:
             *whole, rest = rest.split(end)
+            if len(rest) > MAX_LINE:
+                raise EmbedtoolError(
+                    f"expected a list of paths, but {file} has a line of over {MAX_LINE:,} bytes"
+                )
             for path in whole:  # on Windows, lines end with a carriage return too
                 yield path.removesuffix(b"\r") if end == b"\n" else path
             chunk = opened.read(CHUNK_BYTES)
@@ -79,6 +82,7 @@ def read_path_list(file: Path) -> Iterator[bytes]:
 
 
 def _open_array(path: Path) -> RawVectors:
+    open_regular(path, follow=True).close()  # numpy would wait for a pipe
     try:
         with np.errstate(over="raise"):
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -105,18 +109,27 @@ def _in_blocks(array: RawVectors) -> Iterator[RawVectors]:
 
 
 def _read_images_jsonl(table: Path) -> Iterator[IncomingImage]:
-    with open(table, "rb") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                record = json.loads(line)
-                yield IncomingImage(
-                    os.fsencode(record["path"]),
-                    os.fsencode(record["root"]),
-                    int(np.int64(record["size"])),
-                    int(np.int64(record["mtime_ns"])),
-                    bytes.fromhex(record["sha256"]),
-                )
-            except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
-                raise EmbedtoolError(
-                    f"line {number} of {table} is damaged ({error!r}). Export the index again"
-                ) from error
+    for number, line in enumerate(_lines(table), 1):
+        try:
+            record = parse_json(line)
+            yield IncomingImage(
+                os.fsencode(record["path"]),
+                os.fsencode(record["root"]),
+                int(np.int64(record["size"])),
+                int(np.int64(record["mtime_ns"])),
+                bytes.fromhex(record["sha256"]),
+            )
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            raise EmbedtoolError(
+                f"line {number} of {table} is damaged ({error!r}). Export the index again"
+            ) from error
+
+
+def _lines(table: Path) -> Iterator[bytes]:
+    with open_regular(table, follow=True) as lines:
+        try:
+            yield from bounded_lines(lines)
+        except ValueError as error:
+            raise EmbedtoolError(
+                f"{table} cannot be read: {error}. Export the index again"
+            ) from None

@@ -1,7 +1,6 @@
 """Read Parquet: exports of embedtool, and the metadata of a clip-retrieval folder."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from embedtool.core.foreign_files import open_regular
+from embedtool.core.tables import arrow_errors
 from embedtool.errors import EmbedtoolError
 from embedtool.interchange.card import CARD, Card, read_card
 from embedtool.interchange.incoming import BLOCK_ROWS, IncomingImage, IncomingVectors, RawVectors
@@ -22,7 +23,7 @@ EXPORT_COLUMNS = ("path_bytes", "root", "root_bytes", "size", "mtime")
 def read_parquet(file: Path) -> IncomingVectors:
     """Read one Parquet file with the columns path and vector."""
     table = _ParquetImages(file, "path", ["vector"])
-    with _arrow_errors(file):
+    with arrow_errors(file):
         first = next(table.parquet.iter_batches(1, columns=["vector"]), None)
     if first is None:
         raise EmbedtoolError(f"expected at least one row, but {file} has none")
@@ -77,7 +78,8 @@ class _ParquetImages:
 
     def __init__(self, file: Path, path: str, others: list[str]) -> None:
         self.file, self.path = file, path
-        with _arrow_errors(file):
+        open_regular(file, follow=True).close()  # Arrow would wait for a pipe
+        with arrow_errors(file):
             self.parquet = pq.ParquetFile(file, pre_buffer=False)  # True holds the whole file
             columns = self.parquet.schema_arrow
         for name in (path, *others):
@@ -93,7 +95,7 @@ class _ParquetImages:
         self.columns = [path, *others, *present]
 
     def read(self) -> Iterator[tuple[list[IncomingImage], pa.RecordBatch]]:
-        with _arrow_errors(self.file):
+        with arrow_errors(self.file):
             for batch in self.parquet.iter_batches(BLOCK_ROWS, columns=self.columns):
                 yield self._images(batch), batch
 
@@ -143,15 +145,3 @@ def _vector_rows(column: pa.Array, file: Path, start: int, dim: int | None) -> R
         )
     rows: RawVectors = column.flatten().to_numpy(zero_copy_only=False)  # null becomes NaN
     return rows.reshape(-1, dim)
-
-
-@contextmanager
-def _arrow_errors(file: Path) -> Iterator[None]:
-    """Raise Arrow's errors about a damaged file as EmbedtoolError, on one line."""
-    try:
-        yield
-    except (pa.ArrowException, ValueError, OSError) as error:
-        if isinstance(error, OSError) and error.errno:
-            raise
-        text = " ".join(str(error).split())
-        raise EmbedtoolError(f"{file} cannot be read as Parquet: {text}") from error

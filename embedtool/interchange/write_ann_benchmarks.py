@@ -28,7 +28,7 @@ SEARCHED_ROWS = 8192  # compared at a time
 
 
 def write(index: IndexReader, file: BinaryIO, card: Card, *, seed: int) -> tuple[int, list[str]]:
-    with h5py.File(file.name, "w") as hdf5:
+    with h5py.File(file.name, "w", locking=False) as hdf5:  # `new_draft` has locked the file
         with read_images(index) as images:
             queries = max(1, min(QUERIES, images.count // 10))
             if images.count == queries:

@@ -29,11 +29,15 @@ class PredictionResult(Gallery[Prediction], Predictions):
     def pictures(self) -> Iterator[tuple[Path, str]]:
         return ((one.path, f"{one.label or 'unsure'} {one.probability:.2f}") for one in self)
 
-    def write_table(self, path: PathLike) -> None:
-        """Write the predictions as CSV, or as Parquet if the name ends in .parquet."""
+    def write_table(self, path: PathLike, *, raw_csv: bool = False) -> None:
+        """Write the predictions as CSV, or as Parquet if the name ends in .parquet.
+
+        raw_csv: leave out the apostrophe that keeps a spreadsheet from running text in CSV that
+        begins with = + - @ or a tab as a formula.
+        """
         from embedtool.classification.predict import write_predictions
 
-        write_predictions(self, path)
+        write_predictions(self, path, raw_csv=raw_csv)
 
 
 @dataclass(frozen=True, repr=False)

@@ -101,11 +101,15 @@ class ClusterResult(Gallery[Cluster], ClusterReport):
 
         write_clusters_png(self, path)
 
-    def write_table(self, path: PathLike) -> None:
-        """Write the cluster of every image as CSV, or as Parquet if the name ends in .parquet."""
+    def write_table(self, path: PathLike, *, raw_csv: bool = False) -> None:
+        """Write the cluster of every image as CSV, or as Parquet if the name ends in .parquet.
+
+        raw_csv: leave out the apostrophe that keeps a spreadsheet from running text in CSV that
+        begins with = + - @ or a tab as a formula.
+        """
         from embedtool.explore.clusters import write_members
 
-        write_members(self, path)
+        write_members(self, path, raw_csv=raw_csv)
 
     def write_folders(self, folder: PathLike, *, copy: bool = False) -> list[Path]:
         """Create a folder per cluster with links to its images, or copies if `copy` is true."""
@@ -265,8 +269,12 @@ class MapResult(Results[MapPoint], Map):
 
         write_map_png(self, path, colour_by=colour_by, size=size, progress=progress)
 
-    def write_table(self, path: PathLike) -> None:
-        """Write the points as CSV, or as Parquet if the name ends in .parquet."""
+    def write_table(self, path: PathLike, *, raw_csv: bool = False) -> None:
+        """Write the points as CSV, or as Parquet if the name ends in .parquet.
+
+        raw_csv: leave out the apostrophe that keeps a spreadsheet from running text in CSV that
+        begins with = + - @ or a tab as a formula.
+        """
         from embedtool.explore.map import write_coordinates
 
-        write_coordinates(self, path)
+        write_coordinates(self, path, raw_csv=raw_csv)

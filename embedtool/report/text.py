@@ -4,10 +4,15 @@ import re
 
 from PIL import ImageDraw, ImageFont
 
+from embedtool.core.bidirectional import BIDIRECTIONAL
+
+UNFIT = re.compile(f"[\ud800-\udfff{''.join(map(chr, BIDIRECTIONAL))}]")
+
 
 def legible(text: str) -> str:
-    """Return the text with U+FFFD for each byte that is not UTF-8."""
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
+    """Return the text with U+FFFD for each byte that is not UTF-8, and bidirectional control
+    characters as escapes."""
+    return UNFIT.sub(lambda found: BIDIRECTIONAL.get(ord(found[0]), "\ufffd"), text)
 
 
 def fitted(

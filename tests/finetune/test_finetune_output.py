@@ -226,4 +226,4 @@ def test_a_page_of_scores_and_curves(tmp_path: Path) -> None:
     assert (record["n"], record["selected_on_test"]) == (2, [])
     text = page.read_text()
     assert "fine-tuned from builtin" in text and f"{record['gain']:+.4f}" in text
-    assert "http" not in text.replace("http://www.w3.org", "")
+    assert "://" not in text.replace("http://www.w3.org", "")

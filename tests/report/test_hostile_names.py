@@ -1,5 +1,7 @@
 """A name is text on every page: no element and no attribute comes from it."""
 
+import base64
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -30,7 +32,10 @@ from embedtool.search.results import Match, QueryMatches
 
 Build = Callable[[str, Path, Path], str]  # of a text, a photo and a photo that is gone
 
-HOSTILE = os.fsdecode(b"</script><script>alert(1)</script></style><b id=x>&\"'`{{ 7*7 }}<!--\xff")
+HOSTILE = os.fsdecode(
+    b"</script><script>alert(1)</script></style><b id=x>&\"'`{{ 7*7 }}<!--\xff"
+    + "\N{RIGHT-TO-LEFT OVERRIDE}gpj.exe".encode()
+)
 LABELLED = {"cluster", "label", "prediction"}
 ESTIMATE = Estimate(0.5, 0.4, 0.6)
 
@@ -43,7 +48,8 @@ class Parsed(HTMLParser):
         super().__init__()
         self.tags: list[tuple[str, list[str]]] = []
         self.links: list[str] = []
-        self.text = self.data = ""
+        self.text = self.data = self.policy = ""
+        self.scripts: list[str] = []
         self.feed(page)
         self.close()
 
@@ -51,6 +57,8 @@ class Parsed(HTMLParser):
         self.tags.append((tag, [name for name, _ in attributes]))
         given = {name: value or "" for name, value in attributes}
         self.text += "\n".join(["", given.get("title", ""), given.get("alt", ""), ""])
+        if given.get("http-equiv") == "Content-Security-Policy":
+            self.policy = given["content"]
         self.links += [given[name] for name in ("href", "src") if name in given]
 
     def handle_data(self, text: str) -> None:
@@ -58,6 +66,8 @@ class Parsed(HTMLParser):
             self.text += text
         elif self.tags[-1] == ("script", ["type", "id"]):
             self.data += text
+        elif self.cdata_elem == "script":
+            self.scripts.append(text)
 
     def handle_comment(self, text: str) -> None:
         self.tags.append(("comment", []))
@@ -154,7 +164,10 @@ def test_a_name_adds_nothing_but_text(build: Build, tmp_path: Path) -> None:
     found = Parsed(page)
     assert found.tags == plain.tags
     assert all(link.startswith(("file:///", "data:image/", "#c0")) for link in found.links)
-    assert not any("\ud800" <= letter <= "\udfff" for letter in page)
+    assert not any("\ud800" <= letter <= "\udfff" or letter == "\u202e" for letter in page)
+    assert found.policy == plain.policy
+    scripts = found.policy.partition("; script-src ")[2]
+    assert scripts == (" ".join(map(digest, found.scripts)) if build is mapped else "")
     assert found.text.count(legible(label)) == plain.text.count(harmless)
     if build is mapped:
         data = json.loads(found.data)
@@ -168,5 +181,10 @@ def test_a_name_adds_nothing_but_text(build: Build, tmp_path: Path) -> None:
         assert "the file is gone" in found.text and "data:image/jpeg" in page
 
 
+def digest(script: str) -> str:
+    """The source of a policy that allows this script."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+
+
 def legible(text: str) -> str:
-    return text.replace("\udcff", "\ufffd")
+    return text.replace("\udcff", "\ufffd").replace("\u202e", "\\u202e")

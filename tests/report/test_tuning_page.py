@@ -28,4 +28,4 @@ def test_the_page_shows_history_importance_and_every_trial(tmp_path: Path) -> No
     assert page.count("<circle") == 4 and page.count("<polyline") == 1
     assert "0.75" in page and "0.8300" in page and "1 of them pruned" in page
     assert page.count("<tr") == 5 and '<tr class="best"><td>3</td>' in page
-    assert "http" not in page
+    assert "://" not in page

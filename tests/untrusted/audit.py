@@ -26,6 +26,8 @@ def _note(event: str, values: tuple[Any, ...]) -> None:
         paths = [values[0]]
     elif event in CHANGES:
         paths = list(values[:2]) if event in ("os.rename", "os.link") else [values[0]]
+        if event in ("os.remove", "os.rmdir") and values[1] >= 0:  # relative to an open folder
+            paths = [os.path.join(os.readlink(f"/proc/self/fd/{values[1]}"), values[0])]
     for path in paths:
         if isinstance(path, str | bytes | os.PathLike):
             # Except to open it, a link in the last place is changed itself.
@@ -46,6 +48,6 @@ def only_inside(folder: Path) -> Iterator[None]:
         yield
     finally:
         _watched.pop()
-    inside = (f"{folder.resolve()}/", os.devnull)
-    outside = [event for event in noted if not event.startswith(inside)]
+    own = str(folder.resolve())
+    outside = [one for one in noted if one != own and not one.startswith((f"{own}/", os.devnull))]
     assert not outside, outside

@@ -17,6 +17,8 @@ const ends = numbers(data.thumb_ends);  // where each thumbnail ends, in charact
 // A byte of a name that is not UTF-8 is a lone surrogate, U+DC80 to U+DCFF.
 const exact = (i) => (data.folders[folderOf[i]] + "/" + names[i]).replace(/^\/\//, "/");
 const legible = (text) => text.replace(/[\udc80-\udcff]/g, "\ufffd");
+// Bidirectional control characters can show a name as another one, so they are shown as escapes.
+const readable = (text) => legible(text).replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 const path = (i) => legible(exact(i));
 const address = (i) => "file://" + exact(i).split("/").map((part) =>
   part.split(/([\udc80-\udcff])/).map((s) => /^[\udc80-\udcff]$/.test(s)

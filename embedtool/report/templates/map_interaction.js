@@ -8,7 +8,7 @@ function describe(box, i, large) {
     close.onclick = () => pin(-1);
   }
   const image = document.createElement("img");
-  image.alt = legible(names[i]);
+  image.alt = readable(names[i]);
   if (thumbed(i)) { image.src = thumb(i); box.append(image); }
   else add("div", "no thumbnail", "none");
   if (large && location.protocol === "file:") {  // the photo itself, if it still exists
@@ -16,8 +16,8 @@ function describe(box, i, large) {
     full.onload = () => { image.src = full.src; if (pinned === i) box.querySelector("img, .none").replaceWith(image); };
     full.src = address(i);
   }
-  for (const w of colourings) add("p", `${w.name}: ${legible(w.names[w.members[i]])}` + (w.percents ? ` (${w.percents[i]} %)` : ""));
-  add("div", path(i), "path");
+  for (const w of colourings) add("p", `${w.name}: ${readable(w.names[w.members[i]])}` + (w.percents ? ` (${w.percents[i]} %)` : ""));
+  add("div", readable(exact(i)), "path");
   if (large) { const link = add("a", "Open the file"); link.href = address(i); link.target = "_blank"; }
   box.hidden = false;
 }
@@ -41,7 +41,7 @@ function choose(corners) {
   $("chosen").hidden = !chosen;
   $("many").textContent = `${picked.length.toLocaleString()} selected`;
   const more = picked.length - LISTED;
-  $("list").value = picked.slice(0, LISTED).map(path).join("\n") + (more > 0 ? `\n… and ${more.toLocaleString()} more; Copy includes them` : "");
+  $("list").value = picked.slice(0, LISTED).map((i) => readable(exact(i))).join("\n") + (more > 0 ? `\n… and ${more.toLocaleString()} more; Copy includes them` : "");
   paint();
 }
 async function copy() {
@@ -103,7 +103,7 @@ function legend() {
     const item = document.createElement("li"), button = document.createElement("button");
     const dot = document.createElement("i"), text = document.createElement("span"), count = document.createElement("b");
     dot.style.background = seen[m];
-    text.textContent = text.title = legible(name);
+    text.textContent = text.title = readable(name);
     count.textContent = colouring.counts[m].toLocaleString();
     button.append(dot, text, count);
     button.setAttribute("aria-pressed", only.has(m));
@@ -130,8 +130,8 @@ $("lasso").onclick = () => setLasso(!drawing);
 $("reset").onclick = fit;
 $("clear").onclick = () => choose([]);
 $("copy").onclick = copy;
-$("title").textContent = legible(data.title);
-$("notes").replaceChildren(...data.notes.map((note) => { const e = document.createElement("p"); e.textContent = note; return e; }));
+$("title").textContent = readable(data.title);
+$("notes").replaceChildren(...data.notes.map((note) => { const e = document.createElement("p"); e.textContent = readable(note); return e; }));
 new ResizeObserver(() => {
   const start = wide === 1;
   wide = innerWidth; tall = innerHeight;
