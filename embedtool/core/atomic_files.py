@@ -4,33 +4,34 @@ import errno
 import hashlib
 import json
 import os
-import re
 import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
-DRAFT = re.compile(r"\..{1,16}-[0-9a-f]{32}", re.DOTALL)  # a name of `_hidden_sibling`
+from embedtool.core.drafts import hidden_sibling, locked, new_draft, remove_dead_drafts
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
     """Yield a binary file. If the block ends without an error, it is on disk under `path`.
 
-    Until then it has a hidden random name beside `path`, which a killed process leaves behind."""
-    draft, file = _create_draft(path)
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    Until then it is a draft. A killed process leaves it behind, and the next to write this path
+    removes it."""
+    _check_place(path)
+    with new_draft(path, _create) as draft:
+        try:
+            with open(draft, "r+b") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(draft, path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
     sync_folder(path.parent)
+    remove_dead_drafts(path)
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -41,21 +42,22 @@ def write_json(path: Path, content: Any) -> None:
 
 def check_writable(path: Path) -> None:
     """Raise the OSError that `atomic_write` would raise, before long work starts."""
-    draft, file = _create_draft(path)
-    file.close()
-    draft.unlink()
+    _check_place(path)
+    with new_draft(path, _create) as draft:
+        draft.unlink()
 
 
-def _create_draft(path: Path) -> tuple[Path, BinaryIO]:
-    """Create a file beside `path`. No other process has its name, and no link is followed."""
+def _create(draft: Path) -> None:
+    open(draft, "xb").close()  # no other process has its name, and no link is followed
+
+
+def _check_place(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(
             errno.EISDIR, "expected a file name, but this is a folder", str(path)
         )
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "this folder does not exist", str(path.parent))
-    draft = _hidden_sibling(path)
-    return draft, open(draft, "xb")
 
 
 @contextmanager
@@ -66,40 +68,43 @@ def publish_folder(
 
     existing: what happens if `target` exists by then. "keep": it stays and the new folder is
     deleted, because both have the same content. "replace": it is removed; if the process is killed
-    between the two renames, both folders are left beside it under hidden names. "refuse":
-    FileExistsError is raised and the new folder is deleted.
+    between the two renames, both folders are left beside it under hidden names, until the next
+    complete folder is there. "refuse": FileExistsError is raised and the new folder is deleted.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = _hidden_sibling(target)
-    draft.mkdir()  # not mkdtemp, which gives access to its owner only, whatever the umask
-    try:
-        yield draft
-        for path in [*draft.rglob("*"), draft]:
-            if path.is_dir():
-                sync_folder(path)
-            else:
-                with open(path, "rb") as opened:
-                    os.fsync(opened.fileno())
-        if not os.path.lexists(target):
-            draft.rename(target)
-        elif existing == "replace":
-            old = _hidden_sibling(target)
-            target.rename(old)
-            try:
+    # mkdtemp gives access to its owner only, whatever the umask.
+    with new_draft(target, Path.mkdir) as draft:
+        try:
+            yield draft
+            for path in [*draft.rglob("*"), draft]:
+                if path.is_dir():
+                    sync_folder(path)
+                else:
+                    with open(path, "rb") as opened:
+                        os.fsync(opened.fileno())
+            if not os.path.lexists(target):
                 draft.rename(target)
-            except BaseException:
-                old.rename(target)
-                raise
-            shutil.rmtree(old)
-        elif existing == "refuse":
-            raise FileExistsError(errno.EEXIST, "this path already exists", str(target))
-        sync_folder(target.parent)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+            elif existing == "replace":
+                _exchange(draft, target)
+            elif existing == "refuse":
+                raise FileExistsError(errno.EEXIST, "this path already exists", str(target))
+            sync_folder(target.parent)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+    remove_dead_drafts(target)
 
 
-def _hidden_sibling(target: Path) -> Path:
-    return target.parent / f".{target.name[:16]}-{uuid.uuid4().hex}"
+def _exchange(draft: Path, target: Path) -> None:
+    """Rename a draft to the place of a folder, and remove that folder."""
+    old = hidden_sibling(target)
+    with locked(target):
+        target.rename(old)
+        try:
+            draft.rename(target)
+        except BaseException:
+            old.rename(target)
+            raise
+        shutil.rmtree(old)
 
 
 def sync_folder(path: Path) -> None:

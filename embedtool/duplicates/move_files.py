@@ -10,25 +10,29 @@ import filecmp
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from embedtool.core.atomic_files import sync_folder
+from embedtool.core.drafts import new_draft, remove_dead_drafts
+from embedtool.core.foreign_files import open_regular, parse_json
 from embedtool.core.types import PathLike
 from embedtool.duplicates.check_move import links_by_target, why_not
-from embedtool.duplicates.companions import Companions
+from embedtool.duplicates.companions import PICTURES, SIDECARS, Companions
 from embedtool.duplicates.plan_moves import Move, Places, check_target, free_names, photos_to_move
 from embedtool.duplicates.results import Duplicates
 from embedtool.errors import EmbedtoolError, UsageError
+from embedtool.images.formats import HEAD, sniff
 
 LOG = "embedtool-moves.jsonl"
-PARTIAL = ".embedtool-part"  # the suffix of an incomplete copy
+LOG_LINE_BYTES = 64 << 10  # two paths of 4,096 bytes each, with escapes
 
 
 class Moves(list[Move]):
-    """The moves that were made, as (from, to). Each photo is followed by its sidecars.
+    """The moves that were made, as (from, to). The sidecars of a photo come before it.
 
     left: why other photos were not moved, one sentence each. bytes_freed: the bytes that are no
     longer in the folders of the photos.
@@ -66,6 +70,8 @@ def move_duplicates(
     """
     target = Path(os.path.abspath(folder))
     check_target(duplicates, target)
+    if not dry_run:
+        _revert_unfinished_move(target)
     companions, places = Companions(), Places(target, duplicates.roots)
     units, left = photos_to_move(duplicates, companions, near=near, edited=edited)
     links = links_by_target(duplicates.roots) if units else {}
@@ -82,7 +88,9 @@ def move_duplicates(
             photos = [one.photo for one in unit]
             gone.update(photos)
             sidecars = {path for photo in photos for path in companions.sidecars_of(photo, gone)}
-            for source, place in places.moves([*photos, *sorted(sidecars)]):
+            moves = places.moves([*photos, *sorted(sidecars)])
+            # Sidecars first: a run that is killed in between finds the photo, and goes on.
+            for source, place in reversed(moves):
                 status = source.lstat()
                 if not dry_run:
                     log = log or stack.enter_context(_open_log(target))
@@ -93,12 +101,24 @@ def move_duplicates(
     return done
 
 
+def _revert_unfinished_move(folder: Path) -> None:
+    """Remove what the last move of a log left in its folder, if it was killed before the photo had
+    lost its old name."""
+    log = folder / LOG
+    if log.is_symlink() or not log.exists():
+        return
+    for source, place in deque(_read_log(log), maxlen=1):
+        remove_dead_drafts(place)
+        if os.path.lexists(source) and os.path.lexists(place) and _same_content(source, place):
+            place.unlink()
+
+
 @contextmanager
 def _open_log(folder: Path) -> Iterator[BinaryIO]:
     """Open the log of a folder to add lines. A line that a killed run cut off is removed: its move
     was not made."""
     _make_folder(folder)
-    with open(folder / LOG, "a+b") as log:
+    with open_regular(folder / LOG, "a+b") as log:
         sync_folder(folder)
         log.seek(0)
         content = log.read()
@@ -120,7 +140,8 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
     """Move the images of a log back. Return the moves made as (from, to), and why others failed.
 
     If the move or the undo was killed at any moment, running this again completes the undo. A log
-    is renamed when all of it is undone. Raises UsageError if the file is not such a log.
+    is renamed when all of it is undone. Only photos and their sidecars in the folder of the log are
+    moved, because a log may come from a stranger. Raises UsageError if the file is not such a log.
 
     >>> report = embedtool.index_photos("photos/sunset", index="indexes/sunset", model="builtin")
     >>> found = embedtool.find_duplicates("indexes/sunset")
@@ -132,15 +153,17 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
     path = Path(log)
     if not path.is_file():
         raise UsageError(f"expected a log of moves, FOLDER/{LOG}, but {path} is not a file")
-    moves = _read_log(path)
+    moves = list(_read_log(path))
     back, left = [], []
     for source, place in reversed(moves):
-        place.with_name(place.name + PARTIAL).unlink(missing_ok=True)
+        remove_dead_drafts(place)
         if not os.path.lexists(place):
             if not os.path.lexists(source):
                 left.append(f"{place} was not moved back: neither it nor {source} exists")
             continue
-        if not os.path.lexists(source):
+        if not _is_photo(place):
+            left.append(f"{place} was not moved back: expected a photo or a sidecar of one")
+        elif not os.path.lexists(source):
             _move(place, source)
             back.append((place, source))
         elif _same_content(source, place):  # the move was killed after its copy
@@ -180,21 +203,27 @@ _NO_LINKS = (errno.EXDEV, errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK
 
 def _copy(source: Path, place: Path) -> None:
     """Copy across file systems. The copy gets its name only when it is complete and on disk."""
-    partial = place.with_name(place.name + PARTIAL)
-    shutil.copy2(source, partial, follow_symlinks=False)
-    if not partial.is_symlink():
-        with open(partial, "rb") as file:
-            os.fsync(file.fileno())
-        if not filecmp.cmp(source, partial, shallow=False):
-            partial.unlink()
-            raise EmbedtoolError(
-                f"{source} was not moved: its copy in {place.parent} has other bytes. Check both "
-                "disks, then run the same command again"
-            )
-    if os.path.lexists(place):
-        partial.unlink()
-        raise FileExistsError(errno.EEXIST, "a file of this name already exists", str(place))
-    os.rename(partial, place)
+    if source.is_symlink():
+        place.symlink_to(os.readlink(source))
+        return
+    with new_draft(place, Path.touch) as draft:
+        try:
+            shutil.copy2(source, draft)
+            with open(draft, "rb") as file:
+                os.fsync(file.fileno())
+            if not filecmp.cmp(source, draft, shallow=False):
+                raise EmbedtoolError(
+                    f"{source} was not moved: its copy in {place.parent} has other bytes. Check "
+                    "both disks, then run the same command again"
+                )
+            if os.path.lexists(place):
+                raise FileExistsError(
+                    errno.EEXIST, "a file of this name already exists", str(place)
+                )
+            os.rename(draft, place)
+        except BaseException:
+            draft.unlink()
+            raise
 
 
 def _same_content(one: Path, other: Path) -> bool:
@@ -204,21 +233,50 @@ def _same_content(one: Path, other: Path) -> bool:
     return filecmp.cmp(one, other, shallow=False)
 
 
-def _read_log(path: Path) -> Sequence[Move]:
-    """Return the moves of a log. Earlier versions wrote an empty line before each move."""
-    lines: Iterable[bytes] = path.read_bytes().split(b"\n")
-    moves = []
-    for line in filter(None, lines):
-        if move := _read_move(line):
-            moves.append(move)
-        elif not b'{"from": "'.startswith(line[:10]):  # not one that was cut off before its move
-            raise UsageError(f"expected a log of moves, but {path} has the line {line[:40]!r}")
-    return moves
+def _is_photo(path: Path) -> bool:
+    """Return whether `move_duplicates` moves such files, by the suffix or the first bytes."""
+    if path.suffix.lower() in PICTURES | SIDECARS:
+        return not path.is_dir()
+    try:
+        with open_regular(path) as file:
+            return sniff(file.read(HEAD)) is not None
+    except OSError:
+        return False
+
+
+def _read_log(path: Path) -> Iterator[Move]:
+    """Yield the moves of a log. Earlier versions wrote an empty line before each move."""
+    folder = os.path.realpath(path.parent)
+    with open_regular(path, follow=True) as log:
+        while line := log.readline(LOG_LINE_BYTES):
+            move = _read_move(line)
+            if move is None and b'{"from": "'.startswith(line.rstrip(b"\n")[:10]):
+                continue  # empty, or cut off by a kill before the move
+            if move is None or not _is_own(move, folder):
+                raise UsageError(
+                    f"expected a log of moves to {folder}, but {path} has the line {line[:40]!r}"
+                )
+            yield move
+
+
+def _is_own(move: Move, folder: str) -> bool:
+    """Return whether a move leads from a name that can be a photo's into the folder of the log."""
+    source, place = move
+    if "\0" in f"{source}{place}":
+        return False
+    inside = os.path.realpath(place.parent)
+    return (
+        source.is_absolute()
+        and ".." not in source.parts
+        and not source.name.startswith(".")
+        and source.suffix == place.suffix
+        and (inside == folder or inside.startswith(os.path.join(folder, "")))
+    )
 
 
 def _read_move(line: bytes) -> Move | None:
     try:
-        entry = json.loads(line)
+        entry = parse_json(line)
         return Path(entry["from"]), Path(entry["to"])
     except (ValueError, TypeError, KeyError):
         return None

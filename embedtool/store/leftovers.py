@@ -4,7 +4,7 @@ import re
 from collections.abc import Container
 from pathlib import Path
 
-from embedtool.core.atomic_files import DRAFT
+from embedtool.core.drafts import DRAFT
 from embedtool.store.layout import DECODING_RECORD
 
 # Files of an index whose creation was killed, or whose catalogue was deleted.

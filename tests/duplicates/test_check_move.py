@@ -157,7 +157,7 @@ def test_a_raw_file_and_its_jpeg_are_no_duplicates_and_stay_together(tmp_path: P
     away = tmp_path / "away"
     (photos / "b" / "IMG_1.xmp").write_text("stars: 1")
     moved = move_duplicates(found, away, dry_run=True)
-    assert names(moved) == ["IMG_1.JPG", "IMG_1.DNG", "IMG_1.xmp"]
+    assert names(moved) == ["IMG_1.xmp", "IMG_1.DNG", "IMG_1.JPG"]
     rot(photos / "b" / "IMG_1.DNG")
     moved = move_duplicates(found, away)
     assert moved == [] and len(moved.left) == 1 and not away.exists()
@@ -177,12 +177,12 @@ def test_sidecars_move_and_come_back_with_their_photo(photos: Path, tmp_path: Pa
     (away / "copy.MOV").write_text("of the user")
     moved = move_duplicates(found, away)
     assert [(source.name, place.name) for source, place in moved] == [
-        ("copy.jpg", "copy (2).jpg"),
-        ("copy.AAE", "copy (2).AAE"),
-        ("copy.MOV", "copy (2).MOV"),
-        ("copy.jpg.xmp", "copy (2).jpg.xmp"),
-        ("copy.thm", "copy (2).thm"),
         ("copy.xmp", "copy (2).xmp"),
+        ("copy.thm", "copy (2).thm"),
+        ("copy.jpg.xmp", "copy (2).jpg.xmp"),
+        ("copy.MOV", "copy (2).MOV"),
+        ("copy.AAE", "copy (2).AAE"),
+        ("copy.jpg", "copy (2).jpg"),
     ]
     back, left = undo_moves(away / LOG)
     assert len(back) == 6 and left == []
@@ -246,14 +246,15 @@ def test_groups_of_edits_do_not_split_their_re_encodings(tmp_path: Path) -> None
 def test_the_log_is_plain_json_lines(photos: Path, tmp_path: Path) -> None:
     found, away = found_in(photos), tmp_path / "away"
     away.mkdir()
-    earlier = '\n{"from": "/a", "to": "/b"}\n'
+    line = json.dumps({"from": "/a", "to": str(away / "b")})
+    earlier = f"\n{line}\n"
     (away / LOG).write_text(earlier + '\n{"from": "/cut')
     move_duplicates(found, away, near=True)
     lines = (away / LOG).read_text().removeprefix(earlier + "\n").splitlines()
     assert [json.loads(line) for line in lines] == [
         {"from": str(photos / name), "to": str(away / name)} for name in ("copy.jpg", "small.jpg")
     ]
-    (away / LOG).write_text('{"from": "/a", "to": "/b"}')  # complete, as an editor leaves it
+    (away / LOG).write_text(line)  # complete, as an editor leaves it
     (away / "copy.jpg").rename(photos / "copy.jpg")
     move_duplicates(found, away)
     assert len([json.loads(line) for line in (away / LOG).read_text().splitlines()]) == 2

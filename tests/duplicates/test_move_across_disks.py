@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from support.duplicates import forbid_links
 
-from embedtool.duplicates.move_files import PARTIAL, _move
+from embedtool.core.drafts import hidden_sibling
+from embedtool.duplicates.move_files import _move
 from embedtool.errors import EmbedtoolError
 
 
@@ -94,11 +95,17 @@ def test_a_symbolic_link_is_moved_itself(
     assert not (tmp_path / "link").is_symlink()
 
 
-def test_the_rest_of_an_earlier_copy_is_replaced(
+def test_no_file_of_another_run_or_of_the_user_is_written(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forbid_links(monkeypatch)
-    (tmp_path / f"place{PARTIAL}").write_text("con and more than the content")
+    other = hidden_sibling(tmp_path / "place")
+    for name in (other.name, "place.embedtool-part", "place.new"):
+        (tmp_path / name).write_text("mine")
     _move(source, tmp_path / "place")
-    assert (tmp_path / "place").read_text() == "content"
-    assert list(tmp_path.iterdir()) == [tmp_path / "place"]
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
+        "place": "content",
+        other.name: "mine",
+        "place.embedtool-part": "mine",
+        "place.new": "mine",
+    }

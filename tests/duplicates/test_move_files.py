@@ -154,6 +154,20 @@ move_files.move_duplicates(Duplicates(Path("i"), (folder,), 4, (group,)), away)
 """
 
 
+def killed(step: str, across: str, photos: Path, away: Path) -> int:
+    """Move 1.jpg, 2.jpg and 3.jpg, which are copies of 0.jpg. Return the exit code."""
+    command = [sys.executable, "-c", KILLED, photos, away, step, across]
+    return subprocess.run(command, check=False, capture_output=True).returncode
+
+
+def four_copies(photos: Path, *, sidecar: bool) -> dict[str, bytes]:
+    for number in range(4):
+        save(photos / f"{number}.jpg", scene(0))
+    if sidecar:
+        (photos / "1.xmp").write_text("stars " * 50)
+    return tree(photos)
+
+
 @pytest.mark.parametrize("sidecar", [False, True])
 @pytest.mark.parametrize(
     ("step", "across"),
@@ -162,24 +176,33 @@ move_files.move_duplicates(Duplicates(Path("i"), (folder,), 4, (group,)), away)
 def test_killed_in_the_middle_undo_brings_all_back(
     step: str, across: str, sidecar: bool, tmp_path: Path
 ) -> None:
-    """The process dies when it moves the second file: a photo, or the sidecar of the first."""
+    """The process dies when it moves the second file: a photo, or the first after its sidecar."""
     photos, away = tmp_path / "photos", tmp_path / "away"
-    if sidecar:
-        photos.mkdir()
-        (photos / "1.xmp").write_text("stars " * 50)
-    for number in range(4):
-        save(photos / f"{number}.jpg", scene(0))
-    before = tree(photos)
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, photos, away, step, across], check=False, capture_output=True
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert (photos / "2.jpg").exists() and not (photos / "1.jpg").exists()
+    before = four_copies(photos, sidecar=sidecar)
+    assert killed(step, across, photos, away) == -signal.SIGKILL
+    assert (photos / "2.jpg").exists() and not (photos / ("1.xmp" if sidecar else "1.jpg")).exists()
     with open(away / move_files.LOG, "ab") as log:
         log.write(b'\n{"from": "/cut')  # what a kill while the log was written would leave
     _, left = undo_moves(away / move_files.LOG)
     assert left == [] and tree(photos) == before
     assert [name for name in tree(away) if not name.startswith(move_files.LOG)] == []
+
+
+@pytest.mark.parametrize("sidecar", [False, True])
+@pytest.mark.parametrize(
+    ("step", "across"),
+    [("before", "same"), ("between", "same"), ("between", "across"), ("copying", "across")],
+)
+def test_killed_in_the_middle_the_next_run_completes_it(
+    step: str, across: str, sidecar: bool, tmp_path: Path
+) -> None:
+    photos, away = tmp_path / "photos", tmp_path / "away"
+    before = four_copies(photos, sidecar=sidecar)
+    assert killed(step, across, photos, away) == -signal.SIGKILL
+    assert killed("not", across, photos, away) == 0
+    moved = {name: content for name, content in tree(away).items() if name != move_files.LOG}
+    assert moved == {name: before[name] for name in before if name != "0.jpg"}
+    assert tree(photos) == {"0.jpg": before["0.jpg"]}
 
 
 def test_a_file_that_is_no_log_is_refused(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 from support.duplicates import forbid_links, group_of
 
-from embedtool.duplicates.move_files import LOG, PARTIAL, move_duplicates, undo_moves
+from embedtool.core.drafts import DRAFT, hidden_sibling
+from embedtool.duplicates.move_files import LOG, move_duplicates, undo_moves
 from embedtool.duplicates.results import Duplicates
 from embedtool.errors import UsageError
 
@@ -21,7 +22,7 @@ def photos(tmp_path: Path) -> Path:
     folder = tmp_path / "photos"
     (folder / "sub").mkdir(parents=True)
     for name in ("1", "2", "sub/3"):
-        (folder / name).write_text(f"content of {name}")
+        (folder / name).write_text(f"GIF8 content of {name}")
     return folder
 
 
@@ -38,6 +39,11 @@ def write_log(folder: Path, *moves: tuple[Path, Path], end: bytes = b"") -> Path
     return folder / LOG
 
 
+def name_of(path: Path) -> str:
+    """The name of a file; of an incomplete copy, DRAFT and the name it will have."""
+    return f"DRAFT {path.name[1:-33]}" if DRAFT.fullmatch(path.name) else path.name
+
+
 LOGGED_FIRST = {
     "link": [
         *("sync above", "sync away"),
@@ -46,9 +52,9 @@ LOGGED_FIRST = {
     ],
     "copy": [
         *("sync above", "sync away"),
-        *("log: 2", "copy2 2", f"sync 2{PARTIAL}", f"rename 2{PARTIAL}", "sync away", "unlink 2"),
+        *("log: 2", "copy2 2", "sync DRAFT 2", "rename DRAFT 2", "sync away", "unlink 2"),
         *("log: 2 3", "sync away"),
-        *("copy2 3", f"sync 3{PARTIAL}", f"rename 3{PARTIAL}", "sync sub", "unlink 3"),
+        *("copy2 3", "sync DRAFT 3", "rename DRAFT 3", "sync sub", "unlink 3"),
     ],
 }
 
@@ -71,13 +77,13 @@ def test_each_move_is_in_the_log_on_disk_before_it_is_made(
         path = next(p for p in tmp_path.rglob("*") if os.path.samestat(p.stat(), status))
         lines = [json.loads(line) for line in log.read_text().splitlines() if line]
         logged = " ".join(Path(line["from"]).name for line in lines)
-        events.append(f"log: {logged}" if path == log else f"sync {path.name}")
+        events.append(f"log: {logged}" if path == log else f"sync {name_of(path)}")
 
     def record(module: ModuleType, name: str) -> None:
         real: Callable[..., object] = getattr(module, name)
 
         def recorded(path: Path, *rest: object, **options: object) -> object:
-            events.append(f"{name} {Path(path).name}")
+            events.append(f"{name} {name_of(Path(path))}")
             return real(path, *rest, **options)
 
         monkeypatch.setattr(module, name, recorded)
@@ -98,15 +104,15 @@ def test_each_move_is_in_the_log_on_disk_before_it_is_made(
 def test_moves_of_several_runs_are_undone_from_the_last(photos: Path, tmp_path: Path) -> None:
     away = tmp_path / "away"
     move_duplicates(duplicates_in(photos, "2", "sub/3"), away)
-    (photos / "2").write_text("a later file")
+    (photos / "2").write_text("GIF8 a later file")
     move_duplicates(duplicates_in(photos, "2"), away)
-    assert (away / "2 (2)").read_text() == "a later file"
+    assert (away / "2 (2)").read_text() == "GIF8 a later file"
     back, left = undo_moves(away / LOG)
     assert back == [(away / "2 (2)", photos / "2"), (away / "sub" / "3", photos / "sub" / "3")]
     [problem] = left
     assert problem.startswith(f"{away / '2'} was not moved back: another file is at {photos / '2'}")
-    assert (photos / "2").read_text() == "a later file"
-    assert (away / "2").read_text() == "content of 2" and (away / LOG).exists()
+    assert (photos / "2").read_text() == "GIF8 a later file"
+    assert (away / "2").read_text() == "GIF8 content of 2" and (away / LOG).exists()
     os.rename(photos / "2", photos / "later 2")
     back, _ = undo_moves(str(away / LOG))
     assert back == [(away / "2", photos / "2")]
@@ -119,7 +125,7 @@ def test_a_file_moved_twice_goes_back_both_steps(photos: Path, tmp_path: Path) -
     os.rename(photos / "2", last)
     log = write_log(tmp_path, (photos / "2", between), (between, last))
     assert undo_moves(log) == ([(last, between), (between, photos / "2")], [])
-    assert (photos / "2").read_text() == "content of 2"
+    assert (photos / "2").read_text() == "GIF8 content of 2"
 
 
 def test_logs_that_are_undone_get_names_of_their_own(photos: Path, tmp_path: Path) -> None:
@@ -139,14 +145,14 @@ def test_what_an_interrupted_move_or_undo_left_is_completed(photos: Path, tmp_pa
     new, both, linked, copied, never, lost, other = moved = [
         photos / name for name in ("new", "2", "1", "c", "n", "x", "other")
     ]
-    (away / "new").write_text("moved")
+    (away / "new").write_text("GIF8 moved")
     shutil.copy2(both, away / "2")  # killed after the copy
     os.link(linked, away / "1")  # killed after the link
     copied.write_text("still here")
-    (away / f"c{PARTIAL}").write_text("still")  # killed while it was copied
+    hidden_sibling(away / "c").write_text("still")  # killed while it was copied
     never.write_text("logged, not moved")
     other.write_text("came now")  # of equal size and time
-    (away / "other").write_text("was here")
+    (away / "other").write_text("GIF8 was here")
     shutil.copystat(other, away / "other")
     log = write_log(away, *((path, away / path.name) for path in moved))
     back, left = undo_moves(log)
@@ -157,9 +163,9 @@ def test_what_an_interrupted_move_or_undo_left_is_completed(photos: Path, tmp_pa
     ]
     assert sorted(away.iterdir()) == [log, away / "other"]
     assert {p.name: p.read_text() for p in photos.iterdir() if p.is_file()} == {
-        "new": "moved",
-        "2": "content of 2",
-        "1": "content of 1",
+        "new": "GIF8 moved",
+        "2": "GIF8 content of 2",
+        "1": "GIF8 content of 1",
         "c": "still here",
         "n": "logged, not moved",
         "other": "came now",
@@ -179,8 +185,8 @@ def test_what_an_interrupted_move_or_undo_left_is_completed(photos: Path, tmp_pa
 def test_links_are_the_same_if_they_lead_to_the_same_name(
     here: str | None, there: str | None, same: bool, photos: Path, tmp_path: Path
 ) -> None:
-    """None is a file with the content of 1, not a link to it."""
-    source, place = photos / "link", tmp_path / "away" / "link"
+    """None is a file with the GIF8 content of 1, not a link to it."""
+    source, place = photos / "link.jpg", tmp_path / "away" / "link.jpg"
     place.parent.mkdir()
     for path, name in ((source, here), (place, there)):
         if name is None:
@@ -218,6 +224,58 @@ def test_a_line_that_is_no_move_is_quoted(line: bytes, photos: Path, tmp_path: P
     with pytest.raises(UsageError, match="expected a log of moves") as caught:
         undo_moves(log)
     assert str(caught.value).endswith(repr(line[:40])) and (away / "2").exists()
+
+
+def hostile_moves(folder: Path, outside: Path) -> list[dict[str, str]]:
+    place = folder / "photo.jpg"
+    return [
+        {"from": "relative/photo.jpg", "to": str(place)},
+        {"from": f"{outside}/../photo.jpg", "to": str(place)},
+        {"from": f"{outside}/.profile", "to": str(folder / "profile")},
+        {"from": f"{outside}/run.py", "to": str(place)},
+        {"from": f"{outside}/photo.jpg", "to": f"{outside}/mine.jpg"},
+        {"from": f"{outside}/photo.jpg", "to": f"{folder}/../outside/mine.jpg"},
+        {"from": f"{outside}/photo.jpg", "to": f"{folder}/link/mine.jpg"},
+        {"from": f"{outside}/\0.jpg", "to": str(place)},
+    ]
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_the_log_of_a_stranger_moves_nothing_from_or_to_elsewhere(
+    number: int, tmp_path: Path
+) -> None:
+    folder, outside = tmp_path / "folder", tmp_path / "outside"
+    for one in (folder, outside):
+        one.mkdir()
+    (outside / "mine.jpg").write_bytes(b"GIF8 mine")
+    (folder / "photo.jpg").write_bytes(b"GIF8 theirs")
+    (folder / "profile").write_text("rm -r ~")
+    (folder / "link").symlink_to(outside)
+    (folder / LOG).write_text(json.dumps(hostile_moves(folder, outside)[number]) + "\n")
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(UsageError, match="expected a log of moves to"):
+        undo_moves(folder / LOG)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_what_is_no_photo_is_not_moved_back(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    for name in ("script", "tool.py"):
+        (tmp_path / "away" / name).write_text("#!/bin/sh")
+    moves = [(photos / name, tmp_path / "away" / name) for name in ("script", "tool.py")]
+    back, left = undo_moves(write_log(tmp_path / "away", *moves))
+    assert back == [] and len(left) == 2
+    assert all(one.endswith("expected a photo or a sidecar of one") for one in left)
+    assert not (photos / "script").exists()
+
+
+def test_the_log_is_not_a_link_to_another_file(photos: Path, tmp_path: Path) -> None:
+    (tmp_path / "away").mkdir()
+    (tmp_path / "mine").write_text("no line break at the end")
+    (tmp_path / "away" / LOG).symlink_to(tmp_path / "mine")
+    with pytest.raises(OSError, match="symbolic links are not followed"):
+        move_duplicates(duplicates_in(photos, "2"), tmp_path / "away")
+    assert (tmp_path / "mine").read_text() == "no line break at the end"
 
 
 def test_an_empty_log_stays(tmp_path: Path) -> None:
