@@ -17,7 +17,8 @@ from embedtool.core.connected_components import connected_components
 from embedtool.core.types import PathLike, Progress
 from embedtool.duplicates.files_by_content import Content, read_contents
 from embedtool.duplicates.keep_rule import Candidate, KeepRule, compare_in_group
-from embedtool.duplicates.picture_pairs import Pairs, PicturePairs
+from embedtool.duplicates.linked_pairs import relations_of
+from embedtool.duplicates.picture_pairs import DIFFERENT, UNEDITED, Pairs, PicturePairs
 from embedtool.duplicates.results import DuplicateGroup, Duplicates, Keep
 from embedtool.duplicates.star_groups import Items, star_groups
 from embedtool.images.metadata import is_raw_name
@@ -129,9 +130,13 @@ class _Search:
 
     def near_identical(self) -> list[Items]:
         """Return groups [hub, members...] of items that show one unchanged picture."""
-        pairs = self.comparable(self.proposed(self.places, None, MIN_COSINE))
-        self.one_picture = pairs[self.pictures.same(pairs, self.progress)]
-        return self.of_one_picture(self.one_picture, self.unedited)
+        pairs, cosines = self.proposed(self.places, None, MIN_COSINE)
+        comparable = ~self.raw[pairs].any(1)
+        pairs, cosines = pairs[comparable], cosines[comparable]
+        found = relations_of(pairs, cosines, self.pictures, self._likely_kept, self.progress)
+        self.one_picture = pairs[found != DIFFERENT]
+        links = pairs[(found == UNEDITED) & np.equal(*self.phone_edits[pairs].T)]
+        return self.of_one_picture(links, self.unedited)
 
     def edited(self, near: Sequence[Items]) -> list[Items]:
         """Return groups [hub, members...] of items that show one picture, without the members of
@@ -144,41 +149,40 @@ class _Search:
             hub_of[group] = group[0]
         pairs = np.sort(hub_of[self.one_picture], 1)
         pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
-        return self.of_one_picture(pairs, self.pictures.same, _members(near))
+        links = pairs[self.pictures.same(pairs, self.progress)]
+        return self.of_one_picture(links, self.pictures.same, _members(near))
 
-    def of_one_picture(self, pairs: Pairs, test: Test, taken: Items = NO_ITEMS) -> list[Items]:
-        """Return groups [hub, members...] of the items of these pairs that pass the test."""
+    def of_one_picture(self, links: Pairs, test: Test, taken: Items = NO_ITEMS) -> list[Items]:
+        """Return groups [hub, members...] of items; these links and each pair in a group pass the
+        test."""
 
         def more(hubs: Items, left: Items) -> Pairs:
             among = np.setdiff1d(left, taken)
-            return self.comparable(self.proposed(self.places[hubs], among, MIN_COSINE))
+            pairs, _ = self.proposed(self.places[hubs], among, MIN_COSINE)
+            return pairs[~self.raw[pairs].any(1)]
 
-        return self._grouped(pairs, test, more)
+        return self._grouped(links, test, more)
 
     def unedited(self, pairs: Pairs, progress: Progress | None) -> npt.NDArray[np.bool_]:
         """Return whether each pair shows one picture that neither pixels nor names call edited."""
-        first, second = self.phone_edits[pairs].T
-        by_name: npt.NDArray[np.bool_] = first == second
+        by_name: npt.NDArray[np.bool_] = np.equal(*self.phone_edits[pairs].T)
         return self.pictures.unedited(pairs, progress) & by_name
-
-    def comparable(self, pairs: Pairs) -> Pairs:
-        return pairs[~self.raw[pairs].any(1)]
 
     def similar(self, taken: Items, least: float) -> list[Items]:
         """Return groups [hub, members...] of items with at least the cosine `least` to their hub,
         without the items taken."""
         remaining = np.setdiff1d(np.arange(len(self.items)), taken)
-        pairs = self.proposed(self.places[remaining], remaining, least)
+        links, _ = self.proposed(self.places[remaining], remaining, least)
 
         def more(hubs: Items, left: Items) -> Pairs:
-            return self.proposed(self.places[hubs], np.intersect1d(left, remaining), least)
+            return self.proposed(self.places[hubs], np.intersect1d(left, remaining), least)[0]
 
-        return self._grouped(pairs, lambda p, _: self.cosines(p) >= least, more)
+        return self._grouped(links, lambda p, _: self.cosines(p) >= least, more)
 
     def _grouped(
-        self, pairs: Pairs, test: Test, more: Callable[[Items, Items], Pairs]
+        self, links: Pairs, test: Test, more: Callable[[Items, Items], Pairs]
     ) -> list[Items]:
-        """Group the pairs, and search again for hubs whose neighbours were all near.
+        """Group linked items, and search again for hubs whose neighbours were all near.
 
         A search returns at most NEIGHBOURS neighbours of an image. Further searches, in which only
         its hub represents a group, find the others.
@@ -187,8 +191,7 @@ class _Search:
         def near(hub: int, others: Items) -> npt.NDArray[np.bool_]:
             return test(np.stack([np.full_like(others, hub), others], 1), None)
 
-        links = pairs[test(pairs, self.progress)]
-        seen = set(map(tuple, pairs.tolist()))
+        seen = set(map(tuple, links.tolist()))
         while True:
             groups = star_groups(links, self._rank(links), near, anchors=self.anchors)
             full = np.bincount(links.ravel(), minlength=len(self.items)) >= NEIGHBOURS
@@ -204,10 +207,13 @@ class _Search:
                 return groups
             links = np.concatenate([links, fresh])
 
-    def proposed(self, queries: npt.NDArray[np.void], among: Items | None, least: float) -> Pairs:
-        """Return pairs (p, 2) of items: each query and its nearest, of all items or of `among`."""
+    def proposed(
+        self, queries: npt.NDArray[np.void], among: Items | None, least: float
+    ) -> tuple[Pairs, npt.NDArray[np.float32]]:
+        """Return pairs (p, 2) of items and their cosines (p,): each query and its nearest, of all
+        items or of `among`."""
         searcher = open_searcher(self.index, no_centre(self.index.dim))
-        pairs = [np.empty((0, 2), np.int64)]
+        pairs, cosines = [np.empty((0, 2), np.int64)], [np.empty(0, np.float32)]
         done = 0
         for ids, rows in self.index.blocks_at(queries):
             if among is None:
@@ -219,10 +225,12 @@ class _Search:
             other = self._item(found)
             good = (other >= 0) & (one != other) & (similarities >= least)
             pairs.append(np.sort(np.stack([one[good], other[good]], 1), 1))
+            cosines.append(similarities[good])
             done += len(ids)
             if self.progress:
                 self.progress(done, len(queries), stage="comparing vectors")
-        return np.unique(np.concatenate(pairs), axis=0)
+        unique, first = np.unique(np.concatenate(pairs), axis=0, return_index=True)
+        return unique, np.concatenate(cosines)[first]
 
     def _item(self, vectors: Items) -> Items:
         """Return the items of vector ids, -1 if there is no vector or all its files changed."""
@@ -263,7 +271,8 @@ class _Search:
         """Return the rank of each linked item, the best to keep first; other items come last."""
         rank = np.full(len(self.items), len(self.items), np.int64)
         linked = np.unique(links)
-        self.pictures.read_files(linked, self.progress)
+        unread = [item for item in linked.tolist() if not self.pictures.is_readable(item)]
+        self.pictures.read_files(np.array(unread, np.int64), self.progress)
         component = connected_components(links, len(self.items))[links[:, 0]]
         order = np.argsort(component, kind="stable")
         for inside in np.split(links[order], np.flatnonzero(np.diff(component[order])) + 1):
@@ -277,6 +286,9 @@ class _Search:
         for place, item in enumerate(sorted(linked.tolist(), key=self._keep_order)):
             rank[item] = place
         return rank
+
+    def _likely_kept(self, items: Items) -> int:
+        return self.rule.first_by_file({item: self.candidates[item] for item in items.tolist()})
 
     def _keep_order(self, item: int) -> tuple[object, ...]:
         return self.rule.order(self.candidates[item])

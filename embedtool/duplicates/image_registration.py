@@ -142,8 +142,8 @@ def _colours_agree(
     matrices = np.repeat(transforms[left], 3, 0)
     warped, inside = _warp(a.reshape(3 * n, COLOUR_SIDE, COLOUR_SIDE), matrices)
     mask = inside.reshape(n, -1)
-    ours = _standardise(warped.reshape(n, -1), mask)
-    theirs = _standardise(b.reshape(n, -1), mask)
+    ours = standardise(warped.reshape(n, -1), mask)
+    theirs = standardise(b.reshape(n, -1), mask)
     needed = MIN_COLOUR_CORRELATION * mask.sum(1)
     agreement: npt.NDArray[np.bool_] = (ours * theirs).sum(1) >= needed
     return agreement
@@ -151,21 +151,13 @@ def _colours_agree(
 
 def refine(first: Grey, second: Grey, transforms: Transforms, times: int) -> Transforms:
     """Refine the registration of second (n, s, s) to first by Gauss-Newton steps."""
-    n, side, _ = first.shape
-    first, second = _blurred(first, 1), _blurred(second, 1)
-    x, y = _grid(side)
-    spread = np.maximum(second.reshape(n, -1).std(1), MIN_CONTRAST)[:, None, None]
-    down, right = (
-        (slope / spread).reshape(n, -1) for slope in np.gradient(second, 2 / side, axis=(1, 2))
-    )
-    slopes = np.stack([right * x, right * y, right, down * x, down * y, down], 1)
-    curvature = np.einsum("nip,njp->nij", slopes, slopes)
-    damping = 1e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
-    curvature += damping[:, None, None] * np.eye(6, dtype=np.float32)
+    n = len(first)
+    first, second = blurred(first, 1), blurred(second, 1)
+    slopes, curvature = slopes_of(second)
     flat = second.reshape(n, -1)
     for _ in range(times):
         warped, inside = _warp(first, transforms)
-        error = _standardise(warped, inside) - _standardise(flat, inside)
+        error = standardise(warped, inside) - standardise(flat, inside)
         step = np.linalg.solve(curvature, np.einsum("nip,np->ni", slopes, error)[..., None])
         change = np.zeros((n, 3, 3), np.float32)
         change[:, :2] = step.reshape(n, 2, 3)
@@ -176,12 +168,27 @@ def refine(first: Grey, second: Grey, transforms: Transforms, times: int) -> Tra
     return transforms
 
 
+def slopes_of(images: Grey) -> tuple[Grey, Grey]:
+    """Return how blurred images (n, s, s), in units of their spread, change with each of the six
+    values of a transform (n, 6, s * s), and the damped products of these changes (n, 6, 6)."""
+    n, side, _ = images.shape
+    x, y = _grid(side)
+    spread = np.maximum(images.reshape(n, -1).std(1), MIN_CONTRAST)[:, None, None]
+    down, right = (
+        (slope / spread).reshape(n, -1) for slope in np.gradient(images, 2 / side, axis=(1, 2))
+    )
+    slopes = np.stack([right * x, right * y, right, down * x, down * y, down], 1)
+    curvature = np.einsum("nip,njp->nij", slopes, slopes)
+    damping = 1e-3 * np.trace(curvature, axis1=1, axis2=2) / 6 + 1e-6
+    return slopes, curvature + damping[:, None, None] * np.eye(6, dtype=np.float32)
+
+
 def _correlation(first: Grey, second: Grey, transforms: Transforms) -> tuple[Grey, Grey]:
     """Return the correlation (n,) where the images overlap, and the smaller share (n,) of either
     that overlaps."""
     n = len(first)
     warped, inside = _warp(first, transforms)
-    ours, theirs = _standardise(warped, inside), _standardise(second.reshape(n, -1), inside)
+    ours, theirs = standardise(warped, inside), standardise(second.reshape(n, -1), inside)
     share = inside.mean(1)
     of_first = share * np.abs(np.linalg.det(transforms[:, :2, :2]))
     correlation = (ours * theirs).sum(1) / np.maximum(inside.sum(1), 1)
@@ -205,7 +212,7 @@ def _warp(images: Grey, transforms: Transforms) -> tuple[Grey, npt.NDArray[np.bo
     return above * (1 - v) + below * v, inside
 
 
-def _standardise(values: Grey, mask: npt.NDArray[np.bool_]) -> Grey:
+def standardise(values: Grey, mask: npt.NDArray[np.bool_]) -> Grey:
     """Return values (n, p) with mean 0 and standard deviation 1 where mask (n, p) is set, else 0.
 
     An image that varies less than MIN_CONTRAST becomes nearly 0, so it correlates with nothing.
@@ -225,11 +232,11 @@ def _grid(side: int) -> tuple[Grey, Grey]:
 
 def _detail(images: Grey) -> Grey:
     """Return the detail between noise and shading (n, s, s), as the difference of two blurs."""
-    fine = _blurred(images, 1)
-    return fine - _blurred(fine, SHADING_BLURS)
+    fine = blurred(images, 1)
+    return fine - blurred(fine, SHADING_BLURS)
 
 
-def _blurred(images: Grey, times: int) -> Grey:
+def blurred(images: Grey, times: int) -> Grey:
     """Blur images (n, s, s) along both axes."""
     blur = _blur_matrix(images.shape[-1], times)
     return _multiply(blur, _multiply(blur, images).transpose(0, 2, 1)).transpose(0, 2, 1)

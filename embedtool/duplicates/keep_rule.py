@@ -146,6 +146,11 @@ class KeepRule:
         """Return a sort key: the image to keep is the first."""
         return tuple(key(one) for key, _ in self._criteria)
 
+    def first_by_file(self, group: Mapping[int, Candidate]) -> int:
+        """Return which of a group comes first, as far as names and sizes of the files say."""
+        compared = compare_in_group(group, np.empty((0, 2), np.int64), lambda *_: False)
+        return min(compared, key=lambda item: self.order(compared[item]))
+
     def reason(self, keep: Candidate, other: Candidate) -> str:
         """Return why `keep` comes before another file."""
         return next(why(keep, other) for key, why in self._criteria if key(keep) < key(other))
@@ -163,12 +168,12 @@ def compare_in_group(
     for one in group.values():
         own = (one.format, one.pixels)
         largest[own] = max(largest.get(own, 0), one.file.row.size)
-    re_encodings = {
-        first
-        for pair in links.tolist()
-        for first, second in (pair, pair[::-1])
-        if _could_derive(group[first].metadata, group[second].metadata) and derived(first, second)
-    }
+    re_encodings: set[int] = set()
+    for pair in links.tolist():
+        for first, second in (pair, pair[::-1]):
+            possible = _could_derive(group[first].metadata, group[second].metadata)
+            if possible and first not in re_encodings and derived(first, second):
+                re_encodings.add(first)
     all_dated = all(one.metadata and one.metadata.taken for one in group.values())
     return {
         item: replace(

@@ -72,30 +72,36 @@ def _shifts(first: Grey, second: Grey) -> Grey:
     n, side, _ = first.shape
     start = np.tile(np.eye(3, dtype=np.float32), (n, 1, 1))
     change = refine(first, second, start, STEPS) - start
+    return largest_shift(change[:, :2], side)
+
+
+def largest_shift(changes: Grey, side: int) -> Grey:
+    """Return by how many pixels (n,) of a side a corner moves at most, if transforms change so
+    (n, 2, 3)."""
     corners = np.array([[-1, -1, 1, 1], [-1, 1, -1, 1], [1, 1, 1, 1]], np.float32)
-    moved: Grey = np.abs(change[:, :2] @ corners).max((1, 2)) * side / 2
+    moved: Grey = np.abs(changes @ corners).max((1, 2)) * side / 2
     return moved
 
 
 def _tones_differ(first: Grey, second: Grey) -> npt.NDArray[np.bool_]:
     """Return whether brightness or colour differ somewhere, beyond the tolerances (n,)."""
     means = np.abs((first - second).mean((2, 3)))
-    differ: npt.NDArray[np.bool_] = (means > _by_channel(MAX_MEAN)).any(1)
+    differ: npt.NDArray[np.bool_] = (means > by_channel(MAX_MEAN)).any(1)
     for tolerances in TOLERANCES:
         if first.shape[-1] < 8:
             break
-        contrast = np.minimum(_contrast(first), _contrast(second))
+        contrast = np.minimum(contrast_of(first), contrast_of(second))
         excess = np.abs(first - second) - IGNORED_CONTRAST * contrast
-        differ |= (excess.max((2, 3)) > _by_channel(tolerances)).any(1)
+        differ |= (excess.max((2, 3)) > by_channel(tolerances)).any(1)
         first, second = (downsample(images, first.shape[-1] // 2) for images in (first, second))
     return differ
 
 
-def _by_channel(values: tuple[float, float]) -> npt.NDArray[np.float32]:
+def by_channel(values: tuple[float, float]) -> npt.NDArray[np.float32]:
     return np.array([values[0], values[1], values[1]], np.float32)
 
 
-def _contrast(images: Grey) -> Grey:
+def contrast_of(images: Grey) -> Grey:
     """Return the highest less the lowest value of the 3 x 3 pixels around each."""
     high = low = images
     for axis in (-2, -1):

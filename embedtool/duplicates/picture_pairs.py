@@ -5,13 +5,14 @@ Each file is read once, reduced, and compared.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from embedtool.core.threads import cpu_count
-from embedtool.core.types import Progress, Source
+from embedtool.core.threads import cpu_count, single_threaded_blas
+from embedtool.core.types import Pixels, Progress, Source
 from embedtool.duplicates.image_registration import (
     COARSE_SIDE,
     DECODED_SIDE,
@@ -25,17 +26,26 @@ from embedtool.duplicates.image_registration import (
     same_picture,
 )
 from embedtool.duplicates.picture_edits import WHOLE_SIDE, WholeImage, are_edited
+from embedtool.duplicates.quick_copies import QuickCopies
 from embedtool.errors import ImageRejected
-from embedtool.images.decode import decode_image, decode_square_and_whole, read_metadata
+from embedtool.images.decode import (
+    decode_image,
+    decode_square_and_whole,
+    decode_whole,
+    read_metadata,
+)
 from embedtool.images.metadata import Metadata
 from embedtool.images.read_file import read_source
 
+Items = npt.NDArray[np.int64]  # (n,)
 Pairs = npt.NDArray[np.int64]  # (p, 2) items, the lower first
 Reduced = tuple[ReducedImage, WholeImage]
+T = TypeVar("T")
 Cosines = Callable[[Pairs], npt.NDArray[np.float32]]
 DIFFERENT, EDITED, UNEDITED = range(3)  # what two images show: two pictures, or one
 CACHED_IMAGES = 2048  # 66 kB each; others are read again to compare their detail
 BATCH = 64  # pairs whose detail is compared at a time
+CHUNK = 256  # pairs whose images are read, and then compared while they are cached
 # If a file is gone, this cosine decides: no two different clothing photos reach it, with either
 # network.
 SAME_PICTURE_COSINE = 0.985
@@ -54,6 +64,10 @@ class PicturePairs:
         self._files_read = np.zeros(len(files), np.bool_)
         self.metadata: list[Metadata | None] = [None] * len(files)  # None if unread
         self._cached_image = lru_cache(CACHED_IMAGES)(self._read)
+
+    @property
+    def count(self) -> int:
+        return len(self._files)
 
     def is_readable(self, item: int) -> bool:
         """Return whether an item's pixels can be compared."""
@@ -74,13 +88,37 @@ class PicturePairs:
 
     def same(self, pairs: Pairs, progress: Progress | None = None) -> npt.NDArray[np.bool_]:
         """Return whether the two items of each pair show the same picture, edited or not."""
-        found: npt.NDArray[np.bool_] = self._relations(pairs, progress) != DIFFERENT
+        found: npt.NDArray[np.bool_] = self.relations(pairs, progress) != DIFFERENT
         return found
 
     def unedited(self, pairs: Pairs, progress: Progress | None = None) -> npt.NDArray[np.bool_]:
         """Return whether each pair shows the same picture at most re-encoded and resized."""
-        found: npt.NDArray[np.bool_] = self._relations(pairs, progress) == UNEDITED
+        found: npt.NDArray[np.bool_] = self.relations(pairs, progress) == UNEDITED
         return found
+
+    def find_copies(self, hub: int, others: Items, progress: Progress | None = None) -> None:
+        """Find those of many items that surely are unedited copies of one, before all are compared.
+        Each is decoded once, and small."""
+        if not (quick := self._quick_copies(hub)):
+            return
+        parts = np.array_split(others, len(others) // BATCH + 1)
+
+        def copies_in(part: Items) -> Items:
+            found = [
+                (item, pixels)
+                for item in part.tolist()
+                if (pixels := self._whole(item)) is not None
+            ]
+            items = np.array([item for item, _ in found], np.int64)
+            return items[quick.among(np.stack([p for _, p in found]))] if found else items
+
+        with single_threaded_blas(), ThreadPoolExecutor(cpu_count()) as pool:
+            for done, copies in enumerate(pool.map(copies_in, parts), 1):
+                self._known.update(((min(hub, i), max(hub, i)), UNEDITED) for i in copies.tolist())
+                if progress:
+                    progress(
+                        done * len(others) // len(parts), len(others), stage="comparing pictures"
+                    )
 
     def is_derived(self, lossless: int, lossy: int) -> bool:
         """Return whether a lossless file was made from a lossy one of its size that shows the same
@@ -96,40 +134,52 @@ class PicturePairs:
         difference = np.maximum(*pixels) - np.minimum(*pixels)
         return bool((difference <= EQUAL_LEVELS).mean() >= EQUAL_SHARE)
 
-    def _relations(self, pairs: Pairs, progress: Progress | None) -> npt.NDArray[np.int8]:
+    def relations(self, pairs: Pairs, progress: Progress | None = None) -> npt.NDArray[np.int8]:
+        """Return what each pair shows (p,): DIFFERENT, EDITED or UNEDITED."""
         codes = [(one, other) for one, other in np.sort(pairs, 1).tolist()]
         new = np.array(sorted(set(codes) - self._known.keys()), np.int64).reshape(-1, 2)
-        if new.size:
-            self.read_files(np.unique(new), progress)
-            answers = np.zeros(len(new), np.int8)
-            readable = np.array([all(map(self.is_readable, pair)) for pair in new.tolist()])
+        for start in range(0, len(new), CHUNK):
+            part = new[start : start + CHUNK]
+            self.read_files(np.unique(part), None)
+            answers = np.zeros(len(part), np.int8)
+            readable = np.array([all(map(self.is_readable, pair)) for pair in part.tolist()])
             if not readable.all():
-                near = self._cosines(new[~readable]) >= SAME_PICTURE_COSINE
+                near = self._cosines(part[~readable]) >= SAME_PICTURE_COSINE
                 answers[~readable] = np.where(near, UNEDITED, DIFFERENT)
-            answers[readable] = self._compare(new[readable], progress)
-            answers[[any(map(self._is_raw, pair)) for pair in new.tolist()]] = DIFFERENT
+            answers[readable] = self._compare(part[readable])
+            answers[[any(map(self._is_raw, pair)) for pair in part.tolist()]] = DIFFERENT
             self._known.update(
-                zip(((a, b) for a, b in new.tolist()), answers.tolist(), strict=True)
+                zip(((a, b) for a, b in part.tolist()), answers.tolist(), strict=True)
             )
+            if progress:
+                progress(start + len(part), len(new), stage="comparing pictures")
         return np.array([self._known[code] for code in codes], np.int8)
 
-    def _compare(self, pairs: Pairs, progress: Progress | None) -> npt.NDArray[np.int8]:
+    def _compare(self, pairs: Pairs) -> npt.NDArray[np.int8]:
         correlations, transforms = self._register(pairs)
         close = np.flatnonzero(correlations >= MIN_PATCH_CORRELATION)
         answers = np.zeros(len(pairs), np.int8)
         parts = [close[start : start + BATCH] for start in range(0, len(close), BATCH)]
-
-        for done, part in enumerate(parts, 1):  # numpy itself uses threads
+        for part in parts:  # numpy itself uses threads
             first, second = ([self._reduced_image(i) for i in pairs[part, side]] for side in (0, 1))
             same = same_picture([r for r, _ in first], [r for r, _ in second], transforms[part])
             shown = np.flatnonzero(same)
             edited = are_edited([first[i][1] for i in shown], [second[i][1] for i in shown])
             answers[part] = np.where(same, UNEDITED, DIFFERENT)
             answers[part[shown[edited]]] = EDITED
-            if progress:
-                compared = min(done * BATCH, len(close))
-                progress(compared, len(close), stage="comparing pictures")
         return answers
+
+    def _quick_copies(self, item: int) -> QuickCopies | None:
+        """Return the quick test for copies of an item, or None if it is not for such a picture."""
+        if (pixels := self._whole(item)) is None:
+            return None
+        quick = QuickCopies(pixels)
+        return quick if quick.among(pixels[None])[0] else None
+
+    def _whole(self, item: int) -> Pixels | None:
+        """Return the whole picture of an item, small, or None if it cannot be compared."""
+        found = self._decoded(item, partial(decode_whole, side=WHOLE_SIDE))
+        return None if found is None or found[0].raw else found[1]
 
     def _is_raw(self, item: int) -> bool:
         found = self.metadata[item]
@@ -161,14 +211,21 @@ class PicturePairs:
         return found
 
     def _read(self, item: int) -> Reduced | None:
+        decode = partial(decode_square_and_whole, size=DECODED_SIDE, side=WHOLE_SIDE)
+        if not (found := self._decoded(item, decode)):
+            return None
+        metadata, (square, whole) = found
+        return reduce_image(square), WholeImage(whole, min(metadata.width, metadata.height))
+
+    def _decoded(self, item: int, decode: Callable[[bytes], T]) -> tuple[Metadata, T] | None:
+        """Return the metadata and the pixels of an item, or None if it has no file or a bad one."""
         file = self._files[item]
         if file is None:
             return None
         try:
             _, data = read_source(file)
-            metadata = read_metadata(data)
-            square, whole = decode_square_and_whole(data, DECODED_SIDE, WHOLE_SIDE)
+            found = read_metadata(data), decode(data)
         except ImageRejected:
             return None
-        self.metadata[item] = metadata
-        return reduce_image(square), WholeImage(whole, min(metadata.width, metadata.height))
+        self.metadata[item] = found[0]
+        return found

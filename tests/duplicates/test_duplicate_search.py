@@ -190,10 +190,10 @@ def test_pairs_proposed_are_the_nearest(least: float, tmp_path: Path) -> None:
                         pairs.add(tuple(sorted((query, own.index(other)))))
             return sorted(map(list, pairs))
 
-        every = search.proposed(search.places, None, least)
+        every, _ = search.proposed(search.places, None, least)
         assert every.tolist() == expected(list(range(27)), list(range(30)))
         among = np.array([2, 3, 5, 11, 26, *range(12, 22)])
-        some = search.proposed(search.places[[1, 3]], among, least)
+        some, _ = search.proposed(search.places[[1, 3]], among, least)
         assert some.tolist() == expected([1, 3], [own[item] for item in among])
         assert search._item(np.array([0, 1, 2, 7, 8, 30, 31, 99])).tolist() == [
             -1, -1, 0, 5, -1, -1, -1, -1,
@@ -221,7 +221,7 @@ def test_progress_counts_the_vectors(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert reports.calls[:3] == steps
     # "similar" leaves out the member of the near-identical group.
     assert reports.calls[-3:] == [("comparing vectors", done, 10) for done in (4, 8, 10)]
-    assert {stage for stage, _, _ in reports.calls[3:-3]} == {"reading pictures"}
+    assert {stage for stage, _, _ in reports.calls[3:-3]} == {"comparing pictures"}
 
 
 def test_the_reason_names_the_best_of_the_others(tmp_path: Path) -> None:

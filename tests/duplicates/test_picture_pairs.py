@@ -86,25 +86,15 @@ def test_batches_give_the_same_answers_and_count_up(
 ) -> None:
     images = [scene(n, (160, 120)) for n in (1, 2, 1, 3, 1, 2)]
     monkeypatch.setattr(picture_pairs, "BATCH", 2)
+    monkeypatch.setattr(picture_pairs, "CHUNK", 4)
     pairs = np.array([(a, b) for a in range(6) for b in range(a + 1, 6)])
     progress = Reports()
     pictures = make(*images)
     found = pairs[pictures.same(pairs, progress)]
     assert found.tolist() == [[0, 2], [0, 4], [1, 5], [2, 4]]
-    reading = [("reading pictures", n, 6) for n in range(1, 7)]
-    assert progress.calls == [*reading, *(("comparing pictures", n, 4) for n in (2, 4))]
+    assert progress.calls == [("comparing pictures", n, 15) for n in (4, 8, 12, 15)]
     one_more = Reports()
     assert pictures.same(pairs[::-1], one_more).sum() == 4 and one_more.calls == []
-
-
-def test_the_last_batch_is_counted_as_what_is_left(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(picture_pairs, "BATCH", 2)
-    progress = Reports()
-    image = scene(1, (160, 120))
-    make(image, image, image).same(np.array([[0, 1], [0, 2], [1, 2]]), progress)
-    assert progress.calls[3:] == [("comparing pictures", 2, 3), ("comparing pictures", 3, 3)]
 
 
 def test_vectors_decide_if_a_file_is_gone_or_broken(make: Make, tmp_path: Path) -> None:

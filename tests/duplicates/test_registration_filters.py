@@ -86,7 +86,7 @@ def test_any_ratio_of_sizes_averages_the_pixels(old: int, new: int) -> None:
 def test_a_blur_repeats_the_edges(side: int, times: int) -> None:
     images = noise(3, side, side)
     expected = np.stack([blurred(image, times) for image in images])
-    assert np.allclose(registration._blurred(images, times), expected, rtol=1e-4)
+    assert np.allclose(registration.blurred(images, times), expected, rtol=1e-4)
 
 
 def test_detail_is_what_a_wide_blur_removes_and_a_narrow_one_leaves() -> None:
@@ -137,7 +137,7 @@ def test_values_are_standardised_where_the_mask_is_set() -> None:
     values, mask = noise(4, 50), noise(4, 50) > 100
     mask[3] = False
     values[1] = 40 + 1e-3 * values[1]  # it varies by less than a grey level
-    found = registration._standardise(values, mask)
+    found = registration.standardise(values, mask)
     for own, row, part in zip(found[:3], values, mask, strict=False):
         one = row[part].astype(np.float64)
         expected = (one - one.mean()) / max(one.std(), MIN_CONTRAST)

@@ -123,7 +123,7 @@ def test_a_step_solves_the_normal_equations() -> None:
     found = registration.refine(first[None], second[None], start[None], 1)[0]
 
     def sampled(image: Grey, transform: Transforms) -> np.ndarray:
-        soft = registration._blurred(image[None].astype(np.float32), 1)
+        soft = registration.blurred(image[None].astype(np.float32), 1)
         values, _ = registration._warp(soft, transform[None].astype(np.float32))
         return np.asarray(values[0], np.float64)
 
