@@ -14,6 +14,7 @@ from support.shared import SHARED, link_files
 
 LONG = {  # option: what its number counts; without it a test does what fits into every run
     "--kills": "kill -9, at every step and at random times",
+    "--cuts": "power cuts of a file system, as root",
     "--flips": "bit flips and truncations",
     "--mutations": "broken pictures that are decoded",
     "--minutes": "of one writer and four readers",
