@@ -16,15 +16,16 @@ import numpy as np
 
 from embedtool.classification.splits import Numbers
 from embedtool.core.extras import require
-from embedtool.core.foreign_files import bounded_lines
+from embedtool.core.foreign_files import bounded_lines, open_regular
 from embedtool.core.paths import folder_label, full_path
-from embedtool.core.tables import arrow_errors, text_of_cell
+from embedtool.core.tables import arrow_errors, open_parquet, plain_values, text_of_cell
 from embedtool.core.types import PathLike
 from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.store.layout import without_images
 from embedtool.store.reader import IndexReader
 
 COLUMNS = ("path", "label")
+BATCH_ROWS = 65_536  # of a Parquet table, read at a time
 # A file of paths and labels, or a mapping of paths to labels.
 LabelTable = PathLike | Mapping[str, str] | Mapping[Path, str]
 UNLABELLED = -1
@@ -195,7 +196,7 @@ def _table_rows(table: LabelTable) -> Iterator[tuple[str, str]]:
 def read_table(table: Path) -> Iterator[tuple[str, str]]:
     """Yield the path and label of each line, without the apostrophe that keeps spreadsheets from
     running text as a formula. Raises EmbedtoolError."""
-    with open(table, "rb") as file:
+    with open_regular(table, follow=True) as file:
         parquet = file.read(4) == b"PAR1"
     if parquet:
         require("pyarrow")
@@ -236,10 +237,11 @@ def _read_parquet(table: Path) -> Iterator[tuple[str, str]]:
 
     with arrow_errors(table):
         _check_columns(table, pq.read_schema(table).names)
-        columns = pq.read_table(table, columns=list(COLUMNS)).to_pydict()
-    for path, label in zip(columns["path"], columns["label"], strict=True):
-        if path is not None:
-            yield str(path), "" if label is None else str(label)
+        opened = open_parquet(table, COLUMNS)
+        for batch in opened.iter_batches(BATCH_ROWS, columns=list(COLUMNS)):
+            rows = batch.filter(batch["path"].is_valid())
+            for path, label in zip(*(plain_values(rows[name]) for name in COLUMNS), strict=True):
+                yield str(path), "" if label is None else str(label)
 
 
 def _check_columns(table: Path, found: Any) -> None:

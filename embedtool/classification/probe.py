@@ -9,7 +9,7 @@ the JSON has the activation.
 
 import hashlib
 import json
-import math
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -32,6 +32,7 @@ from embedtool.store.reader import IndexReader
 PROBE_FORMAT = 3
 CARD, TENSORS = "probe.json", "probe.safetensors"
 PROBE_FOLDER = "probe"  # the probe of a fine-tuned model, inside the model's folder
+LARGEST = 1e6  # of a weight, a strength or a temperature; those of a real probe are far below
 STANDARDISATION = "none: unit vectors as stored"  # neither centring nor scaling gained anything
 ACTIVATIONS: dict[str, Callable[[Vectors], Vectors]] = {
     "relu": lambda x: np.maximum(x, 0),
@@ -111,7 +112,7 @@ def write_probe(probe: Probe, path: PathLike) -> None:
     Raises EmbedtoolError if anything else has this name.
     """
     target = Path(path)
-    if target.exists() and not (target / CARD).is_file():
+    if os.path.lexists(target) and not _is_probe_folder(target):
         raise EmbedtoolError(f"{target} already exists and is not a probe. Choose another --out")
     classifier, hidden = probe.classifier, probe.hidden
     [(salt, trained)] = probe.training_images.parts
@@ -133,6 +134,11 @@ def write_probe(probe: Probe, path: PathLike) -> None:
     with publish_folder(target, existing="replace") as draft:
         (draft / TENSORS).write_bytes(tensors)
         write_json(draft / CARD, card)
+
+
+def _is_probe_folder(folder: Path) -> bool:
+    """Return whether a folder has the files of a probe, and nothing else that would be lost."""
+    return folder.is_dir() and {path.name for path in folder.iterdir()} == {CARD, TENSORS}
 
 
 def read_probe(path: PathLike) -> Probe:
@@ -166,6 +172,8 @@ def read_probe(path: PathLike) -> Probe:
             raise _broken(folder, f"its standardisation, {standardisation!r}, is unknown")
         tensors = load(content)
         trained = tensors["trained"]
+        if trained.ndim != 2 or trained.dtype != np.uint8 or trained.shape[1] not in (16, 32):
+            raise _broken(folder, f"{TENSORS} has no digests of training images")
         if version < PROBE_FORMAT:
             images = training_images(map(bytes, trained), str(card["fingerprint"]))
         else:
@@ -182,19 +190,22 @@ def read_probe(path: PathLike) -> Probe:
             hidden=hidden,
             folder=folder,
         )
-        if not (_has_own_types(probe) and _has_own_shapes(probe, trained)):
+        if not (_has_own_types(probe) and _has_own_shapes(probe)):
             raise _broken(folder, f"{CARD} or {TENSORS} has values of another type or shape")
         return probe
-    except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+    except (
+        *(OSError, ValueError, TypeError, KeyError),
+        *(OverflowError, AttributeError, SafetensorError),
+    ) as error:
         raise _broken(folder, repr(error)) from error
 
 
 def _has_own_types(probe: Probe) -> bool:
     return (
         all(isinstance(own, str) for own in (*probe.classes, probe.model, probe.fingerprint))
-        and 0 < len(probe.classes) == len(set(probe.classes))
+        and 1 < len(probe.classes) == len(set(probe.classes))
         and all(
-            isinstance(own, int | float) and math.isfinite(own) and own > 0
+            isinstance(own, int | float) and 0 < own < LARGEST
             for own in (probe.strength, probe.temperature)
         )
         and isinstance(probe.balanced, bool)
@@ -203,7 +214,7 @@ def _has_own_types(probe: Probe) -> bool:
     )
 
 
-def _has_own_shapes(probe: Probe, trained: npt.NDArray[Any]) -> bool:
+def _has_own_shapes(probe: Probe) -> bool:
     """Return whether the tensors of a probe fit together and are finite."""
     layers: list[LinearClassifier | Hidden] = [probe.classifier]
     if probe.hidden:
@@ -214,14 +225,11 @@ def _has_own_shapes(probe: Probe, trained: npt.NDArray[Any]) -> bool:
             and own.weights.shape[1] > 0
             and own.bias.shape == own.weights.shape[:1]
             and own.weights.dtype == own.bias.dtype == np.float32
-            and bool(np.isfinite(own.weights).all() and np.isfinite(own.bias).all())
+            and bool((np.abs(own.weights) < LARGEST).all() and (np.abs(own.bias) < LARGEST).all())
             for own in layers
         )
         and len(probe.classes) == len(probe.classifier.bias)
         and (not probe.hidden or probe.classifier.weights.shape[1] == len(probe.hidden.bias))
-        and trained.ndim == 2
-        and trained.dtype == np.uint8
-        and trained.shape[1] in (16, 32)
     )
 
 

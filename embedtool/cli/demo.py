@@ -48,12 +48,13 @@ def demo(
         ],
     )
     say(
-        f"\nindexed {result.report.total} drawn pictures at "
+        "",
+        f"indexed {result.report.total} drawn pictures at "
         f"{result.report.images_per_second:,.0f} images/s; copies: {result.report.duplicates}, "
-        f"broken on purpose: {result.report.rejected} (embedtool rejects {result.report.index})\n"
-        f"{result.precision_at_10:.0%} of the 10 nearest images are of the same kind as the query\n"
-        f"12 kinds of picture were drawn, {len(result.clusters.clusters)} clusters were found\n"
-        f"open these pages: {result.search_page}\n"
-        f"                  {result.map_page}\n"
-        f"next, index your own photos: embedtool index PHOTOS"
+        f"broken on purpose: {result.report.rejected} (embedtool rejects {result.report.index})",
+        f"{result.precision_at_10:.0%} of the 10 nearest images are of the same kind as the query",
+        f"12 kinds of picture were drawn, {len(result.clusters.clusters)} clusters were found",
+        f"open these pages: {result.search_page}",
+        f"                  {result.map_page}",
+        "next, index your own photos: embedtool index PHOTOS",
     )

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 SCHEMA = 2  # version of the format that --json prints
 # Characters that would break a line or a column, or move the cursor of a terminal. --json does not
 # escape them in this way. On a terminal, bidirectional control characters are escaped too.
-ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160))}
+HALF_PAIRS = (*range(0xD800, 0xDC80), *range(0xDD00, 0xE000))  # no file name and no text has these
+ESCAPES = {code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), *HALF_PAIRS)}
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar and no notes.")]
 RawCsv = Annotated[
@@ -38,9 +39,8 @@ Seed = Annotated[
 ]
 
 
-def say(text: str) -> None:
-    lines = (plain(line, sys.stderr) for line in text.split("\n"))
-    print("\n".join(lines), file=sys.stderr, flush=True)
+def say(*lines: str) -> None:
+    print(*(plain(line, sys.stderr) for line in lines), sep="\n", file=sys.stderr, flush=True)
 
 
 def plain(value: object, stream: TextIO | None = None) -> str:

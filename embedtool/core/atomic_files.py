@@ -104,7 +104,10 @@ def _exchange(draft: Path, target: Path) -> None:
         except BaseException:
             old.rename(target)
             raise
-        shutil.rmtree(old)
+        if old.is_symlink():
+            old.unlink()
+        else:
+            shutil.rmtree(old)
 
 
 def sync_folder(path: Path) -> None:

@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import IO, Any, AnyStr, cast
 MAX_JSON = 64 << 20  # bytes of a JSON file of ours; the largest list a million training images
 MAX_DEPTH = 32  # levels of nesting in it
 MAX_LINE = 1 << 20  # characters of a line of a table or of a list of paths
+HALF_PAIR = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 # The last bytes of a journal of SQLite that names another one. When SQLite has rolled it back, it
 # deletes the file of that name, whatever it is. No database of ours has such a journal.
 SUPER_JOURNAL = bytes.fromhex("d9d505f920a163d7")
@@ -67,7 +69,8 @@ def read_json(path: Path, *, follow: bool = False) -> Any:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse JSON. Raises ValueError if it is invalid, too long or too deeply nested."""
+    """Parse JSON. Raises ValueError if it is invalid, too long or too deeply nested, or has half of
+    a surrogate pair. U+DC80 to U+DCFF stand for bytes of file names that are not UTF-8."""
     if len(text) > MAX_JSON:
         raise ValueError(f"expected JSON of at most {MAX_JSON:,} bytes")
     too_deep = ValueError(f"expected JSON with at most {MAX_DEPTH} levels of nesting")
@@ -77,6 +80,8 @@ def parse_json(text: str | bytes) -> Any:
         raise too_deep from None
     level = [content]
     for _ in range(MAX_DEPTH):
+        if any(isinstance(value, str) and HALF_PAIR.search(value) for value in level):
+            raise ValueError("expected no half of a surrogate pair")
         level = [inner for value in level for inner in _children(value)]
         if not level:
             return content
@@ -84,4 +89,6 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def _children(value: Any) -> Any:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    if isinstance(value, dict):
+        return (*value, *value.values())
+    return value if isinstance(value, list) else ()

@@ -15,9 +15,12 @@ from typing import Any
 
 from embedtool.core.atomic_files import atomic_write
 from embedtool.core.extras import require
+from embedtool.core.foreign_files import MAX_LINE
 from embedtool.core.types import PathLike
 from embedtool.errors import EmbedtoolError, UsageError
 
+# Some spreadsheets separate cells by these. Before Python 3.13, csv does not quote \r by itself.
+QUOTED = re.compile("[;\t\r]")
 FORMULA = re.compile("'*[=+@\t\r\n-]")  # at the start of a text, also after our own apostrophes
 
 
@@ -57,9 +60,8 @@ def write_table(
         plain.writerow(header)
         for row in rows:
             cells = list(row) if raw_csv else list(map(cell_of_text, row))
-            # Before Python 3.13, csv does not see that a carriage return needs quotes.
-            returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
-            (quoted if returns else plain).writerow(cells)
+            special = any(isinstance(cell, str) and QUOTED.search(cell) for cell in cells)
+            (quoted if special else plain).writerow(cells)
         text.detach()
 
 
@@ -85,6 +87,36 @@ def arrow_errors(file: Path) -> Iterator[None]:
             raise
         text = " ".join(str(error).split())
         raise EmbedtoolError(f"{file} cannot be read as Parquet: {text}") from error
+
+
+def open_parquet(file: Path, texts: Sequence[str]) -> Any:
+    """Open a Parquet file, of which these columns are read as dictionaries if they are text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pq.read_schema(file)
+    kinds = (pa.string(), pa.large_string(), pa.binary(), pa.large_binary())
+    there = [name for name in texts if schema.names.count(name) == 1]
+    texts = [name for name in there if schema.field(name).type in kinds]
+    return pq.ParquetFile(
+        file, pre_buffer=False, read_dictionary=texts
+    )  # True holds the whole file
+
+
+def plain_values(column: Any) -> list[Any]:
+    """Return the values of an Arrow column, of which text is read as a dictionary.
+
+    A dictionary of one text can be that of a million rows. Raises ValueError for text over MAX_LINE
+    bytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
+        if longest > MAX_LINE:
+            raise ValueError(f"expected text of at most {MAX_LINE:,} bytes, received {longest:,}")
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def legible(cell: Any) -> Any:

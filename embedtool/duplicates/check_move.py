@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from embedtool.core.paths import walk
+from embedtool.duplicates.companions import PICTURES, SIDECARS
 from embedtool.duplicates.picture_pairs import Pairs, PicturePairs
 from embedtool.errors import ImageRejected
 from embedtool.images.read_file import read_source, source_of
+
+MOVABLE = PICTURES | SIDECARS  # suffixes; others may be those of a program, in a stranger's log
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,10 @@ class Redundant:
     keep_sha256: str
 
 
-def why_not(one: Redundant, links: Mapping[str, Path]) -> str | None:
+def why_not(one: Redundant, links: Mapping[str, Path], roots: Iterable[Path]) -> str | None:
     """Return why a photo must stay where it is, or None. Both files are read.
 
-    links: see `links_by_target`.
+    links: see `links_by_target`. roots: the indexed folders.
     """
     if not os.path.lexists(one.photo):
         return "it is gone"
@@ -35,6 +39,10 @@ def why_not(one: Redundant, links: Mapping[str, Path]) -> str | None:
         return f"{one.keep}, which would be kept, is gone"
     if one.photo.is_symlink():
         return "it is a link"
+    if one.photo.suffix.lower() not in MOVABLE:
+        return "its name does not end like that of a picture"
+    if not any(is_inside(one.photo.parent, root) for root in roots if root in one.photo.parents):
+        return "a link leads to its folder"
     if os.path.samefile(one.photo, one.keep):
         return f"it is the same file as {one.keep}, which is kept"
     if link := links.get(os.path.realpath(one.photo)):
@@ -56,10 +64,16 @@ def links_by_target(roots: Iterable[Path]) -> dict[str, Path]:
     """Return a symbolic link below these folders for each file that one leads to."""
     links: dict[str, Path] = {}
     for root in roots:
-        for path in root.rglob("*"):
-            if path.is_symlink():
-                links.setdefault(os.path.realpath(path), path)
+        for entry in walk(root):
+            if entry.is_symlink():
+                links.setdefault(os.path.realpath(entry.path), Path(entry.path))
     return links
+
+
+def is_inside(folder: Path, outer: Path) -> bool:
+    """Return whether a folder is `outer` or below it, wherever links lead."""
+    inner, whole = os.path.realpath(folder), os.path.realpath(outer)
+    return inner == whole or inner.startswith(os.path.join(whole, ""))
 
 
 def _same_picture(one: Redundant) -> bool:

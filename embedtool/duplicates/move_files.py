@@ -20,12 +20,11 @@ from embedtool.core.atomic_files import sync_folder
 from embedtool.core.drafts import new_draft, remove_dead_drafts
 from embedtool.core.foreign_files import open_regular, parse_json
 from embedtool.core.types import PathLike
-from embedtool.duplicates.check_move import links_by_target, why_not
-from embedtool.duplicates.companions import PICTURES, SIDECARS, Companions
+from embedtool.duplicates.check_move import MOVABLE, is_inside, links_by_target, why_not
+from embedtool.duplicates.companions import Companions
 from embedtool.duplicates.plan_moves import Move, Places, check_target, free_names, photos_to_move
 from embedtool.duplicates.results import Duplicates
 from embedtool.errors import EmbedtoolError, UsageError
-from embedtool.images.formats import HEAD, sniff
 
 LOG = "embedtool-moves.jsonl"
 LOG_LINE_BYTES = 64 << 10  # two paths of 4,096 bytes each, with escapes
@@ -81,7 +80,9 @@ def move_duplicates(
     with ExitStack() as stack:
         log = None
         for unit in units:
-            reasons = [(one.photo, why) for one in unit if (why := why_not(one, links))]
+            reasons = [
+                (one.photo, why) for one in unit if (why := why_not(one, links, duplicates.roots))
+            ]
             if reasons:
                 done.left += [f"{photo} was not moved: {why}" for photo, why in reasons]
                 continue
@@ -89,6 +90,9 @@ def move_duplicates(
             gone.update(photos)
             sidecars = {path for photo in photos for path in companions.sidecars_of(photo, gone)}
             moves = places.moves([*photos, *sorted(sidecars)])
+            if outside := [place for _, place in moves if not is_inside(place.parent, target)]:
+                done.left.append(f"{photos[0]} was not moved: {outside[0].parent} leads elsewhere")
+                continue
             # Sidecars first: a run that is killed in between finds the photo, and goes on.
             for source, place in reversed(moves):
                 status = source.lstat()
@@ -109,7 +113,7 @@ def _revert_unfinished_move(folder: Path) -> None:
         return
     for source, place in deque(_read_log(log), maxlen=1):
         remove_dead_drafts(place)
-        if os.path.lexists(source) and os.path.lexists(place) and _same_content(source, place):
+        if os.path.lexists(source) and _is_photo(place) and _is_second_name(place, source):
             place.unlink()
 
 
@@ -166,9 +170,11 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
         elif not os.path.lexists(source):
             _move(place, source)
             back.append((place, source))
-        elif _same_content(source, place):  # the move was killed after its copy
+        elif _is_second_name(place, source):  # the move was killed after its copy
             place.unlink()
             back.append((place, source))
+        elif os.path.samefile(source, place):
+            continue
         else:
             left.append(f"{place} was not moved back: another file is at {source}. Move it away")
     if moves and not left:  # later files with these names are not part of this move
@@ -179,10 +185,10 @@ def undo_moves(log: PathLike) -> tuple[list[Move], list[str]]:
 
 def _make_folder(folder: Path) -> None:
     """Create a folder, and put it and each new folder above it on disk."""
-    if not folder.is_dir():
-        _make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        sync_folder(folder.parent)
+    missing = [one for one in (folder, *folder.parents) if not one.is_dir()]
+    for one in reversed(missing):
+        one.mkdir(exist_ok=True)
+        sync_folder(one.parent)
 
 
 def _move(source: Path, place: Path) -> None:
@@ -234,14 +240,19 @@ def _same_content(one: Path, other: Path) -> bool:
 
 
 def _is_photo(path: Path) -> bool:
-    """Return whether `move_duplicates` moves such files, by the suffix or the first bytes."""
-    if path.suffix.lower() in PICTURES | SIDECARS:
-        return not path.is_dir()
-    try:
-        with open_regular(path) as file:
-            return sniff(file.read(HEAD)) is not None
-    except OSError:
+    """Return whether a file has a name as those that `move_duplicates` moves: not of a program."""
+    return path.suffix.lower() in MOVABLE and os.path.lexists(path) and not path.is_dir()
+
+
+def _is_second_name(place: Path, source: Path) -> bool:
+    """Return whether `place` can be removed, because `source` has the same content elsewhere."""
+    if not os.path.lexists(place) or not _same_content(source, place):
         return False
+    one_file = os.path.samestat(os.lstat(source), os.lstat(place))
+    if one_file and os.lstat(place).st_nlink < 2:
+        return False
+    own, other = (os.path.realpath(path.parent) for path in (source, place))
+    return own != other or source.name.casefold() != place.name.casefold()
 
 
 def _read_log(path: Path) -> Iterator[Move]:
@@ -264,13 +275,12 @@ def _is_own(move: Move, folder: str) -> bool:
     source, place = move
     if "\0" in f"{source}{place}":
         return False
-    inside = os.path.realpath(place.parent)
     return (
         source.is_absolute()
         and ".." not in source.parts
         and not source.name.startswith(".")
         and source.suffix == place.suffix
-        and (inside == folder or inside.startswith(os.path.join(folder, "")))
+        and is_inside(place.parent, Path(folder))
     )
 
 

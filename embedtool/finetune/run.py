@@ -10,11 +10,12 @@ from pathlib import Path
 
 from embedtool.classification.temperature import fit_temperature
 from embedtool.core.atomic_files import publish_folder, write_json
-from embedtool.core.lock import acquire_lock
+from embedtool.core.drafts import DRAFT
+from embedtool.core.lock import LOCK, acquire_lock
 from embedtool.core.types import PathLike, Progress
 from embedtool.errors import UsageError
 from embedtool.finetune.augmentation_sheet import write_sheet
-from embedtool.finetune.checkpoint import Epoch
+from embedtool.finetune.checkpoint import BEST, LAST, Epoch
 from embedtool.finetune.dataset import Dataset, read_dataset
 from embedtool.finetune.evaluation import evaluate_on_test
 from embedtool.finetune.examples import CACHE_BYTES, load_examples
@@ -70,6 +71,8 @@ def finetune_model(
         raise UsageError(
             f"expected a new folder for the model, but {out} exists: choose another --out"
         )
+    work = target.with_name(target.name + ".training")
+    _check_work_folder(work)
     base = load_backbone(model)
     frozen_part = FrozenPart(base, settings.unfreeze)
     dataset = read_dataset(
@@ -96,7 +99,6 @@ def finetune_model(
     initial = fit_probe(dataset, settings, progress=progress)
     if not settings.from_scratch:
         trained_part.start_head(initial.head)
-    work = target.with_name(target.name + ".training")
     work.mkdir(parents=True, exist_ok=True)
     lock = acquire_lock(work)
     try:
@@ -164,6 +166,16 @@ def finetune_model(
         write_json(draft / REPORT, report.file_record())
     shutil.rmtree(work)
     return report
+
+
+def _check_work_folder(work: Path) -> None:
+    """Raise UsageError if the folder of the checkpoint, which is removed later, has other files."""
+    names = {path.name for path in work.glob("*") if not DRAFT.fullmatch(path.name)}
+    if foreign := sorted(names - {LOCK, LAST, BEST}):
+        raise UsageError(
+            f"expected {work}, where a run keeps its checkpoint, to be new or of an earlier run, "
+            f"but it contains {foreign[0]}: choose another --out"
+        )
 
 
 def _identity(base: Backbone, dataset: Dataset, copies: int, settings: FinetuneSettings) -> str:

@@ -16,15 +16,18 @@ CHOICES = {
     "class_weights": ("none", "balanced"),
     "head_activation": ("relu", "gelu", "tanh"),
 }
-MINIMUMS = {
-    "epochs": 0,
-    "head_epochs": 0,
-    "copies": 0,
-    "batch_size": 1,
-    "head_width": 0,
-    "patience": 0,
+RANGES = {  # from, to
+    "epochs": (0, 10_000),
+    "head_epochs": (0, 10_000),
+    "copies": (0, 1_000),
+    "batch_size": (1, 10_000),
+    "head_width": (0, 100_000),
+    "patience": (0, 10_000),
+    "learning_rate": (0, 1_000),
+    "head_learning_rate": (0, 1_000),
+    "weight_decay": (0, 1_000),
+    "seed": (0, 2**32 - 1),
 }
-MINIMUMS |= {"learning_rate": 0, "head_learning_rate": 0, "weight_decay": 0, "seed": 0}
 # Names of settings that differ in the files of a model, a checkpoint and a search.
 FILE_KEYS = {"learning_rate": "rate", "head_learning_rate": "head_rate"}
 FIELD_OF_KEY = {key: name for name, key in FILE_KEYS.items()}
@@ -76,10 +79,10 @@ class FinetuneSettings:
                     f"expected {name} to be one of {', '.join(allowed)}, received "
                     f"{getattr(self, name)!r}"
                 )
-        for name, least in MINIMUMS.items():
-            if not getattr(self, name) >= least:
+        for name, (least, most) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
                 raise UsageError(
-                    f"expected {name} of at least {least}, received {getattr(self, name)}"
+                    f"expected {name} from {least} to {most}, received {getattr(self, name)}"
                 )
         for name in SHARES:
             if not 0 <= getattr(self, name) < 1:

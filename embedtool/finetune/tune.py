@@ -6,11 +6,9 @@ OUT/best.json       the best settings so far, in the form of `finetune --config`
 
 import json
 import os
-import sqlite3
 import time
 import warnings
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,10 +17,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from embedtool.core.atomic_files import write_json
 from embedtool.core.extras import require
-from embedtool.core.foreign_files import names_another_file
 from embedtool.core.lock import LOCK, acquire_lock
 from embedtool.core.types import PathLike, Progress
-from embedtool.errors import EmbedtoolError, UsageError
+from embedtool.errors import UsageError
 from embedtool.finetune.checkpoint import Epoch
 from embedtool.finetune.dataset import Dataset, read_dataset
 from embedtool.finetune.examples import CACHE_BYTES, load_examples
@@ -30,13 +27,14 @@ from embedtool.finetune.frozen_part import FrozenPart
 from embedtool.finetune.initial_head import fit_probe
 from embedtool.finetune.search_space import starting_point, suggest_changes
 from embedtool.finetune.settings import FIELD_OF_KEY, FinetuneSettings
+from embedtool.finetune.study_file import STUDY, open_study
 from embedtool.finetune.trained_part import Head, TrainedPart
 from embedtool.finetune.training import train
 from embedtool.finetune.tune_report import TuneReport, TuneTrial
 from embedtool.models import Backbone, load_backbone
 
 require("optuna")
-STUDY, BEST = "study.sqlite", "best.json"
+BEST = "best.json"
 TRIALS = 20
 WARM_UP = 3  # trials that finish before any trial is pruned
 MIN_EPOCHS = 2  # before a trial is pruned: some heads start random, others as a probe
@@ -143,34 +141,9 @@ def _try_one(study: optuna.Study, inputs: _TrialInputs) -> None:
         study.tell(trial, accuracy)
 
 
-def _is_study(file: Path) -> bool:
-    """Return whether a file is a database without the views and triggers that a stranger could have
-    added: those of a study would run when it is read."""
-    try:
-        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
-            kinds = {kind for (kind,) in database.execute("SELECT type FROM sqlite_schema")}
-    except sqlite3.DatabaseError:
-        return False
-    return kinds <= {"table", "index"}
-
-
 def _open(folder: Path, inputs: _TrialInputs) -> optuna.Study:
     """Open the study. Unfinished trials are marked as failed and queued again."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    file = folder / STUDY
-    if file.is_symlink() or names_another_file(folder / f"{STUDY}-journal"):
-        raise EmbedtoolError(
-            f"{folder} is not a search of embedtool: opening it would change other files. Choose "
-            "another --out"
-        )
-    if file.exists() and not _is_study(file):
-        raise EmbedtoolError(
-            f"expected the study of a search in {file}, found another file. Choose another --out"
-        )
-    storage = f"sqlite:///{file.absolute()}"
-    study = optuna.create_study(
-        storage=storage, study_name="finetune", direction="maximize", load_if_exists=True
-    )
+    study = open_study(folder)
     of = _identity(inputs)
     if study.user_attrs.get("of", of) != of:
         raise UsageError(

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from embedtool.core.atomic_files import atomic_write
 from embedtool.core.types import PathLike
+from embedtool.errors import UsageError
 from embedtool.images.drawn_kinds import KINDS
 from embedtool.images.orientation import EXIF_ORIENTATION
 
@@ -31,13 +33,16 @@ def draw_photos(
     for kind, draw in KINDS.items():
         place = folder / kind
         place.mkdir(parents=True, exist_ok=True)
+        if place.is_symlink():
+            raise UsageError(f"expected no link in {folder}, but {place} is one: choose another")
         for number in range(1, per_kind + 1):
             _save(draw(random), place / f"{kind}-{number:02}", 1 if jpeg_only else number)
     if jpeg_only:
         return per_kind * len(KINDS)
     whole = (folder / "sunset" / "sunset-01.jpg").read_bytes()
-    (folder / "sunset" / "copy of sunset-01.jpg").write_bytes(whole)
-    (folder / "sunset" / "cut off.jpg").write_bytes(whole[: len(whole) // 2])
+    for name, data in (("copy of sunset-01.jpg", whole), ("cut off.jpg", whole[: len(whole) // 2])):
+        with atomic_write(folder / "sunset" / name) as file:  # replaces a link, and follows none
+            file.write(data)
     return per_kind * len(KINDS) + 2
 
 
@@ -50,18 +55,17 @@ def draw_queries(folder: PathLike, *, seed: int = 1) -> list[Path]:
 
 
 def _save(picture: Image.Image, stem: Path, number: int) -> Path:
+    suffix, kind, options = ".jpg", "JPEG", {"quality": 88}
+    exif = Image.Exif()
     if number % 10 == 4:
-        path = stem.with_name(stem.name + ".png")
-        picture.save(path)
+        suffix, kind, options = ".png", "PNG", {}
     elif number % 10 == 7:
-        path = stem.with_name(stem.name + ".webp")
-        picture.save(path, quality=85)
+        suffix, kind, options = ".webp", "WEBP", {"quality": 85}
     elif number % 10 == 9:  # as a camera stores a photo in portrait orientation
-        path = stem.with_name(stem.name + ".JPG")
-        exif = Image.Exif()
+        suffix = ".JPG"
         exif[EXIF_ORIENTATION] = 6
-        picture.transpose(Image.Transpose.ROTATE_90).save(path, "JPEG", quality=88, exif=exif)
-    else:
-        path = stem.with_name(stem.name + ".jpg")
-        picture.save(path, quality=88)
+        picture = picture.transpose(Image.Transpose.ROTATE_90)
+    path = stem.with_name(stem.name + suffix)
+    with atomic_write(path) as file:
+        picture.save(file, kind, **options, **({"exif": exif} if exif else {}))
     return path

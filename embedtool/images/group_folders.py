@@ -8,8 +8,10 @@ from pathlib import Path
 
 from embedtool.core.types import PathLike
 from embedtool.errors import ImageRejected, UsageError
+from embedtool.images.formats import HEAD, sniff
 from embedtool.images.read_file import read_source, source_of
 
+MAX_NAME = 255  # bytes, in most file systems
 Group = tuple[str, list[tuple[str, Path]]]  # folder name; (name in the folder, photo) of each
 
 
@@ -26,12 +28,15 @@ def write_group_folders(groups: Iterable[Group], folder: PathLike, *, copy: bool
     for name, files in groups:
         place = target / name
         place.mkdir(parents=True)
-        for inside, path in files:
+        for name_inside, path in files:
+            inside = _short(name_inside)
             if not path.is_file():  # the file is gone, the index still has its vector
                 gone += 1
             elif copy:
                 try:
                     _, data = read_source(source_of(path))
+                    if sniff(data[:HEAD]) is None:  # an index may name any file
+                        raise ImageRejected("decode", "not an image in a supported format")
                 except ImageRejected as reject:
                     unread.append(f"{path}: {reject}")
                     continue
@@ -51,6 +56,16 @@ def write_group_folders(groups: Iterable[Group], folder: PathLike, *, copy: bool
             f"{len(unread):,} photos cannot be copied; the first is {unread[0]}", stacklevel=3
         )
     return made
+
+
+def _short(name: str) -> str:
+    """Return a name of at most 255 bytes, with the same suffix."""
+    encoded, suffix = os.fsencode(name), os.fsencode(Path(name).suffix)
+    if len(encoded) <= MAX_NAME:
+        return name
+    return os.fsdecode(
+        encoded[: MAX_NAME - len(suffix)].decode("utf-8", "ignore").encode() + suffix
+    )
 
 
 def _link(path: Path, name: Path) -> None:

@@ -29,6 +29,9 @@ PLUGINS = {  # Pillow's module for each format, imported for the first image of 
     "AVIF": "Avif",
     "PPM": "Ppm",
 }
+START_OF_SCAN = b"\xff\xda"
+# The second byte of JPEG segments that have a length, and are before the first scan.
+SEGMENTS = frozenset({*range(0xC0, 0xD0), *range(0xDB, 0xFF)} - {0xDA})
 TEXT_PPM = (b"P1", b"P2", b"P3")
 
 
@@ -92,9 +95,12 @@ class _Reader(io.BytesIO):
 def _scans(image: Image.Image, data: bytes) -> int:
     """Return the number of scans of a JPEG: 1, without a search, if the first has all the data."""
     at = 2
-    while data[at : at + 1] == b"\xff" and data[at + 1 : at + 2] != b"\xda":  # start of scan
+    # Segments with a length, one after the other. Decoders skip other bytes between them, and then
+    # this would read a number elsewhere.
+    while data[at : at + 1] == b"\xff" and data[at + 1] in SEGMENTS:
         at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
     components = int.from_bytes(data[at + 4 : at + 5], "big")
-    if "progressive" not in image.info and components == len(image.getbands()):
+    first = data[at : at + 2] == START_OF_SCAN
+    if first and "progressive" not in image.info and components == len(image.getbands()):
         return 1
-    return data.count(b"\xff\xda")
+    return data.count(START_OF_SCAN)

@@ -76,7 +76,10 @@ def read_card(text: str | bytes, file: object) -> Card:
             files=tuple(map(str, record["files"])),
         )
         consistent = record["fingerprint"] == recipe.fingerprint and dim > 0
-    except (ValueError, TypeError, KeyError, AttributeError, binascii.Error) as e:
+    except (
+        *(ValueError, TypeError, KeyError, AttributeError),
+        *(OverflowError, binascii.Error),
+    ) as e:
         raise EmbedtoolError(
             f"the description of the model in {file} is damaged ({e!r}). Export the index again"
         ) from e

@@ -1,5 +1,6 @@
 """`export_index`: choose the format, check that the target may be replaced, and write it."""
 
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from typing import Any, NamedTuple
 
 from embedtool.core.atomic_files import atomic_write, publish_folder
 from embedtool.core.extras import require
+from embedtool.core.paths import walk
 from embedtool.core.types import PathLike
 from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.interchange.card import CARD_FILE, Card, read_card
@@ -38,8 +40,11 @@ FORMATS = {
     ),
     "ann-benchmarks": _Format("write_ann_benchmarks", False, ("h5py",), (".hdf5", ".h5")),
 }
-# Of the files in the folders that are written.
-SUFFIXES = frozenset({".json", ".jsonl", ".npy", ".parquet", ".pbtxt", ".tsv", ".txt"})
+# The files in the folders that are written. A stranger's card may name others.
+WRITTEN = re.compile(
+    r"embedtool\.json|vectors\.(npy|tsv)|paths\.txt|images\.jsonl|metadata\.tsv|"
+    r"projector_config\.pbtxt|img_emb/img_emb_\d+\.npy|metadata/metadata_\d+\.parquet"
+)
 
 
 @dataclass(frozen=True)
@@ -130,12 +135,9 @@ def _is_unchanged_export(path: Path) -> bool:
     if not card.is_file():
         return False
     known = {CARD_FILE, *read_card(card.read_bytes(), card).files}
-    return all(
-        file.relative_to(path).as_posix() in known
-        and file.suffix in SUFFIXES  # a stranger's card may name photos
-        for file in _files(path)
-    )
+    names = [file.relative_to(path).as_posix() for file in _files(path)]
+    return all(name in known and WRITTEN.fullmatch(name) for name in names)
 
 
 def _files(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if not path.is_dir()]
+    return [Path(entry.path) for entry in walk(folder) if not entry.is_dir(follow_symlinks=False)]

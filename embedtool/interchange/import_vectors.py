@@ -10,6 +10,7 @@ import numpy as np
 
 from embedtool.core.atomic_files import publish_folder
 from embedtool.core.extras import require
+from embedtool.core.foreign_files import open_regular
 from embedtool.core.types import (
     IMPORTED,
     PathLike,
@@ -115,7 +116,7 @@ def import_vectors(
 def _open(path: Path, paths: Path | None) -> IncomingVectors:
     if path.is_dir():
         return _open_folder(path, paths)
-    with open(path, "rb") as file:
+    with open_regular(path, follow=True) as file:
         head = file.read(6)
     if head == b"\x93NUMPY":
         if paths is None:

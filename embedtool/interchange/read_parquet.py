@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from embedtool.core.foreign_files import open_regular
-from embedtool.core.tables import arrow_errors
+from embedtool.core.tables import arrow_errors, open_parquet, plain_values
 from embedtool.errors import EmbedtoolError
 from embedtool.interchange.card import CARD, Card, read_card
 from embedtool.interchange.incoming import BLOCK_ROWS, IncomingImage, IncomingVectors, RawVectors
@@ -80,7 +79,8 @@ class _ParquetImages:
         self.file, self.path = file, path
         open_regular(file, follow=True).close()  # Arrow would wait for a pipe
         with arrow_errors(file):
-            self.parquet = pq.ParquetFile(file, pre_buffer=False)  # True holds the whole file
+            texts = [path, "path_bytes", "root", "root_bytes", "sha256"]
+            self.parquet = open_parquet(file, texts)
             columns = self.parquet.schema_arrow
         for name in (path, *others):
             if columns.names.count(name) != 1:
@@ -125,8 +125,8 @@ def _names(batch: pa.RecordBatch, text: str, exact_bytes: str) -> list[bytes | N
 def _column(batch: pa.RecordBatch, name: str, kind: pa.DataType) -> Sequence[Any]:
     if name not in batch.schema.names:
         return [None] * len(batch)
-    values: list[Any] = batch[name].cast(kind).to_pylist()
-    return values
+    column = batch[name]
+    return plain_values(column if pa.types.is_dictionary(column.type) else column.cast(kind))
 
 
 def _vector_rows(column: pa.Array, file: Path, start: int, dim: int | None) -> RawVectors:

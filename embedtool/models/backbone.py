@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from embedtool.core.foreign_files import read_json
+from embedtool.core.foreign_files import open_regular, read_json
 from embedtool.core.types import Recipe
 from embedtool.errors import ModelMismatch, ModelOffline, ModelUnavailable, UsageError
 from embedtool.images.decode import POLICY
@@ -169,4 +169,8 @@ def _compiled_intact(target: Path) -> bool:
 
 
 def _intact(file: Path, sha256: str) -> bool:
-    return hashlib.sha256(file.read_bytes()).hexdigest() == sha256
+    try:
+        with open_regular(file, follow=True) as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest() == sha256
+    except OSError:
+        return False

@@ -11,6 +11,7 @@ import os
 import shlex
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from embedtool.errors import ModelOffline, ModelUnavailable, UsageError
@@ -34,6 +35,7 @@ def model_of_user(spec: str, *, run: bool = True) -> ModelFolder:
     UsageError for an unknown name.
     """
     if found := _find(spec):
+        _remember(found)
         return found
     if "://" in spec:
         target = imported_folder(spec)
@@ -65,7 +67,11 @@ def model_of_index(spec: str, weights: str) -> ModelFolder:
     imported = [] if spec == "builtin" else list(imported_models())
     same_weights = [model for model in imported if model.weights == weights]
     same_name = [model for model in imported if model.name == spec]
-    if found := next(iter(same_weights), None) or _find(spec) or next(iter(same_name), None):
+    if found := next(iter(same_weights), None):
+        return found
+    if found := _find(spec):
+        return found if spec == "builtin" else _with_known_programs(found)
+    if found := next(iter(same_name), None):
         return found
     if "://" in spec or _holds(spec, "saved_model.pb"):
         raise ModelUnavailable(f"this index was made with the model {spec}. {_permission(spec)}")
@@ -131,6 +137,26 @@ def _find(spec: str) -> ModelFolder | None:
     elif _holds(spec, "saved_model.pb"):
         return None
     return read_folder(target) if os.path.exists(target) else None
+
+
+def _remember(model: ModelFolder) -> None:
+    """Record that the user named a model folder, so that its LiteRT files may run for an index."""
+    with suppress(OSError):  # a cache that is read-only
+        for sha256 in model.compiled.values():
+            _note(sha256).parent.mkdir(parents=True, exist_ok=True)
+            _note(sha256).touch()
+
+
+def _with_known_programs(model: ModelFolder) -> ModelFolder:
+    """Return a model folder without the LiteRT files that the user never named. A stranger's could
+    be another network, or never end; the weights are compiled instead."""
+    known = {file: sha256 for file, sha256 in model.compiled.items() if _note(sha256).exists()}
+    return replace(model, compiled=known)
+
+
+def _note(sha256: str) -> Path:
+    """Return the file that says that the user named a LiteRT file. A stranger chose the text."""
+    return cache_folder() / "named" / hashlib.sha256(os.fsencode(sha256)).hexdigest()
 
 
 def _holds(folder: str, name: str) -> bool:

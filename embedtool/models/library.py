@@ -84,6 +84,8 @@ def import_model(path: PathLike, name: str | None = None) -> Backbone:
         return load_backbone(whole)
     is_full = model.path != Path(whole) and (model.alpha, model.size) == (1.0, 224)
     own = name or (FULL if is_full else source.resolve().name)
+    if own in (*RESERVED, FULL) and not is_full:
+        raise UsageError(f"{own} is the name of another network. Choose a name with --name")
     target = imported_folder(own)
     if target.exists():
         if read_folder(target).weights != model.weights:

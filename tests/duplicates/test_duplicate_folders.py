@@ -25,7 +25,7 @@ def test_names_of_folders_and_images(copy: bool, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     photos.mkdir()
     for name in "abcdef":
-        (photos / name).write_text(name)
+        (photos / name).write_text(f"GIF8 {name}")
     a, b, c, d, e, f = (photos / name for name in "abcdef")
     groups = (group_of(b, a), group_of(c, d), group_of(b, e, f, kind="near-identical"))
     duplicates = Duplicates(tmp_path / "index", (photos,), 6, groups)
@@ -36,5 +36,24 @@ def test_names_of_folders_and_images(copy: bool, tmp_path: Path) -> None:
         ("identical-0002", ["01 keep c", "02 d"]),
         ("near-identical-0001", ["01 keep b", "02 e", "03 f"]),
     ]
-    assert (folders[2] / "03 f").read_text() == "f"
+    assert (folders[2] / "03 f").read_text() == "GIF8 f"
     assert (folders[2] / "03 f").is_symlink() == (not copy)
+
+
+def test_what_is_no_image_is_not_copied_and_long_names_are_shortened(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    long = photos / f"{'é' * 125}.jpg"
+    for path, content in (
+        (photos / "shadow", "root:x"),
+        (long, "GIF8 a"),
+        (photos / "b", "GIF8 b"),
+    ):
+        path.write_text(content)
+    group = group_of(photos / "b", photos / "shadow", long)
+    duplicates = Duplicates(tmp_path / "index", (photos,), 3, (group,))
+    with pytest.warns(UserWarning, match=r"1 photos cannot be copied; the first is .*shadow"):
+        [folder] = write_duplicate_folders(duplicates, tmp_path / "copies", copy=True)
+    assert sorted(os.listdir(folder)) == ["01 keep b", f"03 {'é' * 124}.jpg"]
+    [folder] = write_duplicate_folders(duplicates, tmp_path / "links", copy=False)
+    assert (folder / f"03 {'é' * 124}.jpg").read_text() == "GIF8 a"

@@ -33,10 +33,10 @@ def test_the_command(found: Duplicates, photos: Path, tmp_path: Path) -> None:
     (tmp_path / "empty.txt").touch()
     done = embedtool("duplicates", "--undo", tmp_path / "empty.txt")
     assert "lists no moved file" in done.err and (tmp_path / "empty.txt").exists()
-    gone = tmp_path / "b"
-    (tmp_path / LOG).write_text(f'{{"from": "/nowhere/a", "to": "{gone}"}}\n')
+    moved = tmp_path / "b"
+    (tmp_path / LOG).write_text(f'{{"from": "/nowhere/a", "to": "{moved}"}}\n')
     done = embedtool("duplicates", "--undo", tmp_path / LOG)
-    assert done.code == 1 and f"{gone} was not moved back: neither" in done.err
+    assert done.code == 1 and f"{moved} was not moved back: neither" in done.err
     os.rename(photos / "again", tmp_path / "gone")
     gone = find_duplicates(found.index)
     assert any("files are gone" in note for note in gone.notes)

@@ -156,7 +156,7 @@ move_files.move_duplicates(Duplicates(Path("i"), (folder,), 4, (group,)), away)
 
 def killed(step: str, across: str, photos: Path, away: Path) -> int:
     """Move 1.jpg, 2.jpg and 3.jpg, which are copies of 0.jpg. Return the exit code."""
-    command = [sys.executable, "-c", KILLED, photos, away, step, across]
+    command: list[str | Path] = [sys.executable, "-c", KILLED, photos, away, step, across]
     return subprocess.run(command, check=False, capture_output=True).returncode
 
 

@@ -18,16 +18,16 @@ from embedtool.errors import UsageError
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
-    """Three files: 1, 2 and sub/3."""
+    """Three files: 1.jpg, 2.jpg and sub/3.jpg."""
     folder = tmp_path / "photos"
     (folder / "sub").mkdir(parents=True)
-    for name in ("1", "2", "sub/3"):
-        (folder / name).write_text(f"GIF8 content of {name}")
+    for name in ("1.jpg", "2.jpg", "sub/3.jpg"):
+        (folder / name).write_text(f"content of {name}")
     return folder
 
 
 def duplicates_in(photos: Path, *redundant: str) -> Duplicates:
-    group = group_of(photos / "1", *(photos / name for name in redundant))
+    group = group_of(photos / "1.jpg", *(photos / name for name in redundant))
     return Duplicates(Path("index"), (photos,), 3, (group,))
 
 
@@ -47,14 +47,21 @@ def name_of(path: Path) -> str:
 LOGGED_FIRST = {
     "link": [
         *("sync above", "sync away"),
-        *("log: 2", "link 2", "sync away", "unlink 2"),
-        *("log: 2 3", "sync away", "link 3", "sync sub", "unlink 3"),
+        *("log: 2.jpg", "link 2.jpg", "sync away", "unlink 2.jpg"),
+        *("log: 2.jpg 3.jpg", "sync away", "link 3.jpg", "sync sub", "unlink 3.jpg"),
     ],
     "copy": [
         *("sync above", "sync away"),
-        *("log: 2", "copy2 2", "sync DRAFT 2", "rename DRAFT 2", "sync away", "unlink 2"),
-        *("log: 2 3", "sync away"),
-        *("copy2 3", "sync DRAFT 3", "rename DRAFT 3", "sync sub", "unlink 3"),
+        *(
+            "log: 2.jpg",
+            "copy2 2.jpg",
+            "sync DRAFT 2.jpg",
+            "rename DRAFT 2.jpg",
+            "sync away",
+            "unlink 2.jpg",
+        ),
+        *("log: 2.jpg 3.jpg", "sync away"),
+        *("copy2 3.jpg", "sync DRAFT 3.jpg", "rename DRAFT 3.jpg", "sync sub", "unlink 3.jpg"),
     ],
 }
 
@@ -88,7 +95,7 @@ def test_each_move_is_in_the_log_on_disk_before_it_is_made(
 
         monkeypatch.setattr(module, name, recorded)
 
-    duplicates = duplicates_in(photos, "2", "sub/3")
+    duplicates = duplicates_in(photos, "2.jpg", "sub/3.jpg")
     monkeypatch.setattr(os, "fsync", fsync)
     if way == "copy":
         forbid_links(monkeypatch)
@@ -98,40 +105,45 @@ def test_each_move_is_in_the_log_on_disk_before_it_is_made(
         record(module, name)
     moved = move_duplicates(duplicates, tmp_path / "away")
     assert events == LOGGED_FIRST[way]
-    assert moved == [(photos / name, tmp_path / "away" / name) for name in ("2", "sub/3")]
+    assert moved == [(photos / name, tmp_path / "away" / name) for name in ("2.jpg", "sub/3.jpg")]
 
 
 def test_moves_of_several_runs_are_undone_from_the_last(photos: Path, tmp_path: Path) -> None:
     away = tmp_path / "away"
-    move_duplicates(duplicates_in(photos, "2", "sub/3"), away)
-    (photos / "2").write_text("GIF8 a later file")
-    move_duplicates(duplicates_in(photos, "2"), away)
-    assert (away / "2 (2)").read_text() == "GIF8 a later file"
+    move_duplicates(duplicates_in(photos, "2.jpg", "sub/3.jpg"), away)
+    (photos / "2.jpg").write_text("a later file")
+    move_duplicates(duplicates_in(photos, "2.jpg"), away)
+    assert (away / "2 (2).jpg").read_text() == "a later file"
     back, left = undo_moves(away / LOG)
-    assert back == [(away / "2 (2)", photos / "2"), (away / "sub" / "3", photos / "sub" / "3")]
+    assert back == [
+        (away / "2 (2).jpg", photos / "2.jpg"),
+        (away / "sub" / "3.jpg", photos / "sub" / "3.jpg"),
+    ]
     [problem] = left
-    assert problem.startswith(f"{away / '2'} was not moved back: another file is at {photos / '2'}")
-    assert (photos / "2").read_text() == "GIF8 a later file"
-    assert (away / "2").read_text() == "GIF8 content of 2" and (away / LOG).exists()
-    os.rename(photos / "2", photos / "later 2")
+    assert problem.startswith(
+        f"{away / '2.jpg'} was not moved back: another file is at {photos / '2.jpg'}"
+    )
+    assert (photos / "2.jpg").read_text() == "a later file"
+    assert (away / "2.jpg").read_text() == "content of 2.jpg" and (away / LOG).exists()
+    os.rename(photos / "2.jpg", photos / "later 2.jpg")
     back, _ = undo_moves(str(away / LOG))
-    assert back == [(away / "2", photos / "2")]
+    assert back == [(away / "2.jpg", photos / "2.jpg")]
     assert undo_moves(away / LOG) == ([], [])
     assert sorted(p.name for p in away.iterdir()) == [f"{LOG}.undone", "sub"]
 
 
 def test_a_file_moved_twice_goes_back_both_steps(photos: Path, tmp_path: Path) -> None:
-    between, last = tmp_path / "between", tmp_path / "last"
-    os.rename(photos / "2", last)
-    log = write_log(tmp_path, (photos / "2", between), (between, last))
-    assert undo_moves(log) == ([(last, between), (between, photos / "2")], [])
-    assert (photos / "2").read_text() == "GIF8 content of 2"
+    between, last = tmp_path / "between.jpg", tmp_path / "last.jpg"
+    os.rename(photos / "2.jpg", last)
+    log = write_log(tmp_path, (photos / "2.jpg", between), (between, last))
+    assert undo_moves(log) == ([(last, between), (between, photos / "2.jpg")], [])
+    assert (photos / "2.jpg").read_text() == "content of 2.jpg"
 
 
 def test_logs_that_are_undone_get_names_of_their_own(photos: Path, tmp_path: Path) -> None:
     away = tmp_path / "away"
     for _ in range(3):
-        move_duplicates(duplicates_in(photos, "2"), away)
+        move_duplicates(duplicates_in(photos, "2.jpg"), away)
         undo_moves(away / LOG)
     undone = [f"{LOG} (2).undone", f"{LOG} (3).undone", f"{LOG}.undone"]
     assert sorted(p.name for p in away.iterdir()) == undone
@@ -143,54 +155,55 @@ def test_what_an_interrupted_move_or_undo_left_is_completed(photos: Path, tmp_pa
     away = tmp_path / "away"
     away.mkdir()
     new, both, linked, copied, never, lost, other = moved = [
-        photos / name for name in ("new", "2", "1", "c", "n", "x", "other")
+        photos / name
+        for name in ("new.jpg", "2.jpg", "1.jpg", "c.jpg", "n.jpg", "x.jpg", "other.jpg")
     ]
-    (away / "new").write_text("GIF8 moved")
-    shutil.copy2(both, away / "2")  # killed after the copy
-    os.link(linked, away / "1")  # killed after the link
+    (away / "new.jpg").write_text("moved")
+    shutil.copy2(both, away / "2.jpg")  # killed after the copy
+    os.link(linked, away / "1.jpg")  # killed after the link
     copied.write_text("still here")
-    hidden_sibling(away / "c").write_text("still")  # killed while it was copied
+    hidden_sibling(away / "c.jpg").write_text("still")  # killed while it was copied
     never.write_text("logged, not moved")
     other.write_text("came now")  # of equal size and time
-    (away / "other").write_text("GIF8 was here")
-    shutil.copystat(other, away / "other")
+    (away / "other.jpg").write_text("was here")
+    shutil.copystat(other, away / "other.jpg")
     log = write_log(away, *((path, away / path.name) for path in moved))
     back, left = undo_moves(log)
     assert back == [(away / path.name, path) for path in (linked, both, new)]
     assert [problem.split(": ") for problem in left] == [
-        [f"{away / 'other'} was not moved back", f"another file is at {other}. Move it away"],
-        [f"{away / 'x'} was not moved back", f"neither it nor {lost} exists"],
+        [f"{away / 'other.jpg'} was not moved back", f"another file is at {other}. Move it away"],
+        [f"{away / 'x.jpg'} was not moved back", f"neither it nor {lost} exists"],
     ]
-    assert sorted(away.iterdir()) == [log, away / "other"]
+    assert sorted(away.iterdir()) == [log, away / "other.jpg"]
     assert {p.name: p.read_text() for p in photos.iterdir() if p.is_file()} == {
-        "new": "GIF8 moved",
-        "2": "GIF8 content of 2",
-        "1": "GIF8 content of 1",
-        "c": "still here",
-        "n": "logged, not moved",
-        "other": "came now",
+        "new.jpg": "moved",
+        "2.jpg": "content of 2.jpg",
+        "1.jpg": "content of 1.jpg",
+        "c.jpg": "still here",
+        "n.jpg": "logged, not moved",
+        "other.jpg": "came now",
     }
 
 
 @pytest.mark.parametrize(
     ("here", "there", "same"),
     [
-        ("1", "1", True),
-        ("1", "2", False),
+        ("1.jpg", "1.jpg", True),
+        ("1.jpg", "2.jpg", False),
         ("nowhere", "nowhere", True),
-        ("1", None, False),
-        (None, "1", False),
+        ("1.jpg", None, False),
+        (None, "1.jpg", False),
     ],
 )
 def test_links_are_the_same_if_they_lead_to_the_same_name(
     here: str | None, there: str | None, same: bool, photos: Path, tmp_path: Path
 ) -> None:
-    """None is a file with the GIF8 content of 1, not a link to it."""
+    """None is a file with the content of 1.jpg, not a link to it."""
     source, place = photos / "link.jpg", tmp_path / "away" / "link.jpg"
     place.parent.mkdir()
     for path, name in ((source, here), (place, there)):
         if name is None:
-            shutil.copy2(photos / "1", path)
+            shutil.copy2(photos / "1.jpg", path)
         else:
             path.symlink_to(photos / name)
     back, left = undo_moves(write_log(tmp_path / "away", (source, place)))
@@ -204,26 +217,29 @@ def test_links_are_the_same_if_they_lead_to_the_same_name(
 def test_a_line_cut_off_by_a_kill_is_ignored(end: bytes, photos: Path, tmp_path: Path) -> None:
     away = tmp_path / "away"
     away.mkdir()
-    os.rename(photos / "2", away / "2")
-    log = write_log(away, (photos / "2", away / "2"), end=b"\n" + end)
-    move_duplicates(duplicates_in(photos, "sub/3"), away)  # it goes on after the cut line
+    os.rename(photos / "2.jpg", away / "2.jpg")
+    log = write_log(away, (photos / "2.jpg", away / "2.jpg"), end=b"\n" + end)
+    move_duplicates(duplicates_in(photos, "sub/3.jpg"), away)  # it goes on after the cut line
     back, left = undo_moves(log)
-    assert left == [] and back == [(away / "sub/3", photos / "sub/3"), (away / "2", photos / "2")]
+    assert left == [] and back == [
+        (away / "sub/3.jpg", photos / "sub/3.jpg"),
+        (away / "2.jpg", photos / "2.jpg"),
+    ]
 
 
 @pytest.mark.parametrize(
     "line",
-    [b"\xff\xfe", b"[1]", b"5", b"null", b'"from"', b'{"to": "/a"}', b'{"from": 5}', b"x" * 60],
+    [b"\xff\xfe", b"[1]", b"5", b"null", b'"from"', b'{"to": "/a"}', b'{"from": 5}', b"x.jpg" * 60],
 )
 def test_a_line_that_is_no_move_is_quoted(line: bytes, photos: Path, tmp_path: Path) -> None:
     """Nothing is moved then, though the lines before it are moves."""
     away = tmp_path / "away"
     away.mkdir()
-    os.rename(photos / "2", away / "2")
-    log = write_log(away, (photos / "2", away / "2"), end=line)
+    os.rename(photos / "2.jpg", away / "2.jpg")
+    log = write_log(away, (photos / "2.jpg", away / "2.jpg"), end=line)
     with pytest.raises(UsageError, match="expected a log of moves") as caught:
         undo_moves(log)
-    assert str(caught.value).endswith(repr(line[:40])) and (away / "2").exists()
+    assert str(caught.value).endswith(repr(line[:40])) and (away / "2.jpg").exists()
 
 
 def hostile_moves(folder: Path, outside: Path) -> list[dict[str, str]]:
@@ -269,12 +285,30 @@ def test_what_is_no_photo_is_not_moved_back(photos: Path, tmp_path: Path) -> Non
     assert not (photos / "script").exists()
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_file_that_is_itself_the_moved_one_is_not_deleted(
+    linked: bool, photos: Path, tmp_path: Path
+) -> None:
+    """The log names one file twice, or the user has linked the moved folder back."""
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "2.jpg").write_text("the only copy")
+    if linked:
+        (photos / "back").symlink_to(away)
+    source = photos / "back" / "2.jpg" if linked else away / "2.jpg"
+    log = write_log(away, (source, away / "2.jpg"))
+    assert undo_moves(log) == ([], [])
+    log = next(away.glob(f"{LOG}*")).rename(away / LOG)
+    move_duplicates(duplicates_in(photos, "sub/3.jpg"), away)
+    assert (away / "2.jpg").read_text() == "the only copy"
+
+
 def test_the_log_is_not_a_link_to_another_file(photos: Path, tmp_path: Path) -> None:
     (tmp_path / "away").mkdir()
     (tmp_path / "mine").write_text("no line break at the end")
     (tmp_path / "away" / LOG).symlink_to(tmp_path / "mine")
     with pytest.raises(OSError, match="symbolic links are not followed"):
-        move_duplicates(duplicates_in(photos, "2"), tmp_path / "away")
+        move_duplicates(duplicates_in(photos, "2.jpg"), tmp_path / "away")
     assert (tmp_path / "mine").read_text() == "no line break at the end"
 
 

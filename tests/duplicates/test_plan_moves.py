@@ -5,9 +5,16 @@ from pathlib import Path
 import pytest
 from support.duplicates import group_of
 
+from embedtool.duplicates import check_move
 from embedtool.duplicates.move_files import LOG, move_duplicates
 from embedtool.duplicates.results import DuplicateGroup, Duplicates
 from embedtool.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def any_suffix(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests are about names, of which some have no suffix of a picture."""
+    monkeypatch.setattr(check_move, "MOVABLE", {"", ".jpg", ".gz", ".c"})
 
 
 def planned(away: Path, roots: list[Path], *redundant: Path) -> list[str]:

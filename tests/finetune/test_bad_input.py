@@ -37,7 +37,7 @@ def test_one_line_for_what_cannot_be_meant(tmp_path: Path) -> None:
     model = shutil.copytree(BUILTIN, tmp_path / "model")
     photos = save_photos(tmp_path / "photos", one=4, two=4)
     for code, arguments, words in (
-        (2, ["--epochs", "-1"], "epochs of at least 0"),
+        (2, ["--epochs", "-1"], "epochs from 0 to 10000"),
         (2, ["--html", "page.html", "--validation-share", "0"], "there are none"),
         (1, ["--html", tmp_path], "this is a folder"),
         (

@@ -13,6 +13,7 @@ from embedtool import FinetuneSettings, finetune_model
 from embedtool.core.lock import acquire_lock
 from embedtool.errors import (
     IndexLocked,
+    UsageError,
 )
 from embedtool.finetune.frozen_part import FrozenPart
 from embedtool.finetune.trained_part import TrainedPart
@@ -41,6 +42,13 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
     os.close(lock)
     finetune_model(photos, out=tmp_path / "out", model="builtin", settings=QUICK)
     assert not (tmp_path / "out.training").exists()
+
+
+def test_photos_in_the_folder_of_the_checkpoint_are_not_deleted(tmp_path: Path) -> None:
+    photos = save_photos(tmp_path / "clothes.training", one=4, two=4)
+    with pytest.raises(UsageError, match=r"expected .*clothes.training.* but it contains one"):
+        finetune_model(photos, out=tmp_path / "clothes", model="builtin", settings=QUICK)
+    assert len(list(photos.rglob("*.jpg"))) == 8
 
 
 def test_a_photo_removed_during_training_costs_no_trained_model(tmp_path: Path) -> None:

@@ -82,6 +82,14 @@ def test_files_of_the_user_are_never_removed(tmp_path: Path) -> None:
     assert (tmp_path / "index" / "vectors" / "notes.txt").read_text() == "also mine"
 
 
+def test_a_folder_named_derived_may_be_of_the_user(tmp_path: Path) -> None:
+    (tmp_path / "derived").mkdir()
+    (tmp_path / "derived" / "only.jpg").write_text("mine")
+    with pytest.raises(NotAnIndex, match=r"holds other files \(only\.jpg\)"):
+        make_index(tmp_path)
+    assert (tmp_path / "derived" / "only.jpg").read_text() == "mine"
+
+
 def test_a_commit_is_all_or_nothing(index: Path) -> None:
     fill(index, 3)
     with Writer(index) as writer:

@@ -70,6 +70,12 @@ REFUSED: dict[str, Craft] = {
     "no model": crafted(without=("model",)),
     "an unknown key": crafted({"run": "touch ran"}),
     "temperature of zero": crafted({"temperature": 0}),
+    "one class": crafted({"classes": ["a"]}, weights=lambda w: w[:1], bias=lambda b: b[:1]),
+    "a strength without end": crafted({"strength": 10**400}),
+    "weights without end": crafted(weights=lambda w: w * np.float32(1e30)),
+    "an old format with numbers": crafted(
+        {"embedtool probe": 2}, trained=lambda t: np.full((3, 3), 1 << 40)
+    ),
     "temperature NaN": crafted({"temperature": float("nan")}),
     "strength is a text": crafted({"strength": "1"}),
     "report is a list": crafted({"report": []}),

@@ -1,6 +1,8 @@
 """The model that an index names does not run unless the user named it on this machine."""
 
+import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -232,3 +234,40 @@ def test_a_model_json_with_wrong_values_is_refused(
     folder = stranger_folder(tmp_path / "folder", **changes)
     with pytest.raises(ModelUnavailable, match="expected a model folder at"):
         reopen(folder, load_backbone("builtin").recipe)
+
+
+def test_a_litert_file_that_the_user_never_named_does_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stranger's may be another network, or never end. The weights are compiled instead."""
+    monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path / "cache"))
+    recipe = load_backbone("builtin").recipe
+    content = b"another network"
+    folder = tmp_path / "folder"
+    name = f"{recipe.precision_name}.tflite"
+    stranger_folder(folder, compiled={name: hashlib.sha256(content).hexdigest()})
+    (folder / name).write_bytes(content)
+    assert reopen(str(folder), recipe).folder.compiled == {}
+    load_backbone(str(folder))  # the user names it
+    assert set(reopen(str(folder), recipe).folder.compiled) == {name}
+
+
+def test_the_digest_of_a_litert_file_is_no_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMBEDTOOL_CACHE_DIR", str(tmp_path / "cache"))
+    stranger_folder(tmp_path / "folder", compiled={"x.tflite": "../../../mine", "y": "/mine\0"})
+    load_backbone(str(tmp_path / "folder"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "folder"]
+
+
+@pytest.mark.parametrize("name", ["weights.safetensors", "training-images.safetensors"])
+def test_a_pipe_in_a_model_folder_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "folder"
+    stranger_folder(folder, training_images="0" * 64)
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    model = load_backbone(str(folder)).folder
+    read = model.tensors if name.startswith("weights") else model.read_training_images
+    with pytest.raises(ModelUnavailable, match="regular file"):
+        read()
