@@ -15,7 +15,7 @@ def full_path(root: bytes, path: bytes) -> Path:
     return Path(os.fsdecode(os.path.join(root, path)))
 
 
-def walk(folder: Path) -> Iterator[os.DirEntry[str]]:
+def entries_below(folder: Path) -> Iterator[os.DirEntry[str]]:
     """Yield everything below a folder, however deep. Links are not followed.
 
     Folders without access, or with too long a path, are left out. Raises OSError."""

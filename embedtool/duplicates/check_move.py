@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embedtool.core.paths import walk
+from embedtool.core.paths import entries_below
 from embedtool.duplicates.companions import PICTURES, SIDECARS
 from embedtool.duplicates.picture_pairs import Pairs, PicturePairs
 from embedtool.errors import ImageRejected
@@ -64,7 +64,7 @@ def links_by_target(roots: Iterable[Path]) -> dict[str, Path]:
     """Return a symbolic link below these folders for each file that one leads to."""
     links: dict[str, Path] = {}
     for root in roots:
-        for entry in walk(root):
+        for entry in entries_below(root):
             if entry.is_symlink():
                 links.setdefault(os.path.realpath(entry.path), Path(entry.path))
     return links

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from embedtool.core.atomic_files import atomic_write, publish_folder
 from embedtool.core.extras import require
-from embedtool.core.paths import walk
+from embedtool.core.paths import entries_below
 from embedtool.core.types import PathLike
 from embedtool.errors import EmbedtoolError, UsageError
 from embedtool.interchange.card import CARD_FILE, Card, read_card
@@ -140,4 +140,8 @@ def _is_unchanged_export(path: Path) -> bool:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [Path(entry.path) for entry in walk(folder) if not entry.is_dir(follow_symlinks=False)]
+    return [
+        Path(entry.path)
+        for entry in entries_below(folder)
+        if not entry.is_dir(follow_symlinks=False)
+    ]

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from embedtool.core.atomic_files import write_json
 from embedtool.core.foreign_files import open_regular, read_json
-from embedtool.core.paths import walk
+from embedtool.core.paths import entries_below
 from embedtool.core.types import check_types
 from embedtool.errors import ModelUnavailable
 from embedtool.models.cache import cache_folder
@@ -184,7 +184,7 @@ def weights_digest(tensors: Mapping[str, npt.NDArray[np.float32]]) -> str:
 def files_digest(folder: Path) -> str:
     """Return the SHA-256 over the names and bytes of all files below a folder."""
     digest = hashlib.sha256()
-    for file in sorted(Path(entry.path) for entry in walk(folder) if entry.is_file()):
+    for file in sorted(Path(entry.path) for entry in entries_below(folder) if entry.is_file()):
         with open_regular(file, follow=True) as opened:
             inner = hashlib.file_digest(opened, "sha256").hexdigest()
         digest.update(f"{file.relative_to(folder).as_posix()}\0{inner}\n".encode())

@@ -199,7 +199,7 @@ def made_report(folder: Path) -> ClusterReport:
         [(0, 0.5), (1, 1.0), (-1, 0.2), (0, 0.75), (-1, 0.6), (0, 0.5)]
     ):
         photo = folder / f"{number}.jpg"
-        photo.write_bytes(b"%d" % number)
+        photo.write_bytes(b"GIF8 %d" % number)
         members.append(Member(photo, cluster, max(cluster, 0), strength))
     found = [
         Cluster(number, name, size, 0.1, (), (), ())
@@ -215,12 +215,12 @@ def test_folders_list_the_strongest_members_first(tmp_path: Path, copy: bool) ->
     folders = write_cluster_folders(report, target, copy=copy)
     assert [folder.name for folder in folders] == ["000 cats-dogs", "001 cars", "noise"]
     assert {str(p.relative_to(target)): p.read_bytes() for p in target.glob("*/*")} == {
-        "000 cats-dogs/00001 3.jpg": b"3",
-        "000 cats-dogs/00002 0.jpg": b"0",
-        "000 cats-dogs/00003 5.jpg": b"5",
-        "001 cars/00001 1.jpg": b"1",
-        "noise/00001 4.jpg": b"4",
-        "noise/00002 2.jpg": b"2",
+        "000 cats-dogs/00001 3.jpg": b"GIF8 3",
+        "000 cats-dogs/00002 0.jpg": b"GIF8 0",
+        "000 cats-dogs/00003 5.jpg": b"GIF8 5",
+        "001 cars/00001 1.jpg": b"GIF8 1",
+        "noise/00001 4.jpg": b"GIF8 4",
+        "noise/00002 2.jpg": b"GIF8 2",
     }
     assert {p.is_symlink() for p in target.glob("*/*")} == {not copy}
 
