@@ -15,7 +15,13 @@ from embedtool.errors import ModelMismatch, ModelOffline, ModelUnavailable, Usag
 from embedtool.images.decode import POLICY
 from embedtool.models import int8_calibration
 from embedtool.models.cache import cache_folder
-from embedtool.models.find_model import BUILTIN, FULL, model_of_index, model_of_user
+from embedtool.models.find_model import (
+    BUILTIN,
+    FULL,
+    model_of_index,
+    model_of_user,
+    names_folder,
+)
 from embedtool.models.model_folder import MOBILENET, POOLED, ModelFolder, read_folder
 from embedtool.models.tensorflow_process import run_job
 
@@ -94,7 +100,7 @@ def load_backbone(
     if precision not in PRECISIONS:
         raise UsageError(f"expected precision float32 or int8, received {precision!r}")
     recipe = _recipe(model, layer, precision)
-    return Backbone(os.path.abspath(spec) if os.path.isdir(spec) else spec, model, recipe)
+    return Backbone(os.path.abspath(spec) if names_folder(spec) else spec, model, recipe)
 
 
 def reopen(spec: str, recipe: Recipe) -> Backbone:

@@ -57,6 +57,13 @@ def model_of_user(spec: str, *, run: bool = True) -> ModelFolder:
     return read_folder(target)
 
 
+def names_folder(spec: str) -> bool:
+    """Return whether a spec that was found is the path of a model, and no name: a folder of any
+    kind may be named `builtin`."""
+    named = spec == "builtin" or spec in (FULL, FULL_HANDLE, CLASSIFIER_HANDLE)
+    return not named and (_holds(spec, "model.json") or _holds(spec, "saved_model.pb"))
+
+
 def model_of_index(spec: str, weights: str) -> ModelFolder:
     """Return the model that an index names. A SavedModel that the user did not import never runs.
 

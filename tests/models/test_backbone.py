@@ -288,3 +288,13 @@ def test_another_model_is_refused_with_the_command_that_mends_it(
         old = load_backbone("builtin").recipe
         reopen("builtin", replace(old, weights="0" * 64))
     assert os.listdir(index / "vectors") == ["000001.npy"]
+
+
+def test_a_folder_of_another_kind_may_have_the_name_of_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "builtin").mkdir()
+    assert load_backbone("builtin").spec == "builtin"
+    shutil.copytree(BUILTIN, tmp_path / "mine")
+    assert load_backbone("mine").spec == str(tmp_path / "mine")
